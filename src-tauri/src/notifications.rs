@@ -173,6 +173,7 @@ fn respond(handle: &AppHandle, notice: &Notice, response: Response) {
             match notice.opens {
                 Opens::Account(id) => Destination::Account(id),
                 Opens::Accounts => Destination::Accounts,
+                Opens::Webhooks => Destination::Webhooks,
             },
         ),
         Response::Dismissed => {}

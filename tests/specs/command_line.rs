@@ -19,8 +19,7 @@ const ACCOUNT: &str = "id name tenant_id integration integration_label status au
     scopes verdict last_error next_try next_action_at waiting expires_at expiry_is_assumed is_fresh is_unchecked last_used_at created_at \
     updated_at";
 const API_TOKEN: &str = "id name level accounts integrations read_only created_at expires_at last_used_at";
-const WEBHOOK: &str =
-    "id environment_id target_url is_active event_types failing_since created_by created_at updated_at";
+const WEBHOOK: &str = "id environment_id target_url is_active event_types signature_format failing_since disabled_at created_by created_at updated_at";
 const INSTALLED: &str = "name environment_integration_id";
 const LIST: &str = "result next_cursor limit";
 const SETTINGS: &str = "token_lifetime_secs rotation grace_secs clock_skew_secs delay_millis";
@@ -273,7 +272,16 @@ async fn api_tokens_and_webhooks() -> Result<()> {
     assert_eq!(terminal.json("success", &["webhook", "test", &id]).await?["success"], true);
     assert!(receiver.wait_for("test").await?.is_signed_with(&text(&hook, "secret")?));
     let delivery = "id event_id event state tries next_try last_status last_error created_at updated_at";
-    terminal.list(LIST, delivery, &["webhook", "deliveries", &id]).await?;
+    let listed = terminal.list(LIST, delivery, &["webhook", "deliveries", &id, "--state", "delivered"]).await?;
+    let sent = text(&listed[0], "id")?;
+    let shown =
+        terminal.json(&format!("{delivery} request_body attempts"), &["webhook", "delivery", &id, &sent]).await?;
+    assert_eq!(shown["attempts"][0]["response"]["status"], 200);
+    assert_eq!(terminal.json(WEBHOOK, &["webhook", "pause", &id]).await?["is_active"], false);
+    assert_eq!(terminal.json(WEBHOOK, &["webhook", "resume", &id]).await?["is_active"], true);
+    let changed = terminal.json(WEBHOOK, &["webhook", "change", &id, "--signature", "hex", "--events", "test"]).await?;
+    assert_eq!((&changed["signature_format"], &changed["event_types"]), (&"hex".into(), &serde_json::json!(["test"])));
+    assert_eq!(terminal.json("success", &["webhook", "replay", &id, &sent]).await?["success"], true);
     assert_eq!(terminal.json("replayed", &["webhook", "replay", &id]).await?["replayed"], 0);
 
     let account = terminal.connected().await?;

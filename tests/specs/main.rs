@@ -20,3 +20,4 @@ mod sdks;
 mod secrets;
 mod secrets_desktop;
 mod serving;
+mod webhook_verifiers;

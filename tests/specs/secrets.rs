@@ -249,7 +249,8 @@ impl Scenario {
             }
             "delivery-sending" => {
                 let hooks = relink.get("/webhook").await?;
-                relink.post("/webhook/test", json!({ "id": hooks["result"][0]["id"] })).await?;
+                let id = json!({ "id": hooks["result"][0]["id"] });
+                relink.try_request(Method::POST, "/webhook/test", id).await?;
             }
             _ => {
                 let purpose = if point == "connect-kept" {

@@ -242,7 +242,7 @@ impl Harness {
                 self.provider.complete_link(relink, state_before.link()?).await
             }
             Point::DeliverySending | Point::DeliveryAnswered => {
-                relink.post("/webhook/test", json!({ "id": webhook(relink).await? })).await?;
+                relink.post("/relink/api-tokens", json!({ "name": "crash" })).await?;
                 // The delivery happens in parallel.
                 std::future::pending().await
             }

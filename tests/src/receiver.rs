@@ -1,6 +1,9 @@
 //! A server that receives webhook deliveries.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use anyhow::{Context, Result};
 use axum::{
@@ -122,6 +125,16 @@ impl Delivery {
     /// The stable id of the delivery.
     pub fn id(&self) -> &str {
         self.header("webhook-id")
+    }
+
+    /// The headers whose values are text.
+    pub fn headers(&self) -> BTreeMap<&str, &str> {
+        self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect()
+    }
+
+    /// The body as it arrived.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.raw).into_owned()
     }
 
     fn header(&self, name: &str) -> &str {

@@ -65,10 +65,18 @@ export type Commands = {
   /** Copies the new webhook's signing secret to the clipboard; it can't be read again. */
   add_webhook: [arguments: { webhook: NewWebhook }, output: Webhook];
   remove_webhook: [arguments: { id: WebhookId }, output: null];
+  /** Delivers the event `test`, and waits for the response. */
   test_webhook: [arguments: { id: WebhookId }, output: null];
+  /** Pauses a webhook, or resumes it. */
+  set_webhook_active: [arguments: { id: WebhookId, active: boolean }, output: Webhook];
+  set_signature_format: [arguments: { id: WebhookId, format: SignatureFormat }, output: Webhook];
   /** Retries the failed deliveries. Returns their number. */
   replay_webhook: [arguments: { id: WebhookId }, output: number];
+  /** Sends one delivery again. */
+  replay_delivery: [arguments: { id: WebhookId, delivery: DeliveryId }, output: null];
+  /** The latest deliveries, newest first. */
   deliveries: [arguments: { id: WebhookId }, output: Array<Delivery>];
+  delivery: [arguments: { id: WebhookId, delivery: DeliveryId }, output: DeliveryDetails];
   api_tokens: [arguments: void, output: Array<ApiToken>];
   /** Copies the new token to the clipboard; it can't be read again. */
   create_api_token: [arguments: { name: string, level: TokenLevel, limits: TokenLimits, days: number | null }, output: ApiToken];
@@ -379,16 +387,71 @@ last_error: string | null,
 updated_at: Timestamp, };
 
 /**
+ * One attempt at a delivery: what was sent and what came back. It contains no secret.
+ */
+export type DeliveryAttempt = { 
+/**
+ * When it began.
+ */
+at: Timestamp, duration_ms: number, target_url: string, 
+/**
+ * Empty if nothing was sent.
+ */
+request_headers: { [key in string]: string }, 
+/**
+ * Null if there was none.
+ */
+response: DeliveryResponse | null, 
+/**
+ * Why it failed.
+ */
+error: string | null, };
+
+/**
+ * A delivery with what was sent and what came back.
+ */
+export type DeliveryDetails = { delivery: Delivery, 
+/**
+ * The same in every attempt and every replay.
+ */
+event_id: EventId, 
+/**
+ * The body that is sent.
+ */
+request_body: string, 
+/**
+ * The attempts that are kept, oldest first.
+ */
+attempts: Array<DeliveryAttempt>, };
+
+/**
  * The delivery of an event to a webhook.
  */
 export type DeliveryId = string;
+
+/**
+ * A target's response to a delivery.
+ */
+export type DeliveryResponse = { status: number, 
+/**
+ * Values of one name are joined by commas; cookies are hidden.
+ */
+headers: { [key in string]: string }, 
+/**
+ * The first 4 KiB of the body.
+ */
+body: string, 
+/**
+ * Whether the body was longer.
+ */
+is_truncated: boolean, };
 
 export type DeliveryState = "pending" | "delivered" | "failed";
 
 /**
  * A page of the window.
  */
-export type Destination = "accounts" | { "account": AccountId } | "settings";
+export type Destination = "accounts" | { "account": AccountId } | "webhooks" | "settings";
 
 /**
  * The error of a command, with texts that the window shows unchanged.
@@ -414,6 +477,11 @@ hint: string | null,
  * The input field with the error.
  */
 field: string | null, };
+
+/**
+ * An event. It is the `id` in the body of every delivery of the event.
+ */
+export type EventId = string;
 
 export type Fact = { name: string, value: string, };
 
@@ -545,7 +613,7 @@ export type NewWebhook = { target_url: string,
 /**
  * The events to deliver; `null`: all.
  */
-event_types: Array<string> | null, 
+event_types: Array<string> | null, signature_format: SignatureFormat, 
 /**
  * Whether the user agreed to deliveries to a private address.
  */
@@ -560,9 +628,13 @@ export type NoticeRecord = { id: number, at: Timestamp, title: string, body: str
  */
 account_id: AccountId | null, 
 /**
- * How many accounts it is about.
+ * Whether it is about webhooks. Otherwise it is about accounts.
  */
-accounts: number, 
+about_webhooks: boolean, 
+/**
+ * How many accounts or webhooks it is about.
+ */
+subjects: number, 
 /**
  * For how many of them the problem is over.
  */
@@ -713,6 +785,11 @@ export type SecretInput = string;
  * A sign-in that the window began, without the connect UI.
  */
 export type SignInProgress = { "phase": "at_provider" } | { "phase": "checking" } | { "phase": "question", expected: string, actual: string, } | { "phase": "in_connect_window" } | { "phase": "reauthorized" } | { "phase": "kept_old" } | { "phase": "added", name: string, } | { "phase": "failed", error: ErrorView, };
+
+/**
+ * The encoding of the signature in `X-Truto-Signature` (contract section 5).
+ */
+export type SignatureFormat = "base64" | "hex";
 
 /**
  * Truto's five statuses.
@@ -892,15 +969,27 @@ export type Webhook = { id: WebhookId,
 /**
  * Where deliveries are sent.
  */
-target_url: string, is_active: boolean, 
+target_url: string, 
+/**
+ * False while it is paused or disabled.
+ */
+is_active: boolean, 
 /**
  * The events that are delivered; `null`: all.
  */
 event_types: Array<string> | null, 
 /**
+ * How `X-Truto-Signature` is encoded.
+ */
+signature_format: SignatureFormat, 
+/**
  * Since when no delivery has succeeded; `null` while deliveries succeed.
  */
 failing_since: Timestamp | null, 
+/**
+ * When Relink disabled it, because no delivery had succeeded for a day.
+ */
+disabled_at: Timestamp | null, 
 /**
  * Who created it, if that was a program: "API token NAME".
  */

@@ -23,6 +23,7 @@ mod calls;
 mod catalog;
 mod connect;
 mod custom;
+mod deliveries;
 mod discovery;
 mod docs;
 mod environment;

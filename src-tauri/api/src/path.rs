@@ -7,7 +7,8 @@ use axum::{
     http::request::Parts,
 };
 use relink_domain::{
-    AccountId, ApiTokenId, EnvironmentId, EnvironmentIntegrationId, FlowId, IntegrationId, TeamId, UserId, WebhookId,
+    AccountId, ApiTokenId, DeliveryId, EnvironmentId, EnvironmentIntegrationId, FlowId, IntegrationId, TeamId, UserId,
+    WebhookId,
 };
 
 use crate::error::ApiError;
@@ -40,6 +41,7 @@ ids! {
     EnvironmentIntegrationId = "installed integration",
     IntegrationId = "integration",
     WebhookId = "webhook",
+    DeliveryId = "delivery",
 }
 
 impl Id for FlowId {
@@ -54,6 +56,20 @@ impl<S: Send + Sync, T: Id> FromRequestParts<S> for PathId<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let PathText(text) = PathText::from_request_parts(parts, state).await?;
         text.parse().map(Self).map_err(|_| T::not_found(&text))
+    }
+}
+
+/// Two ids in a path, the second one of something that belongs to the first.
+#[derive(Debug)]
+pub(crate) struct PathIds<A, B>(pub(crate) A, pub(crate) B);
+
+impl<S: Send + Sync, A: Id, B: Id> FromRequestParts<S> for PathIds<A, B> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let found = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((one, other)) = found.map_err(|_| ApiError::not_found("Nothing was found under this name."))?;
+        Ok(Self(one.parse().map_err(|_| A::not_found(&one))?, other.parse().map_err(|_| B::not_found(&other))?))
     }
 }
 

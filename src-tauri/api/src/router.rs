@@ -13,8 +13,8 @@ use tower::Service;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
-    ApiState, absent, accounts, batch, body, call_log, catalog, connect, custom, docs, environment, error, events,
-    guard, installations, integrations, links, openapi,
+    ApiState, absent, accounts, batch, body, call_log, catalog, connect, custom, deliveries, docs, environment, error,
+    events, guard, installations, integrations, links, openapi,
     openapi::{OpenRoutes, Routes},
     organization, proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
 };
@@ -28,6 +28,7 @@ pub(crate) fn guarded() -> Routes {
         .merge(catalog::routes())
         .merge(links::routes())
         .merge(webhooks::routes())
+        .merge(deliveries::routes())
         .merge(events::routes())
         .merge(tokens::routes())
         .merge(status::routes())

@@ -2,8 +2,8 @@
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use relink_contract::{
-    ById, Deleted, List, Success, WireSecret,
-    webhook::{CreatedWebhook, Delivery, DeliveryState, NewConsentedWebhook, NewWebhook, Replayed, Webhook},
+    ById, Deleted, ErrorBody, List, Success, WireSecret,
+    webhook::{ConsentedWebhookChange, CreatedWebhook, NewConsentedWebhook, NewWebhook, Webhook, WebhookChange},
 };
 use relink_domain::{WebhookId, caller::Caller, permission::Permission};
 use utoipa_axum::routes;
@@ -21,30 +21,10 @@ use crate::{
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .with(Permission::OwnWebhooks, routes!(list, create))
-        .with(Permission::OwnWebhooks, routes!(show, delete))
+        .with(Permission::OwnWebhooks, routes!(show, change, delete))
         .with(Permission::OwnWebhooks, routes!(test))
         .with(Permission::OwnWebhooks, routes!(create_with_consent))
-        .with(Permission::OwnWebhooks, routes!(deliveries))
-        .with(Permission::OwnWebhooks, routes!(replay))
-}
-
-/// The maximum number of deliveries in a response.
-const MAX_DELIVERIES: usize = 100;
-
-fn delivery(delivery: relink_engine::Delivery) -> Delivery {
-    let state = DeliveryState::from(delivery.state);
-    Delivery {
-        id: delivery.id,
-        event_id: delivery.event_id,
-        event: delivery.event,
-        state,
-        tries: delivery.tries,
-        next_try: (state == DeliveryState::Pending).then_some(delivery.next_try),
-        last_status: delivery.last_status,
-        last_error: delivery.last_error,
-        created_at: delivery.created_at,
-        updated_at: delivery.updated_at,
-    }
+        .with(Permission::OwnWebhooks, routes!(change_with_consent))
 }
 
 impl ApiState {
@@ -55,7 +35,9 @@ impl ApiState {
             target_url: webhook.target_url,
             is_active: webhook.is_active,
             event_types: webhook.event_types,
+            signature_format: webhook.signature_format,
             failing_since: webhook.failing_since,
+            disabled_at: webhook.disabled_at,
             created_by: webhook.creator,
             created_at: webhook.created_at,
             updated_at: webhook.updated_at,
@@ -73,9 +55,23 @@ impl ApiState {
             is_active: new.is_active.unwrap_or(true),
             event_types: new.event_types,
             allow_private,
+            signature_format: new.signature_format.unwrap_or_default(),
         };
         let (webhook, secret) = self.engine.outbox().create_webhook(caller, new).await?;
         Ok(CreatedWebhook { webhook: self.webhook(webhook), secret: WireSecret::from(secret) })
+    }
+
+    async fn change_webhook(
+        &self,
+        caller: &Caller,
+        id: WebhookId,
+        change: WebhookChange,
+        allow_private: bool,
+    ) -> Result<Webhook, ApiError> {
+        let WebhookChange { target_url, is_active, event_types, signature_format } = change;
+        let change =
+            relink_engine::WebhookChange { target_url, is_active, event_types, allow_private, signature_format };
+        Ok(self.webhook(self.engine.outbox().change_webhook(caller, id, change).await?))
     }
 }
 
@@ -87,6 +83,8 @@ impl ApiState {
     tag = "Webhooks",
     params(
         ("is_active" = Option<bool>, Query),
+        ("environment_id" = Option<String>, Query, description = "The id of the environment, of which there is one."),
+        ("ids" = Option<String>, Query, description = "Only these, separated by commas."),
         ("sort" = Option<String>, Query, description = "`-created_at` (newest first, the default), `created_at`, `-updated_at` or `updated_at`."),
         ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 5000, the default."),
         ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
@@ -98,7 +96,9 @@ async fn list(
     Extension(caller): Extension<Caller>,
     query: Query,
 ) -> ApiResult<List<Webhook>> {
-    let webhooks = api.engine.outbox().webhooks(&caller).await?;
+    let mut webhooks = api.engine.outbox().webhooks(&caller).await?;
+    let ids = query.words("ids");
+    webhooks.retain(|webhook| ids.is_empty() || ids.contains(&webhook.id.to_string()));
     let all = webhooks.into_iter().map(|webhook| api.webhook(webhook)).collect();
     let fields: [(_, Field<Webhook>); 6] = [
         ("id", Field::Text(|it| it.id.to_string())),
@@ -167,6 +167,49 @@ async fn create_with_consent(
     Ok((StatusCode::CREATED, Json(api.create_webhook(&caller, new.webhook, new.allow_private).await?)))
 }
 
+/// Change a webhook
+///
+/// What is absent stays. `is_active: false` pauses it: pending deliveries wait, and events that happen meanwhile aren't kept
+/// for it. `true` resumes it, also after Relink disabled it.
+#[utoipa::path(
+    patch,
+    path = "/webhook/{id}",
+    operation_id = "change_webhook",
+    tag = "Webhooks",
+    params(("id" = WebhookId, Path)),
+    request_body = WebhookChange,
+    responses((status = 200, description = "The webhook, without its secret", body = Webhook), BodyErrors, NotFound),
+)]
+async fn change(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<WebhookId>,
+    Body(change): Body<WebhookChange>,
+) -> ApiResult<Webhook> {
+    Ok(Json(api.change_webhook(&caller, id, change, false).await?))
+}
+
+/// Change a webhook, with consent to a private address
+///
+/// Only the person can consent.
+#[utoipa::path(
+    patch,
+    path = "/relink/webhooks/{id}",
+    operation_id = "change_webhook_with_consent",
+    tag = "Webhooks",
+    params(("id" = WebhookId, Path)),
+    request_body = ConsentedWebhookChange,
+    responses((status = 200, description = "The webhook, without its secret", body = Webhook), BodyErrors, NotFound),
+)]
+async fn change_with_consent(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<WebhookId>,
+    Body(change): Body<ConsentedWebhookChange>,
+) -> ApiResult<Webhook> {
+    Ok(Json(api.change_webhook(&caller, id, change.change, change.allow_private).await?))
+}
+
 /// Delete a webhook
 ///
 /// Pending deliveries are discarded.
@@ -188,13 +231,20 @@ async fn delete(
 }
 
 /// Send a webhook the event `test`
+///
+/// Waits for the target's response, at most 45 seconds. An inactive webhook can be tested too.
 #[utoipa::path(
     post,
     path = "/webhook/test",
     operation_id = "test_webhook",
     tag = "Webhooks",
     request_body = ById,
-    responses((status = 200, description = "The event will be sent", body = Success), BodyErrors, NotFound),
+    responses(
+        (status = 200, description = "The target accepted the event", body = Success),
+        (status = 502, description = "The target didn't accept it (`undelivered`): `message` has what it said. It is tried again like other deliveries.", body = ErrorBody),
+        BodyErrors,
+        NotFound,
+    ),
 )]
 async fn test(
     State(api): State<ApiState>,
@@ -204,43 +254,4 @@ async fn test(
     let id = webhook.id.parse().map_err(|_| WebhookId::not_found(&webhook.id))?;
     api.engine.outbox().test_webhook(&caller, id).await?;
     Ok(Json(Success::YES))
-}
-
-/// Retry a webhook's failed deliveries
-///
-/// An inactive webhook is activated again.
-#[utoipa::path(
-    post,
-    path = "/relink/webhooks/{id}/replay",
-    operation_id = "replay_webhook",
-    tag = "Webhooks",
-    params(("id" = WebhookId, Path)),
-    responses((status = 200, description = "The deliveries will be retried", body = Replayed), NotFound),
-)]
-async fn replay(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    PathId(id): PathId<WebhookId>,
-) -> ApiResult<Replayed> {
-    Ok(Json(Replayed { replayed: api.engine.outbox().retry_failed(&caller, id).await? }))
-}
-
-/// List a webhook's latest deliveries
-///
-/// The latest 100, newest first.
-#[utoipa::path(
-    get,
-    path = "/relink/webhooks/{id}/deliveries",
-    operation_id = "list_deliveries",
-    tag = "Webhooks",
-    params(("id" = WebhookId, Path)),
-    responses((status = 200, description = "The latest deliveries", body = List<Delivery>), NotFound),
-)]
-async fn deliveries(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    PathId(id): PathId<WebhookId>,
-) -> ApiResult<List<Delivery>> {
-    let found = api.engine.outbox().deliveries(&caller, id, MAX_DELIVERIES).await?;
-    Ok(Json(List::whole(found.into_iter().map(delivery).collect())))
 }

@@ -3,7 +3,7 @@
 use relink_contract::window::{Change, NoticeRecord};
 use relink_domain::{
     caller::Caller,
-    notice::{FailingAccount, LoggedNotice, Notice, NoticeHistory, NoticeLog},
+    notice::{DisabledWebhook, FailingAccount, LoggedNotice, Notice, NoticeHistory, NoticeLog},
 };
 
 use crate::{App, Result, count, error_view};
@@ -24,7 +24,8 @@ impl App {
     /// Newest first.
     pub async fn notices(&self) -> Result<Vec<NoticeRecord>> {
         let (log, failing) = (self.notice_log().await?, self.failing_accounts().await?);
-        Ok(log.entries().iter().map(|entry| record(entry, &failing)).collect())
+        let disabled = self.disabled_webhooks().await?;
+        Ok(log.entries().iter().map(|entry| record(entry, &failing, &disabled)).collect())
     }
 
     async fn notice_log(&self) -> Result<NoticeLog> {
@@ -52,15 +53,16 @@ impl App {
     }
 }
 
-fn record(entry: &LoggedNotice, failing: &[FailingAccount]) -> NoticeRecord {
-    let (accounts, resolved) = entry.resolved(failing);
+fn record(entry: &LoggedNotice, failing: &[FailingAccount], disabled: &[DisabledWebhook]) -> NoticeRecord {
+    let (subjects, resolved) = entry.resolved(failing, disabled);
     NoticeRecord {
         id: entry.id.0,
         at: entry.at,
         title: entry.title.clone(),
         body: entry.body.clone(),
         account_id: entry.account_id,
-        accounts: count(accounts),
+        about_webhooks: !entry.webhooks.is_empty(),
+        subjects: count(subjects),
         resolved: count(resolved),
         delivered: entry.delivered,
     }

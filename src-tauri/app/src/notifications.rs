@@ -50,6 +50,7 @@ pub(crate) async fn run(app: App, requests: mpsc::Sender<Request>, mut signals: 
     tokio::spawn(presenter::run(app.clone(), requests, decided));
     let mut engine_changes = app.0.engine.changes(&Caller::Internal);
     let mut waits = app.0.engine.accounts().waits_changed(&Caller::Internal);
+    let mut disabled = app.0.engine.outbox().disabled_webhooks_changed(&Caller::Internal);
     let mut preferences = app.follow_preferences();
     let mut wake_detector = WakeDetector::new(app.0.engine.now());
     // Notifications that were visible when the program last exited are gone.
@@ -58,6 +59,7 @@ pub(crate) async fn run(app: App, requests: mpsc::Sender<Request>, mut signals: 
         // The decision that follows reads all changes so far.
         engine_changes.take();
         waits.borrow_and_update();
+        disabled.borrow_and_update();
         let paused = preferences.borrow_and_update().notifications_paused;
         let network = wake_detector.network(app.0.engine.now(), app.0.engine.is_online(&Caller::Person));
         let next_decision = match decide_once(&app, &decisions, &received, network, paused).await {
@@ -78,6 +80,7 @@ pub(crate) async fn run(app: App, requests: mpsc::Sender<Request>, mut signals: 
         tokio::select! {
             open = accounts_changed(&mut engine_changes) => if !open { return },
             changed = waits.changed() => if changed.is_err() { return },
+            changed = disabled.changed() => if changed.is_err() { return },
             changed = preferences.changed() => if changed.is_err() { return },
             signal = signals.recv() => match signal {
                 Some(signal) => received.push(signal),
@@ -142,7 +145,8 @@ async fn decide_once(
 
     let before = app.shown().await?;
     let shown = received.iter().cloned().fold(before.clone(), NoticeHistory::receive);
-    let situation = Situation { failing, network, paused };
+    let disabled_webhooks = app.disabled_webhooks().await?;
+    let situation = Situation { failing, disabled_webhooks, network, paused };
     let decision = decide(&shown, &situation, app.0.engine.now());
     if decision.next != before {
         app.store_shown(decision.next.clone()).await?;

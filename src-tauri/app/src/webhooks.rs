@@ -2,8 +2,16 @@
 
 use std::future::{Ready, ready};
 
-use relink_contract::window::{Delivery, DeliveryState, NewWebhook, Webhook};
-use relink_domain::{WebhookId, caller::Caller, event::EventKind};
+use relink_contract::window::{Delivery, DeliveryDetails, DeliveryState, NewWebhook, Webhook};
+use relink_domain::{
+    DeliveryId, WebhookId,
+    caller::Caller,
+    event::EventKind,
+    integration::WebUrl,
+    notice::{DisabledWebhook, Disabling},
+    webhook::SignatureFormat,
+};
+use relink_engine::{DeliveryFilter, WebhookChange};
 
 use crate::{App, Result, error_view};
 
@@ -25,6 +33,32 @@ impl App {
             .collect())
     }
 
+    /// The webhooks that Relink disabled.
+    pub(crate) async fn disabled_webhooks(&self) -> Result<Vec<DisabledWebhook>> {
+        let webhooks = self.0.engine.outbox().webhooks(&Caller::Person).await.map_err(error_view)?;
+        let disabled = webhooks.into_iter().filter_map(|webhook| {
+            let disabling = Disabling { webhook: webhook.id, at: webhook.disabled_at? };
+            let host = WebUrl::parse(&webhook.target_url).map(|url| url.host().to_string()).unwrap_or_default();
+            Some(DisabledWebhook { disabling, host })
+        });
+        Ok(disabled.collect())
+    }
+
+    async fn change_webhook(&self, id: WebhookId, change: WebhookChange) -> Result<Webhook> {
+        self.0.engine.outbox().change_webhook(&Caller::Person, id, change).await.map_err(error_view)?;
+        let found = self.webhooks().await?.into_iter().find(|webhook| webhook.id == id);
+        found.ok_or_else(|| error_view(relink_engine::Error::not_found("webhook", &id)))
+    }
+
+    /// Pauses a webhook, or resumes it.
+    pub async fn set_webhook_active(&self, id: WebhookId, active: bool) -> Result<Webhook> {
+        self.change_webhook(id, WebhookChange { is_active: Some(active), ..WebhookChange::default() }).await
+    }
+
+    pub async fn set_signature_format(&self, id: WebhookId, format: SignatureFormat) -> Result<Webhook> {
+        self.change_webhook(id, WebhookChange { signature_format: Some(format), ..WebhookChange::default() }).await
+    }
+
     /// The events that a webhook can subscribe to.
     pub fn event_types(&self) -> Ready<Result<Vec<String>>> {
         ready(Ok(names(EventKind::ALL)))
@@ -37,6 +71,7 @@ impl App {
             is_active: true,
             event_types: new.event_types,
             allow_private: new.allow_private,
+            signature_format: new.signature_format,
         };
         let (created, secret) =
             self.0.engine.outbox().create_webhook(&Caller::Person, new).await.map_err(error_view)?;
@@ -49,7 +84,7 @@ impl App {
         self.0.engine.outbox().delete_webhook(&Caller::Person, id).await.map_err(error_view)
     }
 
-    /// Delivers the event `test` to the webhook.
+    /// Delivers the event `test` to the webhook, and waits for the response.
     pub async fn test_webhook(&self, id: WebhookId) -> Result<()> {
         self.0.engine.outbox().test_webhook(&Caller::Person, id).await.map_err(error_view)
     }
@@ -59,11 +94,23 @@ impl App {
         self.0.engine.outbox().retry_failed(&Caller::Person, id).await.map_err(error_view)
     }
 
+    /// Sends one delivery again.
+    pub async fn replay_delivery(&self, id: WebhookId, delivery: DeliveryId) -> Result<()> {
+        self.0.engine.outbox().replay_delivery(&Caller::Person, id, delivery).await.map_err(error_view)
+    }
+
     /// The latest deliveries, newest first.
     pub async fn deliveries(&self, id: WebhookId) -> Result<Vec<Delivery>> {
-        let deliveries =
-            self.0.engine.outbox().deliveries(&Caller::Person, id, MAX_DELIVERIES).await.map_err(error_view)?;
-        Ok(deliveries.into_iter().map(delivery).collect())
+        let outbox = self.0.engine.outbox();
+        let deliveries = outbox.deliveries(&Caller::Person, id, DeliveryFilter::default(), MAX_DELIVERIES).await;
+        Ok(deliveries.map_err(error_view)?.into_iter().map(delivery).collect())
+    }
+
+    /// A delivery with what was sent and what came back.
+    pub async fn delivery(&self, id: WebhookId, delivery_id: DeliveryId) -> Result<DeliveryDetails> {
+        let found = self.0.engine.outbox().delivery(&Caller::Person, id, delivery_id).await.map_err(error_view)?;
+        let relink_engine::DeliveryDetails { delivery: found, request_body, attempts } = found;
+        Ok(DeliveryDetails { event_id: found.event_id, delivery: delivery(found), request_body, attempts })
     }
 }
 
@@ -73,7 +120,9 @@ fn webhook(webhook: relink_engine::Webhook, created_by: Option<String>) -> Webho
         target_url: webhook.target_url,
         is_active: webhook.is_active,
         event_types: webhook.event_types.map(|patterns| names(&patterns)),
+        signature_format: webhook.signature_format,
         failing_since: webhook.failing_since,
+        disabled_at: webhook.disabled_at,
         created_by,
         created_at: webhook.created_at,
     }

@@ -4,6 +4,7 @@ mod call;
 mod deferred;
 mod eval;
 mod sandbox;
+mod webhooks;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -15,6 +16,7 @@ use crate::{exit::CliError, output::Output};
 pub(crate) use call::Call;
 pub(crate) use eval::{Eval, Expression};
 pub(crate) use sandbox::{Fault, Sandbox, SandboxSettings, Subject};
+pub(crate) use webhooks::{WebhookChanges, Webhooks};
 
 /// Keeps your third-party connections alive on your own machine.
 #[derive(Debug, Parser)]
@@ -234,43 +236,6 @@ pub(crate) enum ApiTokens {
     /// Revoke a token.
     Revoke {
         /// Token ID.
-        id: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Webhooks {
-    /// Add a webhook and print its signing secret, which can't be shown again.
-    Add {
-        /// URL to deliver to: https, or http on this machine.
-        url: String,
-        /// Deliver only these events, separated by commas.
-        #[arg(long, value_delimiter = ',')]
-        events: Vec<String>,
-        /// Allow a URL on a private network.
-        #[arg(long)]
-        allow_private: bool,
-    },
-    /// List webhooks.
-    List,
-    /// Remove a webhook.
-    Remove {
-        /// Webhook ID.
-        id: String,
-    },
-    /// Send the event test.
-    Test {
-        /// Webhook ID.
-        id: String,
-    },
-    /// List the latest deliveries, newest first.
-    Deliveries {
-        /// Webhook ID.
-        id: String,
-    },
-    /// Retry failed deliveries.
-    Replay {
-        /// Webhook ID.
         id: String,
     },
 }

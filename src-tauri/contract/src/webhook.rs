@@ -1,6 +1,10 @@
 //! Webhooks and their deliveries.
 
-use relink_domain::{ApiTokenId, DeliveryId, EnvironmentId, EventId, Timestamp, WebhookId, event::EventPattern};
+use std::collections::BTreeMap;
+
+use relink_domain::{
+    ApiTokenId, DeliveryId, EnvironmentId, EventId, Timestamp, WebhookId, event::EventPattern, webhook::SignatureFormat,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
@@ -17,9 +21,14 @@ pub struct Webhook {
     /// Names of events, or their beginning with `*`. Null for all events.
     #[schema(required)]
     pub event_types: Option<Vec<EventPattern>>,
+    /// How `X-Truto-Signature` is encoded.
+    pub signature_format: SignatureFormat,
     /// Since when no delivery has succeeded; null while deliveries succeed.
     #[schema(required)]
     pub failing_since: Option<Timestamp>,
+    /// When Relink deactivated it, because no delivery had succeeded for a day; null otherwise.
+    #[schema(required)]
+    pub disabled_at: Option<Timestamp>,
     /// The API token that created it; null if the person did.
     #[schema(required)]
     pub created_by: Option<ApiTokenId>,
@@ -46,6 +55,41 @@ pub struct NewWebhook {
     /// Names of events, or their beginning with `*`: `integrated_account:*`. If absent, all events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_types: Option<Vec<String>>,
+    /// How `X-Truto-Signature` is encoded. Default: base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature_format: Option<SignatureFormat>,
+}
+
+/// A change of a webhook. What is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WebhookChange {
+    /// https, or http on this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_url: Option<String>,
+    /// False pauses it: pending deliveries wait, and events that happen meanwhile aren't kept for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
+    /// Names of events, or their beginning with `*`. Null for all events.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub event_types: Option<Option<Vec<String>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature_format: Option<SignatureFormat>,
+}
+
+/// A field that is present, even if it is null.
+fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// A change of a webhook, with the user's consent to a private address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConsentedWebhookChange {
+    #[serde(flatten)]
+    pub change: WebhookChange,
+    /// Whether deliveries may be sent to a private address.
+    #[serde(default)]
+    pub allow_private: bool,
 }
 
 /// A webhook, with the user's consent to a private address.
@@ -68,6 +112,17 @@ pub enum DeliveryState {
     Failed,
 }
 
+impl DeliveryState {
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The delivery of one event to one webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Delivery {
@@ -87,6 +142,46 @@ pub struct Delivery {
     pub last_error: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// One attempt at a delivery: what was sent and what came back. It contains no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
+pub struct DeliveryAttempt {
+    /// When it began.
+    pub at: Timestamp,
+    pub duration_ms: u32,
+    pub target_url: String,
+    /// Empty if nothing was sent.
+    pub request_headers: BTreeMap<String, String>,
+    /// Null if there was none.
+    #[schema(required)]
+    pub response: Option<DeliveryResponse>,
+    /// Why it failed.
+    #[schema(required)]
+    pub error: Option<String>,
+}
+
+/// A target's response to a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
+pub struct DeliveryResponse {
+    pub status: u16,
+    /// Values of one name are joined by commas; cookies are hidden.
+    pub headers: BTreeMap<String, String>,
+    /// The first 4 KiB of the body.
+    pub body: String,
+    /// Whether the body was longer.
+    pub is_truncated: bool,
+}
+
+/// One delivery with what was sent and what came back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeliveryDetails {
+    #[serde(flatten)]
+    pub delivery: Delivery,
+    /// The body that is sent, which is the same in every attempt.
+    pub request_body: String,
+    /// The attempts, oldest first: each webhook's last 500 are kept for 14 days.
+    pub attempts: Vec<DeliveryAttempt>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

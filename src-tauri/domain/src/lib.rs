@@ -11,6 +11,7 @@ pub mod destination;
 pub mod event;
 pub mod failure;
 pub mod health;
+pub mod hex;
 pub mod http_date;
 pub mod id;
 pub mod integration;
@@ -28,6 +29,7 @@ pub mod template;
 pub mod time;
 pub mod token_limits;
 pub mod verdict;
+pub mod webhook;
 
 pub use id::{
     AccountId, ApiTokenId, DeliveryId, EnvironmentId, EnvironmentIntegrationId, EventId, FlowId, IntegrationId,

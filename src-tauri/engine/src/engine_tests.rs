@@ -1,3 +1,5 @@
+use relink_domain::caller::TokenLevel;
+
 use super::*;
 use crate::{
     NewWebhook,
@@ -17,9 +19,10 @@ async fn a_flow_that_could_not_begin_can_begin_later() {
     let engine = Engine::start(options).await.expect("the engine starts");
     let target = LocalServer::listen().await;
     let target_url = format!("{}/hook", target.origin());
-    let new = NewWebhook { target_url, is_active: true, event_types: None, allow_private: false };
-    let webhook = engine.outbox().create_webhook(&PERSON, new).await.expect("made").0.id;
-    engine.outbox().test_webhook(&PERSON, webhook).await.expect("enqueued");
+    let new = NewWebhook { target_url, is_active: true, ..NewWebhook::default() };
+    engine.outbox().create_webhook(&PERSON, new).await.expect("made");
+    let made = engine.access().create_api_token(&PERSON, "agent".to_owned(), TokenLevel::Program, None);
+    made.await.expect("an event");
 
     let installed = engine.catalog().install(&PERSON, "sandbox").await.expect("installed").id.to_string();
     let unreadable = "INSERT INTO integrated_account

@@ -70,6 +70,12 @@ pub enum Error {
         /// When Relink retries automatically.
         next_try: Option<Timestamp>,
     },
+    /// A webhook's target didn't accept a delivery that somebody waits for.
+    #[error("{message}")]
+    Undelivered {
+        /// What happened, and what the target said.
+        message: String,
+    },
     /// The operating system reported an error.
     #[error("{0}")]
     Rejected(#[from] Rejected),
@@ -147,6 +153,10 @@ impl Error {
         Self::Conflict { code, message: message.into() }
     }
 
+    pub fn undelivered(message: impl Into<String>) -> Self {
+        Self::Undelivered { message: message.into() }
+    }
+
     /// A failure at the provider with this label.
     pub fn provider(failure: Failure, label: &str, next_try: Option<Timestamp>) -> Self {
         let words = failure.explain(label, Verdict::for_failure(&failure, next_try));
@@ -163,6 +173,7 @@ impl Error {
             Self::Link { refused } => refused.code(),
             Self::Callback(error) => error.code(),
             Self::Provider { failure, .. } => failure.cause.code(),
+            Self::Undelivered { .. } => "undelivered",
             Self::Rejected(Rejected::Stale { .. }) => "stale_result",
             Self::Rejected(Rejected::UnderWay) => "refresh_under_way",
             Self::Rejected(Rejected::NotRenewing) => "nothing_to_refresh",
@@ -185,7 +196,7 @@ impl Error {
             | Self::Rejected(Rejected::NotRenewing) => Category::BadRequest,
             Self::Forbidden(_) | Self::TokenEnded => Category::Forbidden,
             Self::Conflict { .. } | Self::Rejected(_) => Category::Conflict,
-            Self::Provider { .. } => Category::Provider,
+            Self::Provider { .. } | Self::Undelivered { .. } => Category::Provider,
             Self::Keychain(_) | Self::Deferred | Self::Stopping => Category::Unavailable,
             Self::Store(_) => Category::Internal,
         }
@@ -199,6 +210,7 @@ impl Error {
             Self::Keychain(_) => "The keychain isn't available".into(),
             Self::CallbackRefused { .. } | Self::Callback(_) => "This sign-in can't be completed".into(),
             Self::Store(_) => "Relink's database can't be used".into(),
+            Self::Undelivered { .. } => "The webhook's target didn't accept the delivery".into(),
             Self::NotFound { .. }
             | Self::Invalid { .. }
             | Self::Conflict { .. }
@@ -222,6 +234,9 @@ impl Error {
                 Some("Relink continues when the keychain responds. Otherwise, start over in a moment.".into())
             }
             Self::Store(error) => Some(error.advice().into()),
+            Self::Undelivered { .. } => {
+                Some("The webhook's deliveries show the request and the response, and when Relink tries again.".into())
+            }
             Self::NotFound { .. }
             | Self::Invalid { .. }
             | Self::Conflict { .. }

@@ -55,7 +55,7 @@ pub use error::{Category, Error};
 pub use organization::{Organization, Team, TeamChange};
 #[cfg(feature = "test-support")]
 pub use outbound::DEADLINE as OUTBOUND_DEADLINE;
-pub use outbox::{NewWebhook, Outbox};
+pub use outbox::{DeliveryDetails, NewWebhook, Outbox, WebhookChange};
 pub use provider::{PreparedAccount, Refusal};
 pub use random::random_token;
 pub use refresher::{CheckReport, Refresher};
@@ -67,5 +67,5 @@ pub use store::{
     integrations::{Installed, Integration},
     outbox::Event,
     timeline::{Entry as TimelineEntry, Page as TimelinePage},
-    webhooks::{Delivery, DeliveryState, Webhook},
+    webhooks::{Delivery, DeliveryFilter, DeliveryState, Webhook},
 };

@@ -9,7 +9,7 @@ use crate::{
     clock::{Clock, ClockChange, ClockWatch},
     error::Result,
     scheduler::{Scheduler, pause_until},
-    store::{Store, calls, outbox, timeline},
+    store::{Store, calls, outbox, timeline, webhooks},
     tasks::Tasks,
 };
 
@@ -19,6 +19,8 @@ const TIMELINE_DAYS: i64 = 90;
 const NEWEST_OF_ACCOUNT: usize = 100;
 /// How many days events and their deliveries are kept.
 const EVENTS_DAYS: i64 = 30;
+/// How many days it is kept what each attempt at a delivery sent and got.
+const ATTEMPT_DAYS: i64 = 14;
 /// How many rows one transaction reads. Between transactions, others can use the store.
 const BATCH: usize = 500;
 /// How often old records are removed. More often than daily, because timers stop while the machine sleeps.
@@ -38,7 +40,12 @@ pub(crate) struct Dependencies {
 enum Records {
     Timeline,
     Events,
+    Attempts,
     Calls,
+}
+
+impl Records {
+    const ALL: [Self; 4] = [Self::Timeline, Self::Events, Self::Attempts, Self::Calls];
 }
 
 /// Removes old records. Clones share the same state.
@@ -64,7 +71,7 @@ impl Retention {
 
     fn schedule_all(&self) {
         let now = self.0.uses.clock.now();
-        for records in [Records::Timeline, Records::Events, Records::Calls] {
+        for records in Records::ALL {
             self.0.due.set(records, now);
         }
     }
@@ -110,6 +117,10 @@ impl Retention {
                     store.write(move |tx| outbox::prune(tx, from, to, before)).await?;
                     from = to;
                 }
+            }
+            Records::Attempts => {
+                let before = days_ago(ATTEMPT_DAYS);
+                while store.write(move |tx| webhooks::prune_attempts(tx, before, BATCH)).await? {}
             }
             Records::Calls => {
                 let before = days_ago(CALL_DAYS);

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     store::{
         outbox::Payload,
-        webhooks::{self, Attempted, DeliveryState},
+        webhooks::{self, Attempted, DeliveryFilter, DeliveryState},
     },
     testing::{START, Services, WAIT_TIMEOUT, install, webhook},
 };
@@ -32,7 +32,7 @@ impl Alone {
 
     async fn pruned_after(&self, days: i64) {
         self.services.clock.advance_secs(days * DAY);
-        for records in [Records::Timeline, Records::Events, Records::Calls] {
+        for records in Records::ALL {
             self.retention.prune(records, self.services.clock.now()).await.expect("pruned");
         }
     }
@@ -72,9 +72,9 @@ async fn events_are_removed_after_thirty_days_unless_they_were_not_delivered() {
             webhooks::insert(tx, &webhook)?;
             let payload = Payload::of(&json!({}))?;
             for _ in 0..3 {
-                outbox::enqueue_event_for(tx, &id.to_string(), EventKind::Test, &payload, START)?;
+                outbox::enqueue_event_for(tx, &id.to_string(), EventKind::Test, &payload, START, START)?;
             }
-            let newest_first = webhooks::deliveries(tx, id, 3)?;
+            let newest_first = webhooks::deliveries(tx, id, DeliveryFilter::default(), 3)?;
             for (delivery, state) in newest_first.iter().zip([DeliveryState::Failed, DeliveryState::Delivered]) {
                 let attempted = Attempted { state, next_try: START, status: None, error: None };
                 webhooks::record_attempt(tx, delivery.id, &attempted, START)?;
@@ -94,7 +94,15 @@ async fn events_are_removed_after_thirty_days_unless_they_were_not_delivered() {
     it.pruned_after(1).await;
     // The first is still pending, the third is failed.
     assert_eq!(it.seqs().await, [all[0], all[2]]);
-    assert_eq!(it.services.store.read(move |c| webhooks::deliveries(c, id, 10)).await.expect("read").len(), 2);
+    assert_eq!(
+        it.services
+            .store
+            .read(move |c| webhooks::deliveries(c, id, DeliveryFilter::default(), 10))
+            .await
+            .expect("read")
+            .len(),
+        2
+    );
     let latest = it.services.store.read(outbox::latest).await.expect("read");
     assert_eq!(Some(&latest), all.last(), "whoever follows keeps their place");
 }

@@ -10,6 +10,7 @@ use relink_domain::{
     integration::{WebUrl, built_in},
     origins::Origins,
     schedule::TokenLifetime,
+    webhook::SignatureFormat,
 };
 use rusqlite::Transaction;
 use serde_json::{Map, Value};
@@ -251,7 +252,9 @@ pub(crate) fn webhook(target_url: &str) -> Webhook {
         is_active: true,
         event_types: None,
         allow_private: false,
+        signature_format: SignatureFormat::Base64,
         failing_since: None,
+        disabled_at: None,
         creator: None,
         created_at: START,
         updated_at: START,

@@ -145,14 +145,17 @@ async fn a_program_reaches_only_the_webhooks_that_it_created() -> Result<()> {
     let ask = async |token: &str, method: Method, path: String, body: Value| {
         anyhow::Ok(relink.try_request_with(token, method, &path, body).await?)
     };
-    for (id, expected) in [(persons, 404), (own, 200)] {
-        for (method, path, body) in [
-            (Method::GET, format!("/webhook/{id}"), Value::Null),
-            (Method::POST, "/webhook/test".to_owned(), json!({ "id": id })),
-            (Method::GET, format!("/relink/webhooks/{id}/deliveries"), Value::Null),
-            (Method::POST, format!("/relink/webhooks/{id}/replay"), Value::Null),
-            (Method::DELETE, format!("/webhook/{id}"), Value::Null),
+    for (id, is_own) in [(persons, false), (own, true)] {
+        for (method, path, body, expected) in [
+            (Method::GET, format!("/webhook/{id}"), Value::Null, 200),
+            (Method::PATCH, format!("/webhook/{id}"), json!({ "event_types": ["test"] }), 200),
+            // Nobody is at the target.
+            (Method::POST, "/webhook/test".to_owned(), json!({ "id": id }), 502),
+            (Method::GET, format!("/relink/webhooks/{id}/deliveries"), Value::Null, 200),
+            (Method::POST, format!("/relink/webhooks/{id}/replay"), Value::Null, 200),
+            (Method::DELETE, format!("/webhook/{id}"), Value::Null, 200),
         ] {
+            let expected = if is_own { expected } else { 404 };
             let (status, answer) = ask(&world.program, method.clone(), path.clone(), body).await?;
             ensure!(status == expected, "{method} {path}: {status} {answer}");
         }

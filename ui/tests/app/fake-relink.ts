@@ -17,6 +17,7 @@ import type {
   SignInProgress,
   TriedCall,
   ErrorView,
+  DeliveryAttempt,
   Webhook,
 } from '../../host/types';
 import type { Args, Command, Output } from '../../host/host';
@@ -214,6 +215,7 @@ export class FakeRelink {
   integrations: Integration[] = [];
   webhooks: Webhook[] = [];
   deliveries: Delivery[] = [];
+  attempts: DeliveryAttempt[] = [];
   tokens: ApiToken[] = [];
   notices: NoticeRecord[] = [];
   preferences: Preferences = {
@@ -302,7 +304,9 @@ export class FakeRelink {
         target_url: webhook.target_url,
         is_active: true,
         event_types: webhook.event_types,
+        signature_format: webhook.signature_format,
         failing_since: null,
+        disabled_at: null,
         created_by: null,
         created_at: ago(0),
       };
@@ -315,8 +319,16 @@ export class FakeRelink {
       return null;
     },
     test_webhook: () => null,
+    set_webhook_active: ({ id, active }) =>
+      this.changeWebhook(id, { is_active: active, failing_since: null, disabled_at: null }),
+    set_signature_format: ({ id, format }) => this.changeWebhook(id, { signature_format: format }),
     replay_webhook: () => 1,
+    replay_delivery: () => null,
     deliveries: () => this.deliveries,
+    delivery: ({ delivery: id }) => {
+      const delivery = this.deliveries.find((each) => each.id === id)!;
+      return { delivery, event_id: 'event-1', request_body: '{"event":"test"}', attempts: this.attempts };
+    },
     api_tokens: () => this.tokens,
     create_api_token: ({ name, level, limits, days }) => {
       const made: ApiToken = {
@@ -364,6 +376,12 @@ export class FakeRelink {
     const entries = looked.filter(({ tone }) => !problemsOnly || tone !== 'good').slice(0, 50);
     const last = looked.at(-1);
     return { entries, next: last && older.length > looked.length ? last.seq : null };
+  }
+
+  private changeWebhook(id: string, change: Partial<Webhook>): Webhook {
+    const changed = { ...this.webhooks.find((each) => each.id === id)!, ...change };
+    this.webhooks = this.webhooks.map((each) => (each.id === id ? changed : each));
+    return changed;
   }
 
   find(id: string): Account {

@@ -140,48 +140,6 @@ it('adds an integration from a file, and names the line and field of a mistake',
   await inspect(app, 'add-integration-mistake');
 });
 
-it('shows a webhook’s deliveries, and retries the failed ones', async () => {
-  const relink = relinkWithIntegrations();
-  const delivery = {
-    id: 'd',
-    event: 'integrated_account:active',
-    tries: 1,
-    next_try: null,
-    updated_at: at(3),
-  };
-  relink.webhooks = [
-    {
-      id: 'w',
-      target_url: 'https://example.com/hooks',
-      is_active: true,
-      event_types: null,
-      failing_since: at(40),
-      created_by: 'API token my-agent',
-      created_at: at(9000),
-    },
-  ];
-  relink.deliveries = [
-    {
-      ...delivery,
-      state: 'failed',
-      tries: 4,
-      last_status: 500,
-      last_error: 'answered with 500 Internal Server Error',
-    },
-    { ...delivery, id: 'e', state: 'delivered', last_status: 204, last_error: null },
-  ];
-  const page = await go('Webhooks', relink);
-  await page.getByRole('button', { name: /example.com/ }).click();
-  await page.getByText('1 delivery failed').waitFor();
-  await page.getByText('Created by API token my-agent.').waitFor();
-  await inspect(app, 'webhook');
-  await page.getByRole('button', { name: 'Retry' }).click();
-  await page.getByText('Retrying now.').waitFor();
-  await page.getByRole('button', { name: 'Remove…' }).click();
-  await page.getByRole('button', { name: 'Remove webhook' }).click();
-  await expect.poll(() => relink.webhooks).toEqual([]);
-});
-
 it('shows the activity of all accounts, and every notification', async () => {
   const relink = relinkWithIntegrations();
   relink.entries = [
@@ -219,7 +177,8 @@ it('shows the activity of all accounts, and every notification', async () => {
       title: 'Google no longer accepts this sign-in',
       body: 'Account 1: Access was revoked.',
       account_id: '1',
-      accounts: 1,
+      about_webhooks: false,
+      subjects: 1,
       resolved: 1,
       delivered: true,
     },
@@ -229,7 +188,8 @@ it('shows the activity of all accounts, and every notification', async () => {
       title: '3 accounts need attention',
       body: 'Account 1 (Google), Account 2 (Google) and Account 3 (Google).',
       account_id: null,
-      accounts: 3,
+      about_webhooks: false,
+      subjects: 3,
       resolved: 2,
       delivered: true,
     },
@@ -239,7 +199,8 @@ it('shows the activity of all accounts, and every notification', async () => {
       title: 'Account 4: GitHub no longer accepts this sign-in',
       body: 'Access was revoked.',
       account_id: '1',
-      accounts: 1,
+      about_webhooks: false,
+      subjects: 1,
       resolved: 0,
       delivered: false,
     },
@@ -254,7 +215,7 @@ it('shows the activity of all accounts, and every notification', async () => {
   await page.getByText('2 of 3 resolved').waitFor();
   await inspect(app, 'notifications');
   // The state follows the account, without a new notification.
-  for (const notice of relink.notices) notice.resolved = notice.accounts;
+  for (const notice of relink.notices) notice.resolved = notice.subjects;
   await app.changed('accounts');
   await expect.poll(() => page.getByText('Resolved', { exact: true }).count()).toBe(3);
   await page.getByRole('button', { name: 'Open account' }).first().click();

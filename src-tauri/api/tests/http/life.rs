@@ -171,7 +171,7 @@ async fn responses_are_neither_cached_nor_sniffed() {
 #[tokio::test]
 async fn an_unsupported_method_is_reported_in_the_errors_format() {
     let world = World::new().await;
-    let (status, body) = world.ask(Method::PATCH, "/webhook/x", Value::Null).await;
+    let (status, body) = world.ask(Method::PUT, "/webhook/x", Value::Null).await;
     assert_eq!((status, body["statusCode"].as_u64()), (StatusCode::METHOD_NOT_ALLOWED, Some(405)));
     assert_eq!(body["code"], "no_such_method");
 }

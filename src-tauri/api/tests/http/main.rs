@@ -30,4 +30,5 @@ mod tools;
 mod truto_fields;
 mod uninstall;
 mod waiting;
+mod webhooks;
 mod world;

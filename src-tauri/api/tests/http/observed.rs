@@ -59,7 +59,7 @@ impl Person {
         let views = world.engine.accounts().list(&Caller::Person, Filter::default()).await.expect("read");
         let failing = views.iter().filter(|view| view.account.id() == id);
         let failing = failing.filter_map(|view| FailingAccount::of(&view.account, &view.label)).collect();
-        let situation = Situation { failing, network: Network::Online, paused: false };
+        let situation = Situation { failing, disabled_webhooks: vec![], network: Network::Online, paused: false };
         let now: Timestamp = world.engine.now();
         let decision = notice::decide(&self.history, &situation, now);
         self.notified += decision.actions.iter().filter(|it| matches!(it, Action::Show { alert: true, .. })).count();

@@ -5,6 +5,7 @@ use relink_contract::window::{
 };
 use relink_domain::{
     Secret, account::AuthenticationMethod, caller::TokenLevel, integration::RedirectKind, token_limits::TokenLimits,
+    webhook::SignatureFormat,
 };
 use relink_engine::{BeginFlow, keychain::KeychainError};
 use serde_json::json;
@@ -155,8 +156,12 @@ async fn a_secret_that_cannot_be_copied_is_not_created() {
     assert!(refused.message.ends_with("There is no clipboard."), "{}", refused.message);
     assert_eq!(world.app.api_tokens().await.expect("a list"), []);
 
-    let webhook =
-        || NewWebhook { target_url: "https://example.com/hook".to_owned(), event_types: None, allow_private: false };
+    let webhook = || NewWebhook {
+        target_url: "https://example.com/hook".to_owned(),
+        event_types: None,
+        signature_format: SignatureFormat::Base64,
+        allow_private: false,
+    };
     let refused = world.app.add_webhook(webhook()).await.expect_err("refused");
     assert_eq!(refused.title, "The webhook was not added");
     assert_eq!(world.app.webhooks().await.expect("a list"), []);
@@ -241,6 +246,7 @@ async fn a_webhook_for_selected_events_needs_at_least_one() {
     let webhook = |event_types: Option<&[&str]>| NewWebhook {
         target_url: "https://example.com/hook".to_owned(),
         event_types: event_types.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
+        signature_format: SignatureFormat::Base64,
         allow_private: false,
     };
     for (names, why) in [(&[][..], "none"), (&["no_such_event"][..], "unknown"), (&["test", ""][..], "an empty name")] {
@@ -292,4 +298,27 @@ async fn the_timeline_still_names_a_deleted_account() {
     for entry in entries.iter().filter(|entry| entry.account_id == Some(id)) {
         assert_eq!((entry.account_name.as_deref(), entry.account_gone), (Some("The old one"), true), "{entry:?}");
     }
+}
+
+#[tokio::test]
+async fn a_webhook_is_paused_resumed_and_switched_to_hex() {
+    let world = World::new().await;
+    let new = NewWebhook {
+        target_url: "http://127.0.0.1:9/hook".to_owned(),
+        event_types: None,
+        signature_format: SignatureFormat::Base64,
+        allow_private: false,
+    };
+    let id = world.app.add_webhook(new).await.expect("added").id;
+    assert!(!world.app.set_webhook_active(id, false).await.expect("paused").is_active);
+    assert_eq!(world.app.test_webhook(id).await.expect_err("nobody is there").code, "undelivered");
+    let delivery = world.app.deliveries(id).await.expect("deliveries").remove(0);
+    let details = world.app.delivery(id, delivery.id).await.expect("there");
+    assert_eq!((&details.delivery, details.attempts.len()), (&delivery, 1));
+    assert!(details.request_body.contains(&details.event_id.to_string()), "{details:?}");
+    world.app.replay_delivery(id, delivery.id).await.expect("replayed");
+    let listed = world.app.webhooks().await.expect("a list").remove(0);
+    assert!(listed.is_active, "a replay resumes it");
+    let switched = world.app.set_signature_format(id, SignatureFormat::Hex).await.expect("switched");
+    assert_eq!((switched.signature_format, switched.is_active), (SignatureFormat::Hex, true));
 }

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use relink_app::notifications::Request;
-use relink_contract::window::{Change, PreferenceUpdate, Preferences};
+use relink_contract::window::{Change, NewWebhook, PreferenceUpdate, Preferences};
+use relink_domain::{notice::Opens, webhook::SignatureFormat};
 
 use crate::world::{World, next};
 
@@ -40,7 +41,7 @@ async fn a_notification_is_withdrawn_and_recorded_when_its_account_is_deleted() 
     loop {
         let notices = world.app.notices().await.expect("notices");
         if notices[0].resolved == 1 {
-            assert_eq!((notices.len(), notices[0].accounts, notices[0].delivered), (1, 1, true));
+            assert_eq!((notices.len(), notices[0].subjects, notices[0].delivered), (1, 1, true));
             break;
         }
         next(&mut changes).await;
@@ -102,7 +103,7 @@ async fn a_notification_that_is_gone_is_not_resolved_while_its_account_is_broken
         Request::Show { notice, .. } => panic!("shown: {notice:?}"),
     }
     let notices = world.app.notices().await.expect("notices");
-    assert_eq!((notices.len(), notices[0].accounts, notices[0].resolved), (1, 1, 0));
+    assert_eq!((notices.len(), notices[0].subjects, notices[0].resolved), (1, 1, 0));
 }
 
 #[tokio::test]
@@ -149,6 +150,44 @@ async fn remind_me_later_is_stored_and_shown_on_the_account() {
     let mut changes = world.app.changes();
     world.app.remind_later(id).await.expect("accepted");
     while world.app.account(id).await.expect("the account").remind_at.is_none() {
+        next(&mut changes).await;
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_disabled_is_notified_and_the_notification_ends_when_it_is_resumed() {
+    let world = World::new().await;
+    let new = NewWebhook {
+        target_url: "http://127.0.0.1:9/hook".to_owned(),
+        event_types: None,
+        signature_format: SignatureFormat::Base64,
+        allow_private: false,
+    };
+    let id = world.app.add_webhook(new).await.expect("added").id;
+    let mut world = world
+        .restarted_after(|folder| {
+            let database = rusqlite::Connection::open(folder.join("relink.db")).expect("opens");
+            let disabled = "UPDATE webhook SET is_active = 0, failing_since = 1, disabled_at = 2";
+            database.execute(disabled, []).expect("disabled");
+        })
+        .await;
+    let mut changes = world.app.changes();
+    let notice = world.next_notification(Ok(())).await;
+    assert_eq!((notice.title.as_str(), notice.opens), ("Relink disabled a webhook: 127.0.0.1", Opens::Webhooks));
+    let webhook = world.app.webhooks().await.expect("a list").remove(0);
+    assert!(!webhook.is_active && webhook.disabled_at.is_some() && webhook.failing_since.is_some(), "{webhook:?}");
+
+    world.app.set_webhook_active(id, true).await.expect("resumed");
+    match world.requests.recv().await.expect("a request") {
+        Request::Withdraw(withdrawn) => assert_eq!(withdrawn, notice.id),
+        Request::Show { notice, .. } => panic!("shown: {notice:?}"),
+    }
+    loop {
+        let notices = world.app.notices().await.expect("notices");
+        if notices.iter().any(|listed| listed.resolved == 1) {
+            assert_eq!((notices.len(), notices[0].about_webhooks, notices[0].subjects), (1, true, 1));
+            break;
+        }
         next(&mut changes).await;
     }
 }

@@ -25,7 +25,7 @@ macro_rules! operations {
                 }
             }
 
-            /// The path, with a placeholder for its parameter if it has one.
+            /// The path, with a placeholder for each of its parameters.
             const fn path(self) -> &'static str {
                 match self {
                     $(Self::$name => $path,)*
@@ -65,9 +65,12 @@ operations! {
 
     ListWebhooks = GET "/webhook";
     CreateWebhookWithConsent = POST "/relink/webhooks";
+    ChangeWebhookWithConsent = PATCH "/relink/webhooks/{id}";
     DeleteWebhook = DELETE "/webhook/{id}";
     TestWebhook = POST "/webhook/test";
     ListDeliveries = GET "/relink/webhooks/{id}/deliveries";
+    GetDelivery = GET "/relink/webhooks/{id}/deliveries/{delivery}";
+    ReplayDelivery = POST "/relink/webhooks/{id}/deliveries/{delivery}/replay";
     ReplayWebhook = POST "/relink/webhooks/{id}/replay";
 
     GetSandboxSettings = GET "/relink/sandbox/control";
@@ -78,13 +81,9 @@ operations! {
 }
 
 impl Operation {
-    /// A call with this value for the path's parameter.
+    /// A call with this value for the path's first parameter.
     pub(super) fn of(self, parameter: &str) -> Call {
-        let path = match self.path().split_once('{').zip(self.path().split_once('}')) {
-            Some(((before, _), (_, after))) => format!("{before}{}{after}", percent_encode(parameter)),
-            None => self.path().to_owned(),
-        };
-        Call { method: self.method(), path, has_query: false }
+        Call { method: self.method(), path: self.path().to_owned(), has_query: false }.and(parameter)
     }
 }
 
@@ -104,6 +103,14 @@ impl From<Operation> for Call {
 }
 
 impl Call {
+    /// With this value for the path's next parameter.
+    pub(super) fn and(mut self, parameter: &str) -> Self {
+        if let Some(((before, _), (_, after))) = self.path.split_once('{').zip(self.path.split_once('}')) {
+            self.path = format!("{before}{}{after}", percent_encode(parameter));
+        }
+        self
+    }
+
     pub(super) fn query(mut self, name: &str, value: impl Display) -> Self {
         let separator = if self.has_query { '&' } else { '?' };
         self.has_query = true;
@@ -147,6 +154,8 @@ mod tests {
     fn a_call_has_its_parameter_and_its_query() {
         let call = Operation::ListDeliveries.of("a/b");
         assert_eq!((call.method(), call.path()), (&Method::GET, "/relink/webhooks/a%2Fb/deliveries"));
+        let call = Operation::ReplayDelivery.of("a").and("b/{c}");
+        assert_eq!(call.path(), "/relink/webhooks/a/deliveries/b%2F%7Bc%7D/replay");
         let call = Call::from(Operation::FollowEvents).query("after", 7).query("account", "a&b");
         assert_eq!(call.path(), "/relink/events?after=7&account=a%26b");
     }

@@ -13,7 +13,10 @@ use relink_contract::{
     status::Status,
     timeline::TimelineEntry,
     token::{ApiToken, CreatedApiToken, NewApiToken},
-    webhook::{CreatedWebhook, Delivery, NewConsentedWebhook, Replayed, Webhook},
+    webhook::{
+        ConsentedWebhookChange, CreatedWebhook, Delivery, DeliveryDetails, DeliveryState, NewConsentedWebhook,
+        Replayed, Webhook,
+    },
 };
 
 use super::{
@@ -138,6 +141,10 @@ impl ApiClient {
         self.call_with(Operation::CreateWebhookWithConsent, webhook)
     }
 
+    pub(crate) fn change_webhook(&self, id: &str, change: &ConsentedWebhookChange) -> Result<Webhook, CliError> {
+        self.call_with(Operation::ChangeWebhookWithConsent.of(id), change)
+    }
+
     pub(crate) fn delete_webhook(&self, id: &str) -> Result<Deleted, CliError> {
         self.call(Operation::DeleteWebhook.of(id))
     }
@@ -147,8 +154,24 @@ impl ApiClient {
     }
 
     /// The latest deliveries, newest first.
-    pub(crate) fn webhook_deliveries(&self, id: &str) -> Result<List<Delivery>, CliError> {
-        self.call(Operation::ListDeliveries.of(id))
+    pub(crate) fn webhook_deliveries(
+        &self,
+        id: &str,
+        state: Option<DeliveryState>,
+    ) -> Result<List<Delivery>, CliError> {
+        let call = Operation::ListDeliveries.of(id);
+        self.call(match state {
+            Some(state) => call.query("state", state.as_str()),
+            None => call,
+        })
+    }
+
+    pub(crate) fn webhook_delivery(&self, id: &str, delivery: &str) -> Result<DeliveryDetails, CliError> {
+        self.call(Operation::GetDelivery.of(id).and(delivery))
+    }
+
+    pub(crate) fn replay_delivery(&self, id: &str, delivery: &str) -> Result<Success, CliError> {
+        self.call(Operation::ReplayDelivery.of(id).and(delivery))
     }
 
     pub(crate) fn replay_webhook(&self, id: &str) -> Result<Replayed, CliError> {

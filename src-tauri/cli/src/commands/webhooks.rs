@@ -1,10 +1,15 @@
 //! `relink webhook`.
 
-use relink_contract::webhook::{CreatedWebhook, Delivery, DeliveryState, NewConsentedWebhook, NewWebhook, Webhook};
+use std::{collections::BTreeMap, fmt::Write};
+
+use relink_contract::webhook::{
+    ConsentedWebhookChange, CreatedWebhook, Delivery, DeliveryAttempt, DeliveryDetails, DeliveryState,
+    NewConsentedWebhook, NewWebhook, Webhook, WebhookChange,
+};
 
 use crate::{
     api_client::ApiClient,
-    args::Webhooks,
+    args::{WebhookChanges, Webhooks},
     exit::CliError,
     output::{Output, relative_time},
     table::{Cell, Tone},
@@ -12,21 +17,53 @@ use crate::{
 
 pub(super) fn run(client: &ApiClient, command: Webhooks, output: Output) -> Result<(), CliError> {
     match command {
-        Webhooks::Add { url, events, allow_private } => {
+        Webhooks::Add { url, events, signature, allow_private } => {
             let event_types = Some(events).filter(|events| !events.is_empty());
-            let webhook = NewWebhook { target_url: url, is_active: None, event_types };
+            let signature_format = signature.map(Into::into);
+            let webhook = NewWebhook { target_url: url, is_active: None, event_types, signature_format };
             output.text(&client.create_webhook(&NewConsentedWebhook { webhook, allow_private })?, describe_created)
         }
         Webhooks::List => output.table(&client.webhooks()?, |webhooks| webhooks.result.iter().map(row).collect()),
-        Webhooks::Remove { id } => output.text(&client.delete_webhook(&id)?, |_| "The webhook was removed.".to_owned()),
-        Webhooks::Test { id } => output.text(&client.test_webhook(id)?, |_| "The test event is being sent.".to_owned()),
-        Webhooks::Deliveries { id } => {
-            output.table(&client.webhook_deliveries(&id)?, |list| list.result.iter().map(delivery_row).collect())
+        Webhooks::Change(changes) => {
+            let (id, change) = change(changes);
+            output.text(&client.change_webhook(&id, &change)?, |_| "The webhook was changed.".to_owned())
         }
-        Webhooks::Replay { id } => output.text(&client.replay_webhook(&id)?, |result| {
+        Webhooks::Pause { id } => output.text(&set_active(client, &id, false)?, |_| {
+            "The webhook is paused. Events that happen meanwhile aren't kept for it.".to_owned()
+        }),
+        Webhooks::Resume { id } => {
+            output.text(&set_active(client, &id, true)?, |_| "The webhook is active.".to_owned())
+        }
+        Webhooks::Remove { id } => output.text(&client.delete_webhook(&id)?, |_| "The webhook was removed.".to_owned()),
+        Webhooks::Test { id } => {
+            output.text(&client.test_webhook(id)?, |_| "The target accepted the test event.".to_owned())
+        }
+        Webhooks::Deliveries { id, state } => output
+            .table(&client.webhook_deliveries(&id, state.map(Into::into))?, |list| {
+                list.result.iter().map(delivery_row).collect()
+            }),
+        Webhooks::Delivery { id, delivery } => output.text(&client.webhook_delivery(&id, &delivery)?, describe),
+        Webhooks::Replay { id, delivery: None } => output.text(&client.replay_webhook(&id)?, |result| {
             format!("Failed deliveries that will be retried: {}", result.replayed)
         }),
+        Webhooks::Replay { id, delivery: Some(delivery) } => {
+            output.text(&client.replay_delivery(&id, &delivery)?, |_| "The delivery will be sent again.".to_owned())
+        }
     }
+}
+
+fn change(changes: WebhookChanges) -> (String, ConsentedWebhookChange) {
+    let WebhookChanges { id, url, events, all_events, signature, allow_private } = changes;
+    let event_types =
+        if all_events { Some(None) } else { Some(Some(events).filter(|it| !it.is_empty())).filter(Option::is_some) };
+    let signature_format = signature.map(Into::into);
+    let change = WebhookChange { target_url: url, is_active: None, event_types, signature_format };
+    (id, ConsentedWebhookChange { change, allow_private })
+}
+
+fn set_active(client: &ApiClient, id: &str, is_active: bool) -> Result<Webhook, CliError> {
+    let change = WebhookChange { is_active: Some(is_active), ..WebhookChange::default() };
+    client.change_webhook(id, &ConsentedWebhookChange { change, allow_private: false })
 }
 
 fn describe_created(created: &CreatedWebhook) -> String {
@@ -38,26 +75,72 @@ fn describe_created(created: &CreatedWebhook) -> String {
 }
 
 fn row(webhook: &Webhook) -> [Cell; 3] {
-    let state = match (webhook.is_active, webhook.failing_since) {
-        (true, None) => Cell::new("active", Tone::Good),
-        (true, Some(since)) => Cell::new(&format!("failing (started {})", relative_time(Some(since))), Tone::Bad),
-        (false, _) => Cell::new("inactive", Tone::Warning),
+    let started = |since| format!("failing (started {})", relative_time(Some(since)));
+    let state = match (webhook.is_active, webhook.failing_since, webhook.disabled_at) {
+        (true, None, _) => Cell::new("active", Tone::Good),
+        (true, Some(since), _) => Cell::new(&started(since), Tone::Bad),
+        (false, _, Some(at)) => Cell::new(&format!("disabled {}", relative_time(Some(at))), Tone::Bad),
+        (false, _, None) => Cell::new("paused", Tone::Warning),
     };
     [webhook.id.to_string().into(), webhook.target_url.as_str().into(), state]
 }
 
-fn delivery_row(delivery: &Delivery) -> [Cell; 5] {
-    let state = match delivery.state {
-        DeliveryState::Pending => Cell::new("pending", Tone::Warning),
-        DeliveryState::Delivered => Cell::new("delivered", Tone::Good),
-        DeliveryState::Failed => Cell::new("failed", Tone::Bad),
-    };
+const fn state_name(state: DeliveryState) -> (&'static str, Tone) {
+    match state {
+        DeliveryState::Pending => ("pending", Tone::Warning),
+        DeliveryState::Delivered => ("delivered", Tone::Good),
+        DeliveryState::Failed => ("failed", Tone::Bad),
+    }
+}
+
+fn delivery_row(delivery: &Delivery) -> [Cell; 6] {
+    let (state, tone) = state_name(delivery.state);
     let status = delivery.last_status.map(|status| status.to_string());
     [
+        delivery.id.to_string().into(),
         relative_time(Some(delivery.updated_at)).into(),
         delivery.event.as_str().into(),
-        state,
+        Cell::new(state, tone),
         format!("tries: {}", delivery.tries).into(),
         delivery.last_error.clone().or(status).unwrap_or_default().into(),
     ]
+}
+
+fn describe(details: &DeliveryDetails) -> String {
+    let DeliveryDetails { delivery, request_body, attempts } = details;
+    let mut text = format!("{}  {}", delivery.event, state_name(delivery.state).0);
+    if let Some(next_try) = delivery.next_try {
+        write_to(&mut text, format_args!("\nNext try  {}", relative_time(Some(next_try))));
+    }
+    write_to(&mut text, format_args!("\n\nBody\n{request_body}"));
+    for attempt in attempts {
+        describe_attempt(&mut text, attempt);
+    }
+    text
+}
+
+fn describe_attempt(text: &mut String, attempt: &DeliveryAttempt) {
+    let DeliveryAttempt { at, duration_ms, target_url, request_headers, response, error } = attempt;
+    write_to(text, format_args!("\n\nAttempt {at}, {duration_ms} ms\nPOST {target_url}"));
+    headers(text, request_headers);
+    if let Some(response) = response {
+        write_to(text, format_args!("\n\nResponse {}", response.status));
+        headers(text, &response.headers);
+        let more = if response.is_truncated { "\n(only the beginning is kept)" } else { "" };
+        write_to(text, format_args!("\n\n{}{more}", response.body));
+    }
+    if let Some(error) = error {
+        write_to(text, format_args!("\n\nError: {error}"));
+    }
+}
+
+fn headers(text: &mut String, headers: &BTreeMap<String, String>) {
+    for (name, value) in headers {
+        write_to(text, format_args!("\n{name}: {value}"));
+    }
+}
+
+fn write_to(text: &mut String, what: std::fmt::Arguments<'_>) {
+    // Writing into a string can't fail.
+    let _ = text.write_fmt(what);
 }

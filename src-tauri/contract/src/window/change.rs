@@ -67,5 +67,6 @@ pub enum Destination {
     /// The list of accounts.
     Accounts,
     Account(AccountId),
+    Webhooks,
     Settings,
 }

@@ -80,10 +80,18 @@ macro_rules! window_commands {
             /// Copies the new webhook's signing secret to the clipboard; it can't be read again.
             fn add_webhook(webhook: NewWebhook) -> Webhook;
             fn remove_webhook(id: WebhookId) -> ();
+            /// Delivers the event `test`, and waits for the response.
             fn test_webhook(id: WebhookId) -> ();
+            /// Pauses a webhook, or resumes it.
+            fn set_webhook_active(id: WebhookId, active: bool) -> Webhook;
+            fn set_signature_format(id: WebhookId, format: SignatureFormat) -> Webhook;
             /// Retries the failed deliveries. Returns their number.
             fn replay_webhook(id: WebhookId) -> usize;
+            /// Sends one delivery again.
+            fn replay_delivery(id: WebhookId, delivery: DeliveryId) -> ();
+            /// The latest deliveries, newest first.
             fn deliveries(id: WebhookId) -> Vec<Delivery>;
+            fn delivery(id: WebhookId, delivery: DeliveryId) -> DeliveryDetails;
 
             fn api_tokens() -> Vec<ApiToken>;
             /// Copies the new token to the clipboard; it can't be read again.

@@ -48,8 +48,10 @@ pub struct NoticeRecord {
     pub body: String,
     /// The account that it opens, if it is about a single one.
     pub account_id: Option<AccountId>,
-    /// How many accounts it is about.
-    pub accounts: u32,
+    /// Whether it is about webhooks. Otherwise it is about accounts.
+    pub about_webhooks: bool,
+    /// How many accounts or webhooks it is about.
+    pub subjects: u32,
     /// For how many of them the problem is over.
     pub resolved: u32,
     /// Whether the desktop accepted it. It is listed either way.

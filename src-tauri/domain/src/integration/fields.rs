@@ -1,9 +1,6 @@
 //! The form for an API key or a client's credentials.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt::Write as _,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -16,7 +13,7 @@ use super::{
     node::Node,
     pattern::Pattern,
 };
-use crate::Secret;
+use crate::{Secret, hex::hex};
 
 /// The most characters of a value.
 pub const MAX_VALUE_CHARS: usize = 8 * 1024;
@@ -96,14 +93,6 @@ impl Transform {
             Self::Sha256 => hex(&Sha256::digest(value.as_bytes())),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a `String` can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// An option of a [`FieldKind::SingleSelect`].

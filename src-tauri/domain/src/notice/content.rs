@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Episode, FailingAccount, NoticeId, Subject};
+use super::{DisabledWebhook, Disabling, Episode, FailingAccount, NoticeId, Subject};
 use crate::{AccountId, account::Verdict, failure::Explanation, provider_text};
 
 /// A longer name is shortened.
@@ -25,8 +25,10 @@ pub struct Notice {
     pub buttons: Vec<Button>,
     /// What a click on it opens.
     pub opens: Opens,
-    /// What it is about, in its order.
+    /// The accounts that it is about, in its order.
     pub about: Vec<Subject>,
+    /// The webhooks that it is about, in its order.
+    pub webhooks: Vec<Disabling>,
 }
 
 /// A button of a notification.
@@ -55,6 +57,8 @@ pub enum Opens {
     Account(AccountId),
     /// The list of accounts.
     Accounts,
+    /// The list of webhooks.
+    Webhooks,
 }
 
 impl Notice {
@@ -87,6 +91,7 @@ impl Notice {
             buttons,
             opens: Opens::Account(account.id),
             about,
+            webhooks: Vec::new(),
         }
     }
 
@@ -101,7 +106,30 @@ impl Notice {
         let names = list(accounts);
         let retries = if retrying == accounts.len() { " Relink will retry." } else { "" };
         let body = format!("{names}.{retries}{}", waiting(accounts));
-        Self { id, title, body, buttons: vec![Button::RemindLater], opens: Opens::Accounts, about }
+        let buttons = vec![Button::RemindLater];
+        Self { id, title, body, buttons, opens: Opens::Accounts, about, webhooks: Vec::new() }
+    }
+
+    /// The notification about webhooks that Relink disabled, in this order. There must be at least one.
+    pub(super) fn about_webhooks(id: NoticeId, webhooks: &[&DisabledWebhook]) -> Self {
+        let hosts: Vec<_> = webhooks.iter().map(|webhook| shortened(&webhook.host)).collect();
+        let (title, body) = match hosts.as_slice() {
+            [host] => (
+                format!("Relink disabled a webhook: {host}"),
+                "No delivery has succeeded for a day, so no more are sent. Fix the receiver, then resume the webhook."
+                    .to_owned(),
+            ),
+            several => (
+                format!("Relink disabled {} webhooks", several.len()),
+                format!(
+                    "{}. No delivery has succeeded for a day, so no more are sent. Fix the receivers, then resume the \
+                     webhooks.",
+                    enumerated(hosts)
+                ),
+            ),
+        };
+        let webhooks = webhooks.iter().map(|webhook| webhook.disabling).collect();
+        Self { id, title, body, buttons: Vec::new(), opens: Opens::Webhooks, about: Vec::new(), webhooks }
     }
 }
 
@@ -115,18 +143,20 @@ fn waiting(accounts: &[&FailingAccount]) -> String {
     }
 }
 
-/// "A, B and C", or "A, B, C and 4 more".
 fn list(accounts: &[&FailingAccount]) -> String {
-    let mut parts: Vec<String> = accounts
-        .iter()
-        .take(MAX_NAMES)
-        .map(|account| format!("{} ({})", name(account), shortened(&account.integration)))
-        .collect();
-    if accounts.len() > MAX_NAMES {
-        parts.push(format!("{} more", accounts.len() - MAX_NAMES));
+    let names = accounts.iter().map(|account| format!("{} ({})", name(account), shortened(&account.integration)));
+    enumerated(names.collect())
+}
+
+/// "A, B and C", or "A, B, C and 4 more".
+fn enumerated(mut names: Vec<String>) -> String {
+    if names.len() > MAX_NAMES {
+        let more = names.len() - MAX_NAMES;
+        names.truncate(MAX_NAMES);
+        names.push(format!("{more} more"));
     }
-    let last = parts.pop().unwrap_or_default();
-    if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) }
+    let last = names.pop().unwrap_or_default();
+    if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) }
 }
 
 fn name(account: &FailingAccount) -> String {

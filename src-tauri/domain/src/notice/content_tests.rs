@@ -92,7 +92,8 @@ fn notice_about(name: &str) -> Notice {
         access_expires_at: None,
         awaited_by: vec![],
     };
-    let situation = Situation { failing: vec![account], network: Network::Online, paused: false };
+    let situation =
+        Situation { failing: vec![account], disabled_webhooks: vec![], network: Network::Online, paused: false };
     let decision = decide(&NoticeHistory::default(), &situation, T0);
     assert!(!format!("{decision:?}").contains("canary"), "the provider's words stay out");
     let [Action::Show { notice, .. }] = decision.actions.as_slice() else { panic!("{decision:?}") };
@@ -121,7 +122,7 @@ fn a_program_that_waits_is_named_and_changes_the_displayed_notification_quietly(
         (vec![account('A', &["my-agent", "sync"])], Some(" 2 programs are waiting."), false),
         (vec![account('A', &[])], Some("Reauthorize the connection."), false),
     ] {
-        let situation = Situation { failing, network: Network::Online, paused: false };
+        let situation = Situation { failing, disabled_webhooks: vec![], network: Network::Online, paused: false };
         let decision = decide(&history, &situation, T0);
         match (decision.actions.as_slice(), ends) {
             ([Action::Show { notice, alert, .. }], Some(ends)) => {

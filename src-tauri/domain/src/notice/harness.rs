@@ -73,7 +73,8 @@ fn letters(about: &[Subject]) -> String {
 
 impl Harness {
     pub fn new() -> Self {
-        let situation = Situation { failing: vec![], network: Network::Online, paused: false };
+        let situation =
+            Situation { failing: vec![], disabled_webhooks: vec![], network: Network::Online, paused: false };
         let last = decide(&NoticeHistory::default(), &situation, T0);
         Self {
             history: NoticeHistory::default(),
@@ -99,7 +100,7 @@ impl Harness {
 
     /// The entries of the log, oldest first: "AB:1" is resolved for one of its two accounts.
     pub fn logged(&self) -> Vec<String> {
-        let entry = |entry: &LoggedNotice| match entry.resolved(self.failing()) {
+        let entry = |entry: &LoggedNotice| match entry.resolved(self.failing(), &[]) {
             (_, 0) => letters(&entry.about),
             (_, resolved) => format!("{}:{resolved}", letters(&entry.about)),
         };
@@ -316,7 +317,7 @@ impl Harness {
         for subject in self.displayed.iter().flat_map(|notice| &notice.about) {
             let listed =
                 entries.iter().find(|entry| entry.about.contains(subject)).expect("what is displayed is listed");
-            let (about, resolved) = listed.resolved(self.failing());
+            let (about, resolved) = listed.resolved(self.failing(), &[]);
             assert!(resolved < about, "{listed:?} is displayed and counts as resolved");
         }
     }

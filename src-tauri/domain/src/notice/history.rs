@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, DEBOUNCE_MILLIS, Episode, FailingAccount, Notice, TRANSIENT_DEBOUNCE_MILLIS};
+use super::{
+    Action, DEBOUNCE_MILLIS, Episode, FailingAccount, Notice, TRANSIENT_DEBOUNCE_MILLIS, webhooks::WebhookNotices,
+};
 use crate::{AccountId, Timestamp, account::Verdict};
 
 /// Identifies a notification. One that replaces another has a new id, so that a click on the old one can be recognized.
@@ -26,6 +28,8 @@ pub struct NoticeHistory {
     /// When news was last shown.
     pub(super) last_alert: Option<Timestamp>,
     pub(super) next_id: u64,
+    #[serde(default)]
+    pub(super) webhooks: WebhookNotices,
 }
 
 /// The notification on display.
@@ -95,8 +99,12 @@ impl NoticeHistory {
     #[must_use]
     pub fn receive(mut self, signal: DesktopSignal) -> Self {
         match signal {
-            DesktopSignal::Closed(id) => drop(self.displayed.take_if(|displayed| displayed.id == id)),
+            DesktopSignal::Closed(id) => {
+                self.displayed.take_if(|displayed| displayed.id == id);
+                self.webhooks.close(id);
+            }
             DesktopSignal::Lost => {
+                self.webhooks.lose();
                 for Subject { episode, .. } in
                     self.displayed.take().into_iter().flat_map(|displayed| displayed.subjects)
                 {
@@ -111,6 +119,13 @@ impl NoticeHistory {
             DesktopSignal::Unlocked => self.snoozed.values_mut().for_each(|snooze| snooze.unlocked = true),
         }
         self
+    }
+
+    /// The id of a new notification.
+    pub(super) const fn take_id(&mut self) -> NoticeId {
+        let id = NoticeId(self.next_id);
+        self.next_id += 1;
+        id
     }
 
     /// Drops what belongs to episodes that have ended.
@@ -175,8 +190,7 @@ impl NoticeHistory {
             self.displayed = previous;
             return vec![];
         }
-        let id = NoticeId(self.next_id);
-        self.next_id += 1;
+        let id = self.take_id();
         self.displayed = Some(Displayed { id, subjects: subjects.clone(), awaited_by });
         if alert {
             self.last_alert = Some(now);

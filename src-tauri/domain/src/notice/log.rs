@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FailingAccount, Notice, NoticeId, Opens, Subject};
+use super::{DisabledWebhook, Disabling, FailingAccount, Notice, NoticeId, Opens, Subject};
 use crate::{AccountId, Timestamp};
 
 const MAX_ENTRIES: usize = 200;
@@ -24,13 +24,20 @@ pub struct LoggedNotice {
     /// What it was about. Empty in an entry that an earlier version wrote.
     #[serde(default)]
     pub about: Vec<Subject>,
+    /// The webhooks that it was about.
+    #[serde(default)]
+    pub webhooks: Vec<Disabling>,
     /// Whether the desktop has accepted it. It is listed either way.
     pub delivered: bool,
 }
 
 impl LoggedNotice {
-    /// How many accounts it is about, and for how many of them the episode is over.
-    pub fn resolved(&self, failing: &[FailingAccount]) -> (usize, usize) {
+    /// How many accounts or webhooks it is about, and for how many of them that is over.
+    pub fn resolved(&self, failing: &[FailingAccount], disabled: &[DisabledWebhook]) -> (usize, usize) {
+        if !self.webhooks.is_empty() {
+            let lasts = |it: &&Disabling| disabled.iter().any(|webhook| webhook.disabling == **it);
+            return (self.webhooks.len(), self.webhooks.len() - self.webhooks.iter().filter(lasts).count());
+        }
         let of_earlier_version = self.account_id.filter(|_| self.about.is_empty());
         if let Some(id) = of_earlier_version {
             // The account has been failing since before this entry, so it is about the current episode.
@@ -55,18 +62,22 @@ impl NoticeLog {
     /// Records that a notification was shown, or that the desktop didn't accept it.
     pub fn add(&mut self, notice: &Notice, at: Timestamp, delivered: bool) {
         let is_known = |subject: &Subject| self.0.iter().any(|entry| entry.about.contains(subject));
-        if notice.about.iter().all(is_known) {
-            let shown_again =
-                self.0.iter_mut().filter(|entry| entry.about.iter().all(|subject| notice.about.contains(subject)));
-            shown_again.filter(|entry| !entry.about.is_empty()).for_each(|entry| entry.delivered |= delivered);
+        let is_known_webhook = |it: &Disabling| self.0.iter().any(|entry| entry.webhooks.contains(it));
+        if notice.about.iter().all(is_known) && notice.webhooks.iter().all(is_known_webhook) {
+            let shown_again = self.0.iter_mut().filter(|entry| {
+                !(entry.about.is_empty() && entry.webhooks.is_empty())
+                    && entry.about.iter().all(|subject| notice.about.contains(subject))
+                    && entry.webhooks.iter().all(|webhook| notice.webhooks.contains(webhook))
+            });
+            shown_again.for_each(|entry| entry.delivered |= delivered);
             return;
         }
         let account_id = match notice.opens {
             Opens::Account(id) => Some(id),
-            Opens::Accounts => None,
+            Opens::Accounts | Opens::Webhooks => None,
         };
-        let Notice { id, title, body, about, .. } = notice.clone();
-        self.0.insert(0, LoggedNotice { id, at, title, body, account_id, about, delivered });
+        let Notice { id, title, body, about, webhooks, .. } = notice.clone();
+        self.0.insert(0, LoggedNotice { id, at, title, body, account_id, about, webhooks, delivered });
         self.0.truncate(MAX_ENTRIES);
     }
 }

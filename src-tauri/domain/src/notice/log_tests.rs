@@ -102,7 +102,7 @@ fn an_entry_of_an_earlier_version_is_resolved_by_its_account() {
         for event in given {
             harness.handle(*event);
         }
-        log.entries()[0].resolved(harness.failing())
+        log.entries()[0].resolved(harness.failing(), &[])
     };
     assert_eq!(resolved(&[Fail("A", InvalidGrant)]), (1, 0));
     assert_eq!(resolved(&[Fail("B", InvalidGrant)]), (1, 1));

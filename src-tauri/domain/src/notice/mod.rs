@@ -12,7 +12,7 @@
 //!   online and has settled after waking, and no retry is due. A token of unknown expiry counts as expired: it is never
 //!   refreshed ahead of time, so a refresh of it means that a caller already needed a new one.
 //! - A transient trouble that becomes final is announced once more. A final one that becomes transient is not.
-//! - There is at most one notification. The first is shown at once. Accounts that fail soon after join it by replacing it,
+//! - There is at most one notification about accounts. The first is shown at once. Accounts that fail soon after join it by replacing it,
 //!   at most every [`DEBOUNCE_MILLIS`] (for transient causes every [`TRANSIENT_DEBOUNCE_MILLIS`], because a provider's
 //!   outage reaches its accounts one by one as their tokens expire).
 //! - That a program waits for an account is said in its notification, and changes the displayed one quietly.
@@ -22,6 +22,8 @@
 //! - While notifications are paused, none is on display. What was on display unanswered is shown again after the pause,
 //!   together with what came meanwhile.
 //!
+//! A notification of its own is about webhooks that Relink disabled (`webhooks`).
+//!
 //! Invariants:
 //! - The notification on display names only failing accounts, each in the episode that it was announced for.
 //! - Deciding again with nothing changed changes nothing.
@@ -30,6 +32,7 @@ mod content;
 mod history;
 mod log;
 mod reason;
+mod webhooks;
 
 #[cfg(test)]
 mod cases;
@@ -41,6 +44,8 @@ mod harness;
 mod log_tests;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod webhooks_tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +53,7 @@ pub use content::{Button, Notice, Opens};
 pub use history::{DesktopSignal, NoticeHistory, NoticeId, Subject};
 pub use log::{LoggedNotice, NoticeLog};
 pub use reason::{AlertReason, NoticeReason};
+pub use webhooks::{DisabledWebhook, Disabling};
 
 use crate::{
     AccountId, Timestamp,
@@ -135,6 +141,8 @@ pub enum Network {
 pub struct Situation {
     /// Every failing account, each once.
     pub failing: Vec<FailingAccount>,
+    /// Every webhook that Relink disabled, each once.
+    pub disabled_webhooks: Vec<DisabledWebhook>,
     pub network: Network,
     /// Whether the person has paused notifications.
     pub paused: bool,
@@ -158,7 +166,7 @@ pub enum Action {
 pub struct Decision {
     /// The next history. Store it before carrying out the actions.
     pub next: NoticeHistory,
-    /// At most one.
+    /// At most one about accounts, and one about webhooks.
     pub actions: Vec<Action>,
     /// A reason for every failing account and every one that has just left the notification.
     pub reasons: Vec<(AccountId, NoticeReason)>,
@@ -196,7 +204,8 @@ pub fn decide(history: &NoticeHistory, situation: &Situation, now: Timestamp) ->
     reasons.extend(ready.iter().map(|(account, reason)| (account.id, NoticeReason::Announced(*reason))));
 
     let new: Vec<&FailingAccount> = ready.into_iter().map(|(account, _)| account).collect();
-    let actions = next.display(previous, staying, &new, now);
+    let mut actions = next.display(previous, staying, &new, now);
+    actions.extend(next.display_webhooks(situation));
     let next_decision_at = reasons.iter().filter_map(|(_, reason)| reason.until()).min();
     Decision { next, actions, reasons, next_decision_at }
 }

@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use relink_domain::{DeliveryId, Timestamp, WebhookId, caller::Caller};
+use relink_contract::webhook::DeliveryAttempt;
+use relink_domain::{DeliveryId, Timestamp, WebhookId, caller::Caller, event::EventKind};
 use tokio::{
     task::{self, JoinError, JoinSet},
     time::Instant,
@@ -35,9 +36,6 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 const STORE_RETRY_DELAY: Duration = Duration::from_secs(2);
 /// The error that is recorded on deliveries to a deactivated webhook.
 const DEACTIVATED: &str = "given up: the webhook failed for a day and was deactivated";
-
-/// How an attempt ended: the target's status, or its status (if it responded) and what went wrong.
-pub(super) type Outcome = std::result::Result<u16, (Option<u16>, String)>;
 
 /// The deliveries in flight. Only the loop changes this, between two reads of the database, so a delivery that has just
 /// ended is never mistaken for a pending one.
@@ -158,7 +156,7 @@ impl Outbox {
     }
 
     /// Schedules these webhooks now, because a delivery has ended.
-    fn deliver_more(&self, webhooks: impl IntoIterator<Item = WebhookId>) {
+    pub(super) fn deliver_more(&self, webhooks: impl IntoIterator<Item = WebhookId>) {
         for webhook in webhooks {
             self.0.due.set_no_later(webhook, self.now());
         }
@@ -193,57 +191,68 @@ impl Outbox {
 
     /// Makes one attempt. Returns when the outcome is recorded or, if nothing was sent, when a retry makes sense.
     async fn deliver(self, pending: Pending) {
-        let outcome = match self.attempt(&pending).await {
-            Ok(Some(outcome)) => outcome,
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(delivery = %pending.id, code = error.code(), "not tried: {error}");
-                // Continue when the keychain is available again. Any other cause may be over after a pause.
-                let _ = tokio::time::timeout(MAX_PAUSE, self.0.uses.keychain.recovered()).await;
-                return;
-            }
-        };
-        CrashPoint::DeliveryAnswered.here(&pending).await;
-        // Retry until the outcome is recorded, however long the disk stays full, so that the delivery isn't sent again.
-        while let Err(error) = self.record(&pending, outcome.clone()).await {
-            tracing::warn!(delivery = %pending.id, code = error.code(), "its outcome can't be recorded: {error}");
-            tokio::time::sleep(STORE_RETRY_DELAY).await;
+        if let Err(error) = self.attempt_and_record(&pending).await {
+            tracing::warn!(delivery = %pending.id, code = error.code(), "not tried: {error}");
+            // Continue when the keychain is available again. Any other cause may be over after a pause.
+            let _ = tokio::time::timeout(MAX_PAUSE, self.0.uses.keychain.recovered()).await;
         }
     }
 
-    /// Records the outcome of an attempt on the delivery and its webhook, based on their current state.
-    async fn record(&self, pending: &Pending, outcome: Outcome) -> Result<()> {
+    /// Makes one attempt and records it. `None` if the webhook was deleted; an error if nothing was sent.
+    pub(super) async fn attempt_and_record(&self, pending: &Pending) -> Result<Option<DeliveryAttempt>> {
+        let Some(attempt) = self.attempt(pending).await? else { return Ok(None) };
+        CrashPoint::DeliveryAnswered.here(pending).await;
+        // Retry until the outcome is recorded, however long the disk stays full, so that the delivery isn't sent again.
+        while let Err(error) = self.record(pending, attempt.clone()).await {
+            tracing::warn!(delivery = %pending.id, code = error.code(), "its outcome can't be recorded: {error}");
+            tokio::time::sleep(STORE_RETRY_DELAY).await;
+        }
+        Ok(Some(attempt))
+    }
+
+    /// Records an attempt on the delivery and its webhook, based on their current state.
+    async fn record(&self, pending: &Pending, attempt: DeliveryAttempt) -> Result<()> {
         let (id, webhook, now) = (pending.id, pending.webhook, self.now());
+        let is_test = pending.event == EventKind::Test.as_str();
         let write = move |tx: &rusqlite::Transaction<'_>| {
             let (Some(webhook), Some(tries)) = (webhooks::get(tx, webhook)?, webhooks::tries(tx, id)?) else {
-                return Ok(());
+                return Ok(false);
             };
-            let attempted = attempted(&outcome, tries, webhook.is_active, now);
+            // What a pause interrupts continues after it. That a paused webhook was tested doesn't.
+            let is_retried = webhook.is_active || webhook.disabled_at.is_none() && !is_test;
+            let attempted = attempted(&attempt, tries, is_retried, now);
             if attempted.state == DeliveryState::Failed {
                 tracing::warn!(webhook = %webhook.id, delivery = %id, "failed after {} tries", tries + 1);
             }
             webhooks::record_attempt(tx, id, &attempted, now)?;
-            let Some(changed) = after(webhook, attempted.state, now) else { return Ok(()) };
-            webhooks::update_state(tx, &changed)?;
-            if !changed.is_active {
+            webhooks::add_attempt(tx, webhook.id, id, &attempt)?;
+            let Some(changed) = after(webhook, attempted.state, now) else { return Ok(false) };
+            webhooks::update(tx, &changed)?;
+            if changed.disabled_at.is_some() {
                 webhooks::fail_pending(tx, changed.id, DEACTIVATED, now)?;
             }
-            Ok(())
+            Ok(changed.disabled_at.is_some())
         };
-        Ok(self.0.uses.store.write(write).await?)
+        if self.0.uses.store.write(write).await? {
+            self.0.disabled.send_replace(());
+        }
+        Ok(())
     }
 }
 
-/// The state of a delivery after attempt number `tries`, counted from zero. A deactivated webhook gets no retry.
-fn attempted(outcome: &Outcome, tries: u32, is_active: bool, now: Timestamp) -> Attempted {
-    match outcome {
-        Ok(status) => Attempted { state: DeliveryState::Delivered, next_try: now, status: Some(*status), error: None },
-        Err((status, error)) => {
-            let delay = retry_delay_secs(tries).filter(|_| is_active);
-            let state = if delay.is_some() { DeliveryState::Pending } else { DeliveryState::Failed };
-            let next_try = delay.map_or(now, |secs| now.plus_secs(secs));
-            Attempted { state, next_try, status: *status, error: Some(error.clone()) }
-        }
+/// The state of a delivery after attempt number `tries`, counted from zero.
+fn attempted(attempt: &DeliveryAttempt, tries: u32, is_retried: bool, now: Timestamp) -> Attempted {
+    let delay = retry_delay_secs(tries).filter(|_| is_retried);
+    let state = match (&attempt.error, delay) {
+        (None, _) => DeliveryState::Delivered,
+        (Some(_), Some(_)) => DeliveryState::Pending,
+        (Some(_), None) => DeliveryState::Failed,
+    };
+    Attempted {
+        state,
+        next_try: delay.map_or(now, |secs| now.plus_secs(secs)),
+        status: attempt.response.as_ref().map(|response| response.status),
+        error: attempt.error.clone(),
     }
 }
 
@@ -263,7 +272,7 @@ fn after(webhook: Webhook, state: DeliveryState, now: Timestamp) -> Option<Webho
             if webhook.is_active && now.millis_since(since) >= DEACTIVATE_AFTER_SECS * 1000 =>
         {
             tracing::warn!(webhook = %webhook.id, "deactivated: it has failed for a day");
-            Some(Webhook { is_active: false, updated_at: now, ..webhook })
+            Some(Webhook { is_active: false, disabled_at: Some(now), updated_at: now, ..webhook })
         }
         (DeliveryState::Delivered, None) | (DeliveryState::Pending | DeliveryState::Failed, Some(_)) => None,
     }

@@ -4,6 +4,7 @@
 //! are reported. Delivery is at least once, signed, and in order for each subject.
 
 mod delivery;
+mod log;
 mod send;
 mod webhooks;
 
@@ -12,7 +13,8 @@ use std::sync::Arc;
 use relink_domain::{EnvironmentId, WebhookId, caller::Caller};
 use tokio::sync::watch;
 
-pub use webhooks::NewWebhook;
+pub use log::DeliveryDetails;
+pub use webhooks::{NewWebhook, WebhookChange};
 
 use crate::{
     clock::Clock,
@@ -48,11 +50,13 @@ struct Inner {
     uses: Dependencies,
     /// When each webhook's next delivery is due.
     due: Scheduler<WebhookId>,
+    /// Notified after a webhook may have been disabled, or is no longer.
+    disabled: watch::Sender<()>,
 }
 
 impl Outbox {
     pub(crate) fn new(uses: Dependencies) -> Self {
-        Self(Arc::new(Inner { uses, due: Scheduler::default() }))
+        Self(Arc::new(Inner { uses, due: Scheduler::default(), disabled: watch::Sender::default() }))
     }
 
     /// Starts the delivery loop.
@@ -63,6 +67,11 @@ impl Outbox {
     /// Events after this sequence number, oldest first.
     pub async fn events_after(&self, _caller: &Caller, seq: i64, limit: usize) -> Result<Vec<Event>> {
         Ok(self.0.uses.store.read(move |c| outbox::after(c, seq, limit)).await?)
+    }
+
+    /// Changes after a webhook may have been disabled ([`relink_contract::webhook::Webhook::disabled_at`]), or is no longer.
+    pub fn disabled_webhooks_changed(&self, _caller: &Caller) -> watch::Receiver<()> {
+        self.0.disabled.subscribe()
     }
 
     /// The latest event's sequence number. Changes with each new event.

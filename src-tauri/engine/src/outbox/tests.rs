@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     store::{
         outbox::Payload,
-        webhooks::{self, DeliveryState, Pending},
+        webhooks::{self, DeliveryFilter, DeliveryState, Pending},
     },
     testing::{LocalServer, PERSON, START, Services},
 };
@@ -34,11 +34,16 @@ impl Alone {
     /// A webhook, and so many deliveries to it.
     pub(super) async fn webhook(&self, target: &LocalServer, deliveries: usize) -> WebhookId {
         let target_url = format!("{}/hook", target.origin());
-        let new = NewWebhook { target_url, is_active: true, event_types: None, allow_private: false };
+        let new = NewWebhook { target_url, is_active: true, ..NewWebhook::default() };
         let id = self.outbox.create_webhook(&PERSON, new).await.expect("made").0.id;
-        for _ in 0..deliveries {
-            self.outbox.test_webhook(&PERSON, id).await.expect("on its way");
-        }
+        let payload = Payload::of(&TestPayload::default()).expect("serialized");
+        let enqueue = move |tx: &rusqlite::Transaction<'_>| {
+            for _ in 0..deliveries {
+                outbox::enqueue_event_for(tx, &id.to_string(), EventKind::ApiTokenCreated, &payload, START, START)?;
+            }
+            Ok(())
+        };
+        self.services.store.write(enqueue).await.expect("on their way");
         id
     }
 
@@ -54,7 +59,7 @@ impl Alone {
 
     /// The states of all deliveries, oldest first.
     pub(super) async fn states(&self, id: WebhookId) -> Vec<DeliveryState> {
-        let found = self.outbox.deliveries(&PERSON, id, 100).await.expect("deliveries");
+        let found = self.outbox.deliveries(&PERSON, id, DeliveryFilter::default(), 100).await.expect("deliveries");
         found.iter().rev().map(|delivery| delivery.state).collect()
     }
 }

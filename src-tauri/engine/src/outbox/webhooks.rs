@@ -1,12 +1,12 @@
 //! Reads and changes webhooks.
 
-use relink_contract::event::TestPayload;
 use relink_domain::{
     Secret, WebhookId,
     caller::Caller,
-    event::{EventKind, EventPattern, UnknownEvent},
+    event::{EventPattern, UnknownEvent},
     integration::{Reach, WebUrl},
     permission::Permission,
+    webhook::SignatureFormat,
 };
 use uuid::Uuid;
 
@@ -16,14 +16,13 @@ use crate::{
     keychain::{Item, Key},
     network,
     store::{
-        api_tokens, orphans,
-        outbox::{self, Payload},
-        webhooks::{self, Delivery, Webhook},
+        self, api_tokens, orphans,
+        webhooks::{self, Webhook},
     },
 };
 
 /// The input of [`Outbox::create_webhook`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct NewWebhook {
     pub target_url: String,
     pub is_active: bool,
@@ -31,6 +30,20 @@ pub struct NewWebhook {
     pub event_types: Option<Vec<String>>,
     /// The person's consent to a private address. Loopback needs none.
     pub allow_private: bool,
+    pub signature_format: SignatureFormat,
+}
+
+/// The input of [`Outbox::change_webhook`]. What is `None` stays.
+#[derive(Debug, Default)]
+pub struct WebhookChange {
+    pub target_url: Option<String>,
+    /// False pauses it, true resumes it.
+    pub is_active: Option<bool>,
+    /// `Some(None)`: all.
+    pub event_types: Option<Option<Vec<String>>>,
+    /// The person's consent to a private address, if `target_url` is one.
+    pub allow_private: bool,
+    pub signature_format: Option<SignatureFormat>,
 }
 
 /// Name of the signing secret in a webhook's keychain item.
@@ -75,6 +88,30 @@ fn may_manage(caller: &Caller, webhook: &Webhook) -> bool {
     caller.may(Permission::AllWebhooks) || api_tokens::id_of(caller).is_some_and(|own| webhook.creator == Some(own))
 }
 
+/// The webhook, if the caller may manage it. Any other counts as unknown.
+pub(super) fn managed(
+    connection: &rusqlite::Connection,
+    caller: &Caller,
+    id: WebhookId,
+) -> store::Result<Option<Webhook>> {
+    Ok(webhooks::get(connection, id)?.filter(|webhook| may_manage(caller, webhook)))
+}
+
+impl Webhook {
+    /// It delivers again, and nothing of its past counts.
+    #[must_use]
+    pub(super) fn activated(self) -> Self {
+        Self { is_active: true, failing_since: None, disabled_at: None, ..self }
+    }
+
+    /// It delivers nothing until somebody activates it. What is pending stays, and events that happen meanwhile aren't
+    /// kept for it.
+    #[must_use]
+    fn paused(self) -> Self {
+        Self { is_active: false, ..self }
+    }
+}
+
 impl Outbox {
     /// Creates a webhook. Its signing secret is returned only here.
     pub async fn create_webhook(&self, caller: &Caller, new: NewWebhook) -> Result<(Webhook, Secret)> {
@@ -90,7 +127,9 @@ impl Outbox {
             is_active: new.is_active,
             event_types,
             allow_private: new.allow_private || network::is_on_this_machine(url.as_url()),
+            signature_format: new.signature_format,
             failing_since: None,
+            disabled_at: None,
             creator: api_tokens::id_of(caller),
             created_at: now,
             updated_at: now,
@@ -124,15 +163,50 @@ impl Outbox {
 
     /// One that the caller may not manage counts as unknown.
     pub async fn webhook(&self, caller: &Caller, id: WebhookId) -> Result<Webhook> {
-        let webhook = self.0.uses.store.read(move |c| webhooks::get(c, id)).await?;
-        webhook.filter(|webhook| may_manage(caller, webhook)).ok_or_else(|| Error::not_found("webhook", &id))
+        let reads = caller.clone();
+        let webhook = self.0.uses.store.read(move |c| managed(c, &reads, id)).await?;
+        webhook.ok_or_else(|| Error::not_found("webhook", &id))
+    }
+
+    /// Changes a webhook. One with another target starts over: that an earlier one failed doesn't count.
+    pub async fn change_webhook(&self, caller: &Caller, id: WebhookId, change: WebhookChange) -> Result<Webhook> {
+        if change.allow_private {
+            caller.require(Permission::AllowPrivateAddresses)?;
+        }
+        let event_types = change.event_types.map(|names| names.as_deref().map(patterns).transpose()).transpose()?;
+        let url = change.target_url.as_deref().map(|text| target(text, change.allow_private)).transpose()?;
+        let (now, manager) = (self.now(), caller.clone());
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            let Some(mut webhook) = managed(tx, &manager, id)? else { return Ok(None) };
+            if let Some(url) = url.filter(|url| url.as_str() != webhook.target_url || change.allow_private) {
+                webhook.allow_private = change.allow_private || network::is_on_this_machine(url.as_url());
+                url.as_str().clone_into(&mut webhook.target_url);
+                webhook.failing_since = None;
+            }
+            webhook.event_types = event_types.unwrap_or(webhook.event_types);
+            webhook.signature_format = change.signature_format.unwrap_or(webhook.signature_format);
+            webhook = match change.is_active {
+                Some(true) if !webhook.is_active => webhook.activated(),
+                Some(false) if webhook.is_active => webhook.paused(),
+                _ => webhook,
+            };
+            webhook.updated_at = now;
+            webhooks::update(tx, &webhook)?;
+            Ok(Some(webhook))
+        };
+        let changed = self.0.uses.store.write(write).await?.ok_or_else(|| Error::not_found("webhook", &id))?;
+        // What waited for it to be active is due.
+        self.0.due.set_no_later(id, now);
+        self.0.disabled.send_replace(());
+        tracing::info!(webhook = %id, ?caller, is_active = changed.is_active, "webhook changed");
+        Ok(changed)
     }
 
     /// Deletes a webhook and its pending deliveries.
     pub async fn delete_webhook(&self, caller: &Caller, id: WebhookId) -> Result<()> {
         let (now, key, deletes) = (self.now(), Key::Webhook(id).to_string(), caller.clone());
         let write = move |tx: &rusqlite::Transaction<'_>| {
-            if !webhooks::get(tx, id)?.is_some_and(|webhook| may_manage(&deletes, &webhook)) {
+            if managed(tx, &deletes, id)?.is_none() {
                 return Ok(false);
             }
             orphans::note(tx, &key, now)?;
@@ -145,42 +219,9 @@ impl Outbox {
         if !found {
             return Err(Error::not_found("webhook", &id));
         }
+        self.0.disabled.send_replace(());
         tracing::info!(webhook = %id, ?caller, "webhook deleted");
         Ok(())
-    }
-
-    /// Enqueues the event `test` for the webhook.
-    pub async fn test_webhook(&self, caller: &Caller, id: WebhookId) -> Result<()> {
-        self.webhook(caller, id).await?;
-        let (now, payload) = (self.now(), Payload::of(&TestPayload::default())?);
-        let write = move |tx: &rusqlite::Transaction<'_>| {
-            outbox::enqueue_event_for(tx, &id.to_string(), EventKind::Test, &payload, now).map(drop)
-        };
-        self.0.uses.store.write(write).await?;
-        tracing::info!(webhook = %id, ?caller, "a test event is sent");
-        Ok(())
-    }
-
-    /// Retries the failed deliveries and activates the webhook. Returns the number of deliveries.
-    pub async fn retry_failed(&self, caller: &Caller, id: WebhookId) -> Result<usize> {
-        let (now, retries) = (self.now(), caller.clone());
-        let write = move |tx: &rusqlite::Transaction<'_>| {
-            let webhook = webhooks::get(tx, id)?.filter(|webhook| may_manage(&retries, webhook));
-            let Some(webhook) = webhook else { return Ok(None) };
-            let activated = Webhook { is_active: true, failing_since: None, updated_at: now, ..webhook };
-            webhooks::update_state(tx, &activated)?;
-            webhooks::retry_failed(tx, id, now).map(Some)
-        };
-        let count = self.0.uses.store.write(write).await?.ok_or_else(|| Error::not_found("webhook", &id))?;
-        self.0.due.set_no_later(id, now);
-        tracing::info!(webhook = %id, ?caller, count, "failed deliveries are tried again");
-        Ok(count)
-    }
-
-    /// The latest deliveries to a webhook, newest first.
-    pub async fn deliveries(&self, caller: &Caller, id: WebhookId, limit: usize) -> Result<Vec<Delivery>> {
-        self.webhook(caller, id).await?;
-        Ok(self.0.uses.store.read(move |c| webhooks::deliveries(c, id, limit)).await?)
     }
 }
 

@@ -67,7 +67,8 @@ async fn a_change_set_names_what_a_write_changed_and_nothing_else() {
         changed_by(&store, run("DELETE FROM integrated_account")).await,
         ChangeSet { accounts: ids([1]), integrations: true, ..nothing() }
     );
-    let webhook = run("INSERT INTO webhook VALUES ('w', 'https://example.com', 1, NULL, 0, NULL, 0, 0, NULL)");
+    let webhook =
+        run("INSERT INTO webhook VALUES ('w', 'https://example.com', 1, NULL, 0, NULL, 0, 0, NULL, 'base64', NULL)");
     assert_eq!(changed_by(&store, webhook).await, ChangeSet { webhooks: true, ..nothing() });
     let token = |tx: &Transaction<'_>| {
         tx.execute(

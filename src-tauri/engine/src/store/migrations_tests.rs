@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::*;
 use crate::store::{
     Store, accounts, api_tokens, integrations, links, orphans, outbox, settings, timeline,
-    webhooks::{self, DeliveryState},
+    webhooks::{self, DeliveryFilter, DeliveryState},
 };
 
 fn newest() -> i64 {
@@ -213,7 +213,11 @@ fn account_is_kept(database: &Connection) {
 
 fn deliveries_are_kept(database: &Connection) {
     let webhook = WebhookId::from_uuid(Uuid::from_u128(5));
-    let oldest_first: Vec<_> = webhooks::deliveries(database, webhook, 100).expect("read").into_iter().rev().collect();
+    let oldest_first: Vec<_> = webhooks::deliveries(database, webhook, DeliveryFilter::default(), 100)
+        .expect("read")
+        .into_iter()
+        .rev()
+        .collect();
     let states: Vec<_> = oldest_first.iter().map(|delivery| delivery.state).collect();
     let (pending, failed) = (DeliveryState::Pending, DeliveryState::Failed);
     assert_eq!(states, [DeliveryState::Delivered, failed, pending, pending, pending]);

@@ -1,7 +1,7 @@
 //! The outbox: every event, written in the transaction of the change that caused it.
 
 use relink_domain::{
-    EventId, Timestamp,
+    DeliveryId, EventId, Timestamp,
     event::{EventKind, EventPattern},
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -43,7 +43,7 @@ pub fn enqueue_event(
     payload: &Payload,
     now: Timestamp,
 ) -> Result<i64> {
-    let seq = add(tx, kind, subject, payload, now)?;
+    let (seq, _) = add(tx, kind, subject, payload, now)?;
     let mut active = tx.prepare_cached("SELECT id, event_types FROM webhook WHERE is_active = 1")?;
     let active: Vec<(String, Option<Vec<EventPattern>>)> = active
         .query_map([], |row| {
@@ -59,23 +59,31 @@ pub fn enqueue_event(
     Ok(seq)
 }
 
-/// Adds an event that is delivered only to one webhook.
+/// Adds an event that is delivered only to one webhook, from `next_try`. It waits for no other delivery, and none waits for
+/// it.
 pub fn enqueue_event_for(
     tx: &Transaction<'_>,
     webhook: &str,
     kind: EventKind,
     payload: &Payload,
     now: Timestamp,
-) -> Result<i64> {
-    let seq = add(tx, kind, None, payload, now)?;
-    webhooks::enqueue(tx, webhook, seq, "", now)?;
-    Ok(seq)
+    next_try: Timestamp,
+) -> Result<DeliveryId> {
+    let (seq, event) = add(tx, kind, None, payload, now)?;
+    webhooks::enqueue(tx, webhook, seq, &event.to_string(), next_try)
 }
 
-fn add(tx: &Transaction<'_>, kind: EventKind, subject: Option<&str>, payload: &Payload, now: Timestamp) -> Result<i64> {
+fn add(
+    tx: &Transaction<'_>,
+    kind: EventKind,
+    subject: Option<&str>,
+    payload: &Payload,
+    now: Timestamp,
+) -> Result<(i64, EventId)> {
+    let id = EventId::from_uuid(Uuid::now_v7());
     tx.prepare_cached("INSERT INTO outbox (id, event, subject, payload, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![Uuid::now_v7().to_string(), kind.as_str(), subject, payload.0, now.as_millis()])?;
-    Ok(tx.last_insert_rowid())
+        .execute(params![id.to_string(), kind.as_str(), subject, payload.0, now.as_millis()])?;
+    Ok((tx.last_insert_rowid(), id))
 }
 
 /// The latest event's sequence number, even if the event was pruned.

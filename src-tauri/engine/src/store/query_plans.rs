@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use relink_domain::{AccountId, EnvironmentIntegrationId, Timestamp, WebhookId, call::Day};
+use relink_domain::{AccountId, DeliveryId, EnvironmentIntegrationId, Timestamp, WebhookId, call::Day};
 use rusqlite::{
     Connection,
     trace::{TraceEvent, TraceEventCodes},
@@ -149,7 +149,12 @@ fn counts_and_schedules_read_an_index_alone() {
 fn due_deliveries_are_found_by_the_index_of_their_webhook() {
     searches(|c| webhooks::due(c, webhook(), THEN, Some(8)));
     searches(|c| webhooks::next_due(c, webhook(), THEN));
-    searches(|c| webhooks::deliveries(c, webhook(), 100));
+    searches(|c| webhooks::deliveries(c, webhook(), webhooks::DeliveryFilter::default(), 100));
+    let delivery = DeliveryId::from_uuid(Uuid::from_u128(1));
+    searches(|c| webhooks::delivery(c, webhook(), delivery));
+    searches(|c| webhooks::pending(c, webhook(), delivery));
+    searches(|c| webhooks::attempts_of(c, delivery));
+    searches(write(|tx| webhooks::retry(tx, webhook(), delivery, THEN)));
     // There are few webhooks; each of their deliveries is searched.
     let plan = plan_of(webhooks::all_next_due);
     assert!(!plan.iter().any(|step| step.starts_with("SCAN d")), "{plan:#?}");

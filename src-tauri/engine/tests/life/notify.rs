@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use relink_domain::{WebhookId, caller::TokenLevel};
-use relink_engine::{Delivery, DeliveryState, NewWebhook};
+use relink_engine::{Delivery, DeliveryFilter, DeliveryState, NewWebhook, WebhookChange};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -73,15 +73,27 @@ async fn body_of(stream: &mut tokio::net::TcpStream) -> Value {
 }
 
 async fn webhook(world: &World, target_url: &str) -> WebhookId {
-    let new = NewWebhook { target_url: target_url.into(), is_active: true, event_types: None, allow_private: false };
+    let new = NewWebhook { target_url: target_url.into(), is_active: true, ..NewWebhook::default() };
     world.engine.outbox().create_webhook(&PERSON, new).await.expect("made").0.id
+}
+
+/// Makes an API token, which is an event.
+async fn create_token(world: &World, number: usize) {
+    let made = world.engine.access().create_api_token(&PERSON, format!("agent {number}"), TokenLevel::Program, None);
+    made.await.expect("made");
 }
 
 /// Waits until the newest delivery has been attempted this many times.
 async fn attempted(world: &World, id: WebhookId, attempts: u32) -> Delivery {
     let mut changes = world.engine.changes(&PERSON);
     loop {
-        let newest = world.engine.outbox().deliveries(&PERSON, id, 1).await.expect("deliveries").pop();
+        let newest = world
+            .engine
+            .outbox()
+            .deliveries(&PERSON, id, DeliveryFilter::default(), 1)
+            .await
+            .expect("deliveries")
+            .pop();
         if let Some(delivery) = newest.filter(|delivery| delivery.tries >= attempts) {
             return delivery;
         }
@@ -94,7 +106,7 @@ async fn a_delivery_fails_after_four_attempts_and_is_retried_under_the_same_id()
     let world = World::new().await;
     let mut receiver = Receiver::start(500).await;
     let id = webhook(&world, &receiver.url).await;
-    world.engine.outbox().test_webhook(&PERSON, id).await.expect("queued");
+    world.engine.outbox().test_webhook(&PERSON, id).await.expect_err("refused");
     for (attempts, pause) in [(1, 2), (2, 4), (3, 8)] {
         let delivery = attempted(&world, id, attempts).await;
         assert_eq!((delivery.state, delivery.last_status), (DeliveryState::Pending, Some(500)));
@@ -137,7 +149,7 @@ async fn a_pattern_selects_events_by_the_beginning_of_their_names() {
     let mut receiver = Receiver::start(200).await;
     let event_types = Some(vec!["integrated_account:act*".to_owned(), "record:*".to_owned()]);
     let target_url = receiver.url.clone();
-    let new = NewWebhook { target_url, is_active: true, event_types, allow_private: false };
+    let new = NewWebhook { target_url, is_active: true, event_types, ..NewWebhook::default() };
     world.engine.outbox().create_webhook(&PERSON, new).await.expect("made");
     // Also creates the account, and installs its integration.
     let account = world.connected().await;
@@ -153,7 +165,7 @@ async fn a_pattern_selects_events_by_the_beginning_of_their_names() {
 async fn a_target_at_a_private_address_is_refused_without_consent() {
     let world = World::new().await;
     let target_url = "https://10.1.2.3/".to_owned();
-    let new = NewWebhook { target_url, is_active: true, event_types: None, allow_private: false };
+    let new = NewWebhook { target_url, is_active: true, ..NewWebhook::default() };
     let error = world.engine.outbox().create_webhook(&PERSON, new).await.expect_err("refused");
     assert_eq!(error.code(), "target_url_private");
     assert_eq!(world.engine.outbox().webhooks(&PERSON).await.expect("read"), []);
@@ -168,21 +180,16 @@ async fn a_webhook_that_hangs_does_not_delay_others() {
     webhook(&world, &hanging.url).await;
     // Each event has a subject of its own, so that none waits for another.
     for n in 0..20 {
-        world
-            .engine
-            .access()
-            .create_api_token(&PERSON, format!("agent {n}"), TokenLevel::Program, None)
-            .await
-            .expect("made");
+        create_token(&world, n).await;
     }
     hanging.receives(4).await;
     let mut prompt = Receiver::start(200).await;
-    let id = webhook(&world, &prompt.url).await;
-    world.engine.outbox().test_webhook(&PERSON, id).await.expect("queued");
+    webhook(&world, &prompt.url).await;
+    create_token(&world, 20).await;
     prompt.receives(1).await;
     assert_eq!(hanging.seen.borrow().len(), 4, "no more than four at a time");
     hanging.answers.send_replace(true);
-    hanging.receives(20).await;
+    hanging.receives(21).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,20 +199,63 @@ async fn a_delivered_event_is_not_sent_again() {
     let id = webhook(&world, &receiver.url).await;
     for n in 0..300 {
         // Each event wakes the loop while others are in flight.
-        world
-            .engine
-            .access()
-            .create_api_token(&PERSON, format!("agent {n}"), TokenLevel::Program, None)
-            .await
-            .expect("made");
+        create_token(&world, n).await;
     }
     receiver.receives(300).await;
     let mut changes = world.engine.changes(&PERSON);
-    let mut all = world.engine.outbox().deliveries(&PERSON, id, 1000).await.expect("deliveries");
+    let mut all =
+        world.engine.outbox().deliveries(&PERSON, id, DeliveryFilter::default(), 1000).await.expect("deliveries");
     while all.iter().any(|delivery| delivery.state != DeliveryState::Delivered) {
         changes.next().await.expect("the engine runs");
-        all = world.engine.outbox().deliveries(&PERSON, id, 1000).await.expect("deliveries");
+        all = world.engine.outbox().deliveries(&PERSON, id, DeliveryFilter::default(), 1000).await.expect("deliveries");
     }
     assert!(all.iter().all(|delivery| delivery.tries == 1), "something was sent twice");
     assert_eq!(receiver.seen.borrow().len(), 300);
+}
+
+#[tokio::test]
+async fn a_paused_webhook_gets_nothing_and_continues_where_it_was() {
+    let world = World::new().await;
+    let mut receiver = Receiver::start(500).await;
+    let id = webhook(&world, &receiver.url).await;
+    create_token(&world, 1).await;
+    attempted(&world, id, 1).await;
+    let set_active = async |is_active| {
+        let change = WebhookChange { is_active: Some(is_active), ..WebhookChange::default() };
+        world.engine.outbox().change_webhook(&PERSON, id, change).await.expect("changed")
+    };
+    assert!(!set_active(false).await.is_active);
+    receiver.respond_with(200);
+    world.clock.advance_secs(60);
+    create_token(&world, 2).await;
+    // A test is sent all the same, and nothing with it.
+    world.engine.outbox().test_webhook(&PERSON, id).await.expect("delivered");
+    let seen = receiver.receives(2).await;
+    assert_eq!(seen.iter().map(|body| &body["event"]).collect::<Vec<_>>(), ["api_token:created", "test"]);
+
+    assert!(set_active(true).await.is_active);
+    create_token(&world, 3).await;
+    let seen = receiver.receives(4).await;
+    let mut ids: Vec<_> = seen.iter().map(|body| body["payload"]["name"].as_str().unwrap_or_default()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["", "agent 1", "agent 1", "agent 3"], "the second one happened during the pause");
+}
+
+#[tokio::test]
+async fn a_replayed_delivery_has_the_id_of_its_event() {
+    let world = World::new().await;
+    let mut receiver = Receiver::start(200).await;
+    let id = webhook(&world, &receiver.url).await;
+    for n in 1..=2 {
+        create_token(&world, n).await;
+        receiver.receives(n).await;
+        attempted(&world, id, 1).await;
+    }
+    let all = world.engine.outbox().deliveries(&PERSON, id, DeliveryFilter::default(), 10).await.expect("deliveries");
+    world.engine.outbox().replay_delivery(&PERSON, id, all[1].id).await.expect("replayed");
+    let seen = receiver.receives(3).await;
+    assert_eq!(seen[2], seen[0], "the older one alone is sent again");
+    let unknown = relink_domain::DeliveryId::from_uuid(id.as_uuid());
+    let error = world.engine.outbox().replay_delivery(&PERSON, id, unknown).await.expect_err("there is none");
+    assert_eq!(error.code(), "not_found");
 }

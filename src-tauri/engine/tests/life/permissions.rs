@@ -54,7 +54,7 @@ async fn a_request_in_flight_creates_nothing_after_its_token_was_revoked() {
         assert_eq!(refused.expect_err("refused").code(), "token_ended");
     }
     let target_url = "http://127.0.0.1:9/".to_owned();
-    let new = NewWebhook { target_url, is_active: true, event_types: None, allow_private: false };
+    let new = NewWebhook { target_url, is_active: true, ..NewWebhook::default() };
     let refused = world.engine.outbox().create_webhook(&program, new).await;
     assert_eq!(refused.expect_err("refused").code(), "token_ended");
     assert_eq!(world.engine.outbox().webhooks(&PERSON).await.expect("a list"), []);
@@ -68,6 +68,7 @@ async fn only_the_person_consents_to_a_private_address() {
         is_active: true,
         event_types: None,
         allow_private: true,
+        ..NewWebhook::default()
     };
     for level in TokenLevel::ALL {
         let (_, program) = program(&world, level).await;

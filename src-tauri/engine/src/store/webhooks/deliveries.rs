@@ -7,7 +7,7 @@
 use std::str::FromStr;
 
 use relink_domain::{DeliveryId, EventId, Timestamp, WebhookId};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -42,22 +42,23 @@ impl FromStr for DeliveryState {
     }
 }
 
-/// Adds a pending delivery of an event.
+/// Adds a pending delivery of an event, which may be attempted from `next_try`.
 pub(in crate::store) fn enqueue(
     tx: &Transaction<'_>,
     webhook_id: &str,
     outbox_seq: i64,
     subject: &str,
-    now: Timestamp,
-) -> Result<()> {
+    next_try: Timestamp,
+) -> Result<DeliveryId> {
+    let id = DeliveryId::from_uuid(Uuid::now_v7());
     tx.prepare_cached(
         "INSERT INTO delivery (id, webhook_id, outbox_seq, subject, state, eligible, tries, next_try, updated_at)
          VALUES (?1, ?2, ?3, ?4, 'pending',
                  NOT EXISTS (SELECT 1 FROM delivery WHERE webhook_id = ?2 AND subject = ?4 AND state = 'pending'),
                  0, ?5, ?5)",
     )?
-    .execute(params![Uuid::now_v7().to_string(), webhook_id, outbox_seq, subject, now.as_millis()])?;
-    Ok(())
+    .execute(params![id.to_string(), webhook_id, outbox_seq, subject, next_try.as_millis()])?;
+    Ok(id)
 }
 
 /// An eligible delivery and its event.
@@ -78,30 +79,42 @@ pub struct Pending {
     pub next_try: Timestamp,
 }
 
-const DUE: &str = "SELECT d.id, d.webhook_id, d.outbox_seq, o.id, o.event, o.payload, o.created_at, d.tries, d.next_try
-     FROM delivery d JOIN outbox o ON o.seq = d.outbox_seq
-     WHERE d.webhook_id = ?1 AND d.eligible = 1 AND d.next_try <= ?2
+const PENDING: &str =
+    "SELECT d.id, d.webhook_id, d.outbox_seq, o.id, o.event, o.payload, o.created_at, d.tries, d.next_try
+     FROM delivery d JOIN outbox o ON o.seq = d.outbox_seq";
+
+const DUE: &str = "WHERE d.webhook_id = ?1 AND d.eligible = 1 AND d.next_try <= ?2
        AND EXISTS (SELECT 1 FROM webhook w WHERE w.id = ?1 AND w.is_active = 1)
      ORDER BY d.next_try, d.outbox_seq LIMIT ?3";
+
+fn pending_row(row: &Row<'_>) -> rusqlite::Result<Pending> {
+    Ok(Pending {
+        id: id(row.get_ref(0)?.as_str()?)?,
+        webhook: id(row.get_ref(1)?.as_str()?)?,
+        outbox_seq: row.get(2)?,
+        event_id: id(row.get_ref(3)?.as_str()?)?,
+        event: row.get(4)?,
+        payload: document(row.get_ref(5)?.as_str()?)?,
+        created_at: Timestamp::from_millis(row.get(6)?),
+        tries: row.get(7)?,
+        next_try: Timestamp::from_millis(row.get(8)?),
+    })
+}
 
 /// A webhook's due deliveries, earliest first: at most one for each subject, and none while the webhook
 /// is inactive. They include deliveries in flight, because their state changes only when an attempt ends.
 pub fn due(connection: &Connection, webhook: WebhookId, now: Timestamp, limit: Option<usize>) -> Result<Vec<Pending>> {
-    let mut statement = connection.prepare_cached(DUE)?;
-    let rows = statement.query_map(params![webhook.to_string(), now.as_millis(), limit_clause(limit)], |row| {
-        Ok(Pending {
-            id: id(row.get_ref(0)?.as_str()?)?,
-            webhook: id(row.get_ref(1)?.as_str()?)?,
-            outbox_seq: row.get(2)?,
-            event_id: id(row.get_ref(3)?.as_str()?)?,
-            event: row.get(4)?,
-            payload: document(row.get_ref(5)?.as_str()?)?,
-            created_at: Timestamp::from_millis(row.get(6)?),
-            tries: row.get(7)?,
-            next_try: Timestamp::from_millis(row.get(8)?),
-        })
-    })?;
+    let mut statement = connection.prepare_cached(&format!("{PENDING} {DUE}"))?;
+    let rows = statement.query_map(params![webhook.to_string(), now.as_millis(), limit_clause(limit)], pending_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A delivery with its event, whatever its state is: what an attempt sends.
+pub fn pending(connection: &Connection, webhook: WebhookId, delivery: DeliveryId) -> Result<Option<Pending>> {
+    Ok(connection
+        .prepare_cached(&format!("{PENDING} WHERE d.id = ?1 AND d.webhook_id = ?2"))?
+        .query_row([delivery.to_string(), webhook.to_string()], pending_row)
+        .optional()?)
 }
 
 const NEXT_DUE: &str = "SELECT min(d.next_try) FROM delivery d
@@ -139,6 +152,8 @@ pub(super) fn bring_forward(tx: &Transaction<'_>, latest: Timestamp) -> Result<(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     pub id: DeliveryId,
+    /// The event's sequence number, by which a webhook's deliveries are in order.
+    pub outbox_seq: i64,
     /// The same in every attempt.
     pub event_id: EventId,
     pub event: String,
@@ -157,29 +172,57 @@ pub struct Delivery {
     pub updated_at: Timestamp,
 }
 
-const LATEST: &str =
-    "SELECT d.id, o.id, o.event, d.state, d.tries, d.next_try, d.last_status, d.last_error, o.created_at, d.updated_at
-     FROM delivery d JOIN outbox o ON o.seq = d.outbox_seq
-     WHERE d.webhook_id = ?1 ORDER BY d.outbox_seq DESC LIMIT ?2";
+/// Which deliveries of a webhook are listed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeliveryFilter {
+    pub state: Option<DeliveryState>,
+    /// Only those of events before this sequence number.
+    pub before: Option<i64>,
+}
+
+const DELIVERY: &str =
+    "SELECT d.id, o.id, o.event, d.state, d.tries, d.next_try, d.last_status, d.last_error, o.created_at, d.updated_at,
+            d.outbox_seq
+     FROM delivery d JOIN outbox o ON o.seq = d.outbox_seq WHERE d.webhook_id = ?1";
+
+fn delivery_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    Ok(Delivery {
+        id: id(row.get_ref(0)?.as_str()?)?,
+        outbox_seq: row.get(10)?,
+        event_id: id(row.get_ref(1)?.as_str()?)?,
+        event: row.get(2)?,
+        state: row.get_ref(3)?.as_str()?.parse().map_err(|()| rusqlite::Error::InvalidQuery)?,
+        tries: row.get(4)?,
+        next_try: Timestamp::from_millis(row.get(5)?),
+        last_status: row.get(6)?,
+        last_error: row.get(7)?,
+        created_at: Timestamp::from_millis(row.get(8)?),
+        updated_at: Timestamp::from_millis(row.get(9)?),
+    })
+}
 
 /// The latest deliveries to a webhook, newest first.
-pub fn deliveries(connection: &Connection, webhook_id: WebhookId, limit: usize) -> Result<Vec<Delivery>> {
-    let mut statement = connection.prepare_cached(LATEST)?;
-    let rows = statement.query_map(params![webhook_id.to_string(), limit_clause(Some(limit))], |row| {
-        Ok(Delivery {
-            id: id(row.get_ref(0)?.as_str()?)?,
-            event_id: id(row.get_ref(1)?.as_str()?)?,
-            event: row.get(2)?,
-            state: row.get_ref(3)?.as_str()?.parse().map_err(|()| rusqlite::Error::InvalidQuery)?,
-            tries: row.get(4)?,
-            next_try: Timestamp::from_millis(row.get(5)?),
-            last_status: row.get(6)?,
-            last_error: row.get(7)?,
-            created_at: Timestamp::from_millis(row.get(8)?),
-            updated_at: Timestamp::from_millis(row.get(9)?),
-        })
-    })?;
+pub fn deliveries(
+    connection: &Connection,
+    webhook_id: WebhookId,
+    filter: DeliveryFilter,
+    limit: usize,
+) -> Result<Vec<Delivery>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "{DELIVERY} AND (?2 IS NULL OR d.state = ?2) AND d.outbox_seq < ?3 ORDER BY d.outbox_seq DESC LIMIT ?4"
+    ))?;
+    let (state, before) = (filter.state.map(DeliveryState::as_str), filter.before.unwrap_or(i64::MAX));
+    let rows =
+        statement.query_map(params![webhook_id.to_string(), state, before, limit_clause(Some(limit))], delivery_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// One delivery to a webhook.
+pub fn delivery(connection: &Connection, webhook_id: WebhookId, delivery: DeliveryId) -> Result<Option<Delivery>> {
+    Ok(connection
+        .prepare_cached(&format!("{DELIVERY} AND d.id = ?2"))?
+        .query_row([webhook_id.to_string(), delivery.to_string()], delivery_row)
+        .optional()?)
 }
 
 /// A delivery after an attempt.
@@ -246,6 +289,22 @@ pub fn fail_pending(tx: &Transaction<'_>, webhook_id: WebhookId, why: &str, now:
          WHERE webhook_id = ?1 AND state = 'pending'",
         params![webhook_id.to_string(), why, now.as_millis()],
     )?)
+}
+
+/// Makes a delivery pending again, whatever its state is, due at once and with all attempts. Returns false if the webhook
+/// has no such delivery.
+pub fn retry(tx: &Transaction<'_>, webhook_id: WebhookId, delivery: DeliveryId, now: Timestamp) -> Result<bool> {
+    let subject: Option<String> = tx
+        .prepare_cached(
+            "UPDATE delivery SET state = 'pending', tries = 0, next_try = ?3, updated_at = ?3
+             WHERE id = ?1 AND webhook_id = ?2 RETURNING subject",
+        )?
+        .query_row(params![delivery.to_string(), webhook_id.to_string(), now.as_millis()], |row| row.get(0))
+        .optional()?;
+    match subject {
+        Some(subject) => choose_eligible(tx, &webhook_id.to_string(), &subject).map(|()| true),
+        None => Ok(false),
+    }
 }
 
 /// Makes all failed deliveries of a webhook pending again, due at once and with all attempts. Returns their number.

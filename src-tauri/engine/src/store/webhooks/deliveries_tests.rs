@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use relink_domain::event::EventKind;
+use relink_domain::{event::EventKind, webhook::SignatureFormat};
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -27,7 +27,9 @@ fn add_webhook(tx: &Transaction<'_>, number: u128) {
         is_active: true,
         event_types: None,
         allow_private: false,
+        signature_format: SignatureFormat::Base64,
         failing_since: None,
+        disabled_at: None,
         creator: None,
         created_at: NOW,
         updated_at: NOW,
