@@ -50,7 +50,6 @@ impl ApiError {
         *self.body
     }
 
-    #[cfg(test)]
     pub(crate) fn message(&self) -> &str {
         &self.body.message
     }

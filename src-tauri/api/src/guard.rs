@@ -14,6 +14,7 @@ use crate::{
     ApiState, connect,
     error::ApiError,
     limits::{self, Client},
+    mcp,
     permit::unauthorized,
     server::Arrival,
     via,
@@ -100,7 +101,12 @@ fn authenticate(api: &ApiState, request: &mut Request) -> Result<Option<Caller>,
         return via::authenticate(request, known);
     }
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    Ok(header.and_then(bearer_token).and_then(known))
+    let bearer = header.and_then(bearer_token).and_then(known);
+    // There the token in the path counts.
+    Ok(match mcp::token_in(request.uri().path()) {
+        Some(token) => api.engine.access().authenticate_mcp(token, bearer.as_ref()),
+        None => bearer,
+    })
 }
 
 /// Gives a caller a share of the connections.

@@ -38,6 +38,7 @@ mod limits;
 mod links;
 mod listing;
 mod local_calls;
+mod mcp;
 mod method_calls;
 mod openapi;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use relink_domain::{AccountId, ApiTokenId, FlowId, LinkTokenId, caller::Caller};
+use relink_domain::{AccountId, ApiTokenId, FlowId, LinkTokenId, McpTokenId, caller::Caller};
 
 use crate::error::ApiError;
 
@@ -23,7 +23,7 @@ pub(crate) enum Client {
     Person,
     ApiToken(ApiTokenId),
     AccountToken(AccountId),
-    McpToken(AccountId),
+    McpToken(McpTokenId),
     Link(LinkTokenId),
     /// A page of the connect UI.
     Flow(FlowId),
@@ -36,7 +36,7 @@ impl Client {
             Caller::Person => Self::Person,
             Caller::ApiToken { id, .. } => Self::ApiToken(*id),
             Caller::AccountToken { account_id, .. } => Self::AccountToken(*account_id),
-            Caller::McpToken { account_id } => Self::McpToken(*account_id),
+            Caller::McpToken { id, .. } => Self::McpToken(*id),
             Caller::Link { id } => Self::Link(*id),
             Caller::Internal => Self::Internal,
         }
@@ -170,7 +170,7 @@ mod tests {
             Caller::Person,
             Caller::api_token(ApiTokenId::from_uuid(id), "my-agent", TokenLevel::Program),
             Caller::AccountToken { account_id, grant: std::sync::Arc::default() },
-            Caller::McpToken { account_id },
+            Caller::McpToken { id: McpTokenId::from_uuid(id), name: String::new(), account_id },
             Caller::Link { id: LinkTokenId::from_uuid(id) },
             Caller::Internal,
         ];

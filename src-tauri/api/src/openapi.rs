@@ -36,6 +36,7 @@ impl Routes {
                 Least::Program => "Every API token may do this.",
                 Least::Full => "This takes a token with full access.",
                 Least::Account => "Only an account token may do this.",
+                Least::Mcp => "The token in the path is what allows this.",
                 Least::Person => "No API token may do this: only the person, in the window or with the command line.",
             };
             let description = operation.description.take().map(|text| format!("{}\n\n{who}", text.trim_end()));

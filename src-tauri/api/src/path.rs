@@ -7,8 +7,8 @@ use axum::{
     http::request::Parts,
 };
 use relink_domain::{
-    AccountId, ApiTokenId, DeliveryId, EnvironmentId, EnvironmentIntegrationId, FlowId, IntegrationId, TeamId, UserId,
-    WebhookId,
+    AccountId, ApiTokenId, DeliveryId, EnvironmentId, EnvironmentIntegrationId, FlowId, IntegrationId, McpTokenId,
+    TeamId, UserId, WebhookId,
 };
 
 use crate::error::ApiError;
@@ -40,6 +40,7 @@ ids! {
     ApiTokenId = "API token",
     EnvironmentIntegrationId = "installed integration",
     IntegrationId = "integration",
+    McpTokenId = "MCP server",
     WebhookId = "webhook",
     DeliveryId = "delivery",
 }

@@ -11,7 +11,7 @@ use axum::{
     http::StatusCode,
 };
 use relink_domain::{
-    AccountId, LinkTokenId,
+    AccountId, LinkTokenId, McpTokenId,
     caller::{Caller, Grant, TokenLevel},
     token_limits::TokenLimits,
 };
@@ -162,6 +162,8 @@ async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
         let refused = if allows == Who::Open { (401, "unauthorized") } else { (403, "forbidden") };
         for (who, operation) in TABLE {
             let response = ask(&service, operation, token).await;
+            // There only the token in the path counts.
+            let refused = if *who == Who::Mcp { (401, "unauthorized") } else { refused };
             check(kind, operation, *who <= allows, refused, &response);
         }
     }
@@ -175,8 +177,9 @@ async fn a_read_only_token_gets_through_to_reading_and_to_nothing_else() {
     let made = world.engine.access().create_api_token(&Caller::Person, "reader".into(), grant, None).await;
     let (_, secret) = made.expect("made");
     let service = router::service(world.state.clone());
-    for (who, operation) in TABLE.iter().filter(|(who, _)| *who != Who::Open) {
-        let reads = ["GET ", "HEAD ", "OPTIONS "].iter().any(|method| operation.starts_with(method));
+    for (who, operation) in TABLE.iter().filter(|(who, _)| !matches!(who, Who::Open | Who::Mcp)) {
+        let reads = ["GET ", "HEAD ", "OPTIONS "].iter().any(|method| operation.starts_with(method))
+            || *operation == "POST /relink/mcp";
         let response = ask(&service, operation, Some(secret.expose())).await;
         check("a read-only token", operation, *who <= Who::Full && reads, (403, "forbidden"), &response);
     }
@@ -196,10 +199,12 @@ async fn an_account_token_gets_through_to_methods_and_to_its_account_alone() {
             let path = operation.split_once(' ').map(|(_, path)| path).expect("a path");
             let is_its = *who == Who::Open
                 || ["/proxy/", "/custom/", "/unified/"].iter().any(|route| path.starts_with(route))
+                || *operation == "POST /relink/mcp"
                 || *operation == "GET /integrated-account/me"
                 || *operation == "PATCH /integrated-account/me" && may_change;
             let response = ask(&service, operation, Some(token.expose())).await;
-            check("an account token", operation, is_its, (403, "forbidden"), &response);
+            let refused = if *who == Who::Mcp { (401, "unauthorized") } else { (403, "forbidden") };
+            check("an account token", operation, is_its, refused, &response);
         }
         world.clock.advance_secs(15 * 60);
         let response = ask(&service, "GET /integrated-account/me", Some(token.expose())).await;
@@ -209,21 +214,21 @@ async fn an_account_token_gets_through_to_methods_and_to_its_account_alone() {
 
 /// Nothing gives these callers a token yet, so they are put in place of one.
 #[tokio::test]
-async fn callers_that_have_no_route_are_refused_on_every_one() {
+async fn callers_are_refused_on_every_route_but_their_own() {
     let world = World::new().await;
     let account_id = AccountId::from_uuid(Uuid::nil());
-    for caller in
-        [Caller::McpToken { account_id }, Caller::Link { id: LinkTokenId::from_uuid(Uuid::nil()) }, Caller::Internal]
-    {
+    let agent = Caller::McpToken { id: McpTokenId::from_uuid(Uuid::nil()), name: "claude".to_owned(), account_id };
+    for caller in [agent, Caller::Link { id: LinkTokenId::from_uuid(Uuid::nil()) }, Caller::Internal] {
+        let is_agent = matches!(caller, Caller::McpToken { .. });
         let guarded = router::guarded()
             .merge(via::routes())
             .merge(router::methods())
             .into_router()
             .layer(Extension(caller.clone()))
             .with_state(world.state.clone());
-        for (_, operation) in TABLE.iter().filter(|(who, _)| *who != Who::Open) {
+        for (who, operation) in TABLE.iter().filter(|(who, _)| *who != Who::Open) {
             let response = ask(&guarded, operation, None).await;
-            check(&caller.to_string(), operation, false, (403, "forbidden"), &response);
+            check(&caller.to_string(), operation, is_agent && *who == Who::Mcp, (403, "forbidden"), &response);
         }
     }
     let nobody =

@@ -81,7 +81,12 @@ const READING_METHODS: [&str; 2] = ["get", "list"];
 /// another method.
 fn only_reads(request: &Request) -> bool {
     let headers = request.headers();
-    let mut segments = request.uri().path().trim_start_matches('/').split('/');
+    let path = request.uri().path().trim_start_matches('/');
+    // An agent whose token may only read is offered no other tools.
+    if path == "relink/mcp" {
+        return true;
+    }
+    let mut segments = path.split('/');
     let route = segments.next().unwrap_or_default();
     if route == "proxy" && *request.method() == Method::POST {
         return !overrides_method(headers, request.uri().query())

@@ -14,7 +14,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     ApiState, absent, accounts, batch, body, call_log, catalog, connect, custom, deliveries, docs, environment, error,
-    events, guard, installations, integrations, links, openapi,
+    events, guard, installations, integrations, links, mcp, openapi,
     openapi::{OpenRoutes, Routes},
     organization, proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
 };
@@ -34,6 +34,7 @@ pub(crate) fn guarded() -> Routes {
         .merge(status::routes())
         .merge(call_log::routes())
         .merge(tools::routes())
+        .merge(mcp::routes())
         .merge(batch::routes())
         .merge(sandbox::routes())
         .merge(organization::routes())

@@ -28,10 +28,14 @@ pub(crate) fn routes() -> Routes {
 }
 
 /// A definition that is in force, and the integration that it is of.
-type Found = (IntegrationId, Arc<Definition>);
+pub(crate) type Found = (IntegrationId, Arc<Definition>);
 
 impl ApiState {
-    async fn definition_of_account(&self, caller: &Caller, id: AccountId) -> Result<(AccountView, Found), ApiError> {
+    pub(crate) async fn definition_of_account(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+    ) -> Result<(AccountView, Found), ApiError> {
         let view = self.engine.accounts().get(caller, id).await?;
         let entries = self.engine.catalog().list(caller).await?;
         let is_its = |entry: &CatalogEntry| entry.installed.as_ref().is_some_and(|it| it.id == view.installed.id);

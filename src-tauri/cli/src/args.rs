@@ -3,6 +3,7 @@
 mod call;
 mod deferred;
 mod eval;
+mod mcp;
 mod sandbox;
 mod webhooks;
 
@@ -15,6 +16,7 @@ use crate::{exit::CliError, output::Output};
 
 pub(crate) use call::Call;
 pub(crate) use eval::{Eval, Expression};
+pub(crate) use mcp::{Mcp, McpServers, Offer};
 pub(crate) use sandbox::{Fault, Sandbox, SandboxSettings, Subject};
 pub(crate) use webhooks::{WebhookChanges, Webhooks};
 
@@ -163,6 +165,11 @@ pub(crate) enum Command {
     Webhook {
         #[command(flatten)]
         command: Deferred<Webhooks>,
+    },
+    /// Offer the accounts' tools to agents on standard input and output (MCP).
+    Mcp {
+        #[command(flatten)]
+        arguments: DeferredArgs<Mcp>,
     },
     /// Evaluate a JSONata expression, as mappings do.
     Eval {

@@ -6,6 +6,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod agent;
 mod api_client;
 mod args;
 mod commands;
@@ -52,6 +53,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
     match arguments.command {
         // It needs no running Relink, and so no data folder.
         Command::Eval { arguments } => eval::run(arguments.0),
+        Command::Mcp { arguments } if arguments.0.command.is_none() => agent::run(&data_dir?, arguments.0.offer),
         Command::Serve { listen } => serve::run(data_dir?, listen),
         command => commands::run(&ApiClient::locate(&data_dir?)?, command, output),
     }

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use crate::{exit::CliError, table::Table, terminal::Stream};
 
+pub(crate) const SECS_PER_DAY: i64 = 24 * 60 * 60;
+
 /// How results are printed. A failure is reported, never ignored: the lost output may be a secret that is shown only once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {

@@ -16,6 +16,7 @@ pub mod event;
 pub mod integration;
 pub mod link;
 pub mod list;
+pub mod mcp;
 pub mod organization;
 pub mod secret;
 pub mod status;

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, ApiTokenId, LinkTokenId, Timestamp, token_limits::TokenLimits};
+use crate::{AccountId, ApiTokenId, LinkTokenId, McpTokenId, Timestamp, token_limits::TokenLimits};
 
 /// Who called a verb of the engine. Timeline entries say who did what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +29,8 @@ pub enum Caller {
         #[serde(skip)]
         grant: Arc<AccountGrant>,
     },
-    /// An agent with a token for one account's tools.
-    McpToken { account_id: AccountId },
+    /// An agent with a token for one account's tools. The name stays with what it did.
+    McpToken { id: McpTokenId, name: String, account_id: AccountId },
     /// Whoever holds a link token, within the flow that it began.
     Link { id: LinkTokenId },
     /// Relink itself: schedules and recovery.
@@ -113,7 +113,7 @@ impl fmt::Display for Caller {
             Self::Person => f.write_str("you"),
             Self::ApiToken { name, .. } => write!(f, "API token {name}"),
             Self::AccountToken { .. } => f.write_str("an account token"),
-            Self::McpToken { .. } => f.write_str("an agent"),
+            Self::McpToken { name, .. } => write!(f, "MCP server {name}"),
             Self::Link { .. } => f.write_str("a connection link"),
             Self::Internal => f.write_str("Relink"),
         }
@@ -139,7 +139,7 @@ impl Caller {
     /// The one account that its token is for.
     pub const fn own_account(&self) -> Option<AccountId> {
         match self {
-            Self::AccountToken { account_id, .. } | Self::McpToken { account_id } => Some(*account_id),
+            Self::AccountToken { account_id, .. } | Self::McpToken { account_id, .. } => Some(*account_id),
             Self::Person | Self::ApiToken { .. } | Self::Link { .. } | Self::Internal => None,
         }
     }

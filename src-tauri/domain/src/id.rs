@@ -74,6 +74,8 @@ ids! {
     LinkTokenId,
     /// An API token's record, not the token itself.
     ApiTokenId,
+    /// The record of an MCP server's token, not the token itself.
+    McpTokenId,
     /// A connect flow.
     FlowId,
 }

@@ -16,6 +16,7 @@ pub mod http_date;
 pub mod id;
 pub mod integration;
 pub mod link;
+pub mod mcp;
 pub mod name;
 pub mod notice;
 pub mod origins;
@@ -33,7 +34,7 @@ pub mod webhook;
 
 pub use id::{
     AccountId, ApiTokenId, DeliveryId, EnvironmentId, EnvironmentIntegrationId, EventId, FlowId, IntegrationId,
-    LinkTokenId, TeamId, UserId, WebhookId,
+    LinkTokenId, McpTokenId, TeamId, UserId, WebhookId,
 };
 pub use secret::Secret;
 pub use time::Timestamp;

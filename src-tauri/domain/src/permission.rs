@@ -25,6 +25,8 @@ pub enum Least {
     Person,
     /// An account token, for its account: nobody else has an account of its own.
     Account,
+    /// An MCP token, for its account's tools.
+    Mcp,
 }
 
 macro_rules! permissions {
@@ -82,6 +84,8 @@ permissions! {
 
     ReadOwnAccount = "read_own_account", Account, "read an account of its own";
     ChangeOwnAccount = "change_own_account", Account, "change an account of its own";
+
+    UseOwnTools = "use_own_tools", Mcp, "use the tools of an MCP server";
 }
 
 impl Permission {
@@ -97,6 +101,7 @@ impl Permission {
             | Self::ReadOrganization
             | Self::ReadAbsent
             | Self::ChangeOwnAccount
+            | Self::UseOwnTools
             | Self::CreateLinks
             | Self::ReadCalls
             | Self::ChangeAccounts
@@ -122,12 +127,12 @@ impl Caller {
     /// Whether the caller has a permission. Relink itself has none, because it never comes through a surface.
     pub fn may(&self, permission: Permission) -> bool {
         match self {
-            Self::Person => permission.least() != Least::Account,
+            Self::Person => !matches!(permission.least(), Least::Account | Least::Mcp),
             Self::ApiToken { level, limits, .. } => {
                 let has_level = match permission.least() {
                     Least::Program => true,
                     Least::Full => matches!(level, TokenLevel::Full),
-                    Least::Person | Least::Account => false,
+                    Least::Person | Least::Account | Least::Mcp => false,
                 };
                 has_level && (permission.is_divisible() || !limits.names_accounts())
             }
@@ -136,8 +141,9 @@ impl Caller {
                 Permission::ChangeOwnAccount => grant.may_change,
                 _ => false,
             },
-            // The routes for the first one don't exist yet. The connect UI's routes check the link token or the flow's key.
-            Self::McpToken { .. } | Self::Link { .. } | Self::Internal => false,
+            Self::McpToken { .. } => permission == Permission::UseOwnTools,
+            // The connect UI's routes check the link token or the flow's key.
+            Self::Link { .. } | Self::Internal => false,
         }
     }
 
@@ -222,6 +228,7 @@ impl Refusal {
             (_, Least::Account) => {
                 "Use an account token, from POST /integrated-account/token, or name the account by its id.".to_owned()
             }
+            (_, Least::Mcp) => "Use the URL of an MCP server, from POST /integrated-account/{id}/mcp.".to_owned(),
             (_, Least::Program | Least::Full) => {
                 "Use an API token: relink api-token create NAME, or in Relink's settings.".to_owned()
             }
@@ -253,14 +260,14 @@ impl fmt::Display for Refusal {
             (Caller::ApiToken { name, limits, .. }, _) if is_beyond(limits, permission) => {
                 write!(f, "The API token {name} may not {what}, because it is limited to some accounts.")
             }
-            (Caller::ApiToken { name, .. }, Least::Account) => {
+            (Caller::ApiToken { name, .. }, Least::Account | Least::Mcp) => {
                 write!(f, "The API token {name} may not {what}, because it has none.")
             }
             (Caller::ApiToken { name, .. }, _) => {
                 write!(f, "The API token {name} may not {what}. That takes a token with full access.")
             }
             (Caller::AccountToken { .. }, _) => write!(f, "An account token may not {what}."),
-            (Caller::McpToken { .. }, _) => write!(f, "A token for an agent's tools may not {what}."),
+            (Caller::McpToken { .. }, _) => write!(f, "An MCP token may not {what}."),
             (Caller::Link { .. }, _) => write!(f, "A connection link may not {what}."),
             (caller @ (Caller::Person | Caller::Internal), _) => write!(f, "{caller} may not {what}."),
         }

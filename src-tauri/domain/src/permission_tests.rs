@@ -1,7 +1,7 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::{AccountId, ApiTokenId, LinkTokenId, caller::AccountGrant};
+use crate::{AccountId, ApiTokenId, LinkTokenId, McpTokenId, caller::AccountGrant};
 
 fn token(level: TokenLevel) -> Caller {
     Caller::api_token(ApiTokenId::from_uuid(Uuid::nil()), "my-agent", level)
@@ -11,7 +11,8 @@ fn token(level: TokenLevel) -> Caller {
 fn the_person_may_do_everything_and_each_token_less() {
     let allowed = |caller: &Caller| Permission::ALL.iter().filter(|&&permission| caller.may(permission)).count();
     let person = allowed(&Caller::Person);
-    let of_account = Permission::ALL.iter().filter(|permission| permission.least() == Least::Account).count();
+    let is_of_a_kind = |permission: &&Permission| matches!(permission.least(), Least::Account | Least::Mcp);
+    let of_account = Permission::ALL.iter().filter(is_of_a_kind).count();
     assert_eq!(person, Permission::ALL.len() - of_account);
     let (full, program) = (allowed(&token(TokenLevel::Full)), allowed(&token(TokenLevel::Program)));
     assert!(person > full && full > program && program > 0, "{person} {full} {program}");
@@ -117,11 +118,23 @@ fn an_account_token_may_call_methods_and_read_its_account_and_change_it_as_its_m
 }
 
 #[test]
-fn callers_without_routes_may_do_nothing() {
+fn an_mcp_token_may_use_its_tools_and_nothing_else() {
     let account_id = AccountId::from_uuid(Uuid::nil());
-    for caller in
-        [Caller::McpToken { account_id }, Caller::Link { id: LinkTokenId::from_uuid(Uuid::nil()) }, Caller::Internal]
-    {
+    let agent = Caller::McpToken { id: McpTokenId::from_uuid(Uuid::nil()), name: "claude".to_owned(), account_id };
+    let allowed: Vec<_> = Permission::ALL.iter().filter(|it| agent.may(**it)).copied().collect();
+    assert_eq!(allowed, [Permission::UseOwnTools]);
+    assert_eq!(agent.require_account(account_id, "acme"), Ok(()));
+    assert!(agent.require_account(AccountId::from_uuid(Uuid::max()), "acme").is_err());
+    assert_eq!(agent.attribution().as_deref(), Some("by MCP server claude"));
+    for caller in [Caller::Person, token(TokenLevel::Full)] {
+        let refusal = caller.require(Permission::UseOwnTools).expect_err("refused");
+        assert!(refusal.hint().contains("/integrated-account/{id}/mcp"), "{}", refusal.hint());
+    }
+}
+
+#[test]
+fn callers_without_routes_may_do_nothing() {
+    for caller in [Caller::Link { id: LinkTokenId::from_uuid(Uuid::nil()) }, Caller::Internal] {
         for &permission in Permission::ALL {
             let refusal = caller.require(permission).expect_err("refused");
             assert!(refusal.hint().ends_with('.') && refusal.to_string().ends_with('.'), "{refusal:?}");

@@ -65,6 +65,7 @@ pub use store::{
     calls::{CallQuery, RecordedCall},
     filter::{AccountOrder, AccountPlace, AccountText, AccountTime, Comparison, Condition, Filter},
     integrations::{Installed, Integration},
+    mcp_tokens::McpToken,
     outbox::Event,
     timeline::{Entry as TimelineEntry, Page as TimelinePage},
     webhooks::{Delivery, DeliveryFilter, DeliveryState, Webhook},

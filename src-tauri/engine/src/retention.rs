@@ -9,7 +9,7 @@ use crate::{
     clock::{Clock, ClockChange, ClockWatch},
     error::Result,
     scheduler::{Scheduler, pause_until},
-    store::{Store, calls, outbox, timeline, webhooks},
+    store::{Store, calls, mcp_tokens, outbox, timeline, webhooks},
     tasks::Tasks,
 };
 
@@ -42,10 +42,11 @@ enum Records {
     Events,
     Attempts,
     Calls,
+    McpTokens,
 }
 
 impl Records {
-    const ALL: [Self; 4] = [Self::Timeline, Self::Events, Self::Attempts, Self::Calls];
+    const ALL: [Self; 5] = [Self::Timeline, Self::Events, Self::Attempts, Self::Calls, Self::McpTokens];
 }
 
 /// Removes old records. Clones share the same state.
@@ -126,6 +127,7 @@ impl Retention {
                 let before = days_ago(CALL_DAYS);
                 while store.write(move |tx| calls::prune(tx, before, BATCH)).await? {}
             }
+            Records::McpTokens => store.write(move |tx| mcp_tokens::prune(tx, now)).await?,
         }
         Ok(())
     }

@@ -20,9 +20,10 @@ use tokio::time::Instant;
 use url::form_urlencoded;
 use utoipa_axum::routes;
 
+pub(crate) use self::run::{MethodCall, error};
 use self::{
     plan::BatchRequest,
-    run::{Answered, Given, MethodCall, Runner},
+    run::{Answered, Given, Runner},
 };
 use crate::{
     ApiState, body,
@@ -142,7 +143,7 @@ impl run::Caller for ThroughProxy<'_> {
 }
 
 /// The request to `/proxy` for a call.
-fn request(account: AccountId, call: &MethodCall) -> Result<Request, Value> {
+pub(crate) fn request(account: AccountId, call: &MethodCall) -> Result<Request, Value> {
     let method = match call.method.as_str() {
         "list" | "get" => Method::GET,
         "update" => Method::PATCH,

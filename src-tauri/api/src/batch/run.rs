@@ -18,14 +18,14 @@ pub(super) trait Caller {
     fn call(&self, call: MethodCall) -> impl Future<Output = Result<Answered, Value>> + Send;
 }
 
-/// A call of a batch's entry, with all templates filled.
+/// A call of a method through `/proxy`, with all templates filled.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct MethodCall {
-    pub(super) resource: String,
-    pub(super) method: String,
-    pub(super) id: Option<String>,
-    pub(super) query: Map<String, Value>,
-    pub(super) body: Option<Value>,
+pub(crate) struct MethodCall {
+    pub(crate) resource: String,
+    pub(crate) method: String,
+    pub(crate) id: Option<String>,
+    pub(crate) query: Map<String, Value>,
+    pub(crate) body: Option<Value>,
 }
 
 /// A page of a list, or one record.
@@ -251,6 +251,7 @@ fn put(object: &mut Map<String, Value>, path: &[String], value: Value) {
     }
 }
 
-pub(super) fn error(status: u16, reason: &str, message: &str) -> Value {
+/// An error in Truto's form (contract section 0.4).
+pub(crate) fn error(status: u16, reason: &str, message: &str) -> Value {
     json!({"statusCode": status, "error": reason, "message": message})
 }

@@ -10,6 +10,8 @@ pub(super) enum Who {
     Person,
     /// An account token, and no other.
     Account,
+    /// An MCP token, and no other.
+    Mcp,
 }
 
 /// What each caller may do: a route that is missing here, or that declares something else, fails.
@@ -39,6 +41,13 @@ pub(super) const TABLE: &[(Who, &str)] = &[
     (Who::Open, "GET /oauth/callback/{integration}"),
     (Who::Program, "GET /integrated-account"),
     (Who::Program, "GET /integrated-account/{id}"),
+    (Who::Program, "GET /integrated-account/{id}/mcp"),
+    (Who::Program, "GET /integrated-account/{id}/mcp/{token_id}"),
+    (Who::Program, "POST /integrated-account/{id}/mcp"),
+    (Who::Program, "PATCH /integrated-account/{id}/mcp/{token_id}"),
+    (Who::Program, "DELETE /integrated-account/{id}/mcp/{token_id}"),
+    (Who::Program, "POST /relink/mcp"),
+    (Who::Mcp, "POST /mcp/{token}"),
     (Who::Program, "GET /alarm"),
     (Who::Program, "GET /alarm/{id}"),
     (Who::Program, "POST /alarm"),

@@ -32,8 +32,10 @@ const INDIVISIBLE: [&str; 14] = [
 const FILTERED: [&str; 4] =
     ["GET /integrated-account", "GET /relink/accounts", "GET /log?log_type=unified_proxy_api", "GET /relink/status"];
 
-/// Routes that reveal nothing of accounts.
-const WITHOUT_ACCOUNTS: [&str; 8] = [
+/// Routes that reveal nothing of accounts to these requests. What an agent gets is tested with the messages that it sends.
+const WITHOUT_ACCOUNTS: [&str; 10] = [
+    "POST /mcp/{token}",
+    "POST /relink/mcp",
     "GET /integration",
     "GET /integration/{id}",
     "GET /integration/{id}/unified-apis",
@@ -82,7 +84,10 @@ fn class_of(method: &Method, path: &str, permission: &str) -> Class {
         _ if path.starts_with("/proxy/") || path.starts_with("/custom/") => {
             |path, id| (format!("{}?integrated_account_id={id}", path.replace(['{', '}'], "")), Value::Null)
         }
-        _ if path.contains("/integrated-account/{id}/") => |path, id| (path.replace("{id}", id), Value::Null),
+        "/integrated-account/{id}/mcp" => |path, id| (path.replace("{id}", id), json!({ "name": "claude" })),
+        _ if path.contains("/integrated-account/{id}/") => {
+            |path, id| (path.replace("{id}", id).replace("{token_id}", id), Value::Null)
+        }
         "/batch-request" => |path, id| (path.to_owned(), json!({ "integrated_account_id": id, "resources": [] })),
         _ => panic!("{operation} is in no class: say what a token may do there that is limited to some accounts"),
     })

@@ -18,6 +18,7 @@ mod life;
 mod limited_tokens;
 mod limits;
 mod lists;
+mod mcp;
 mod observed;
 mod open_calls;
 mod openapi;

@@ -1,5 +1,6 @@
 //! The client of the running Relink's HTTP API: on this machine only, blocking, without a runtime or a thread.
 
+mod agent;
 mod discovery;
 mod operations;
 mod routes;
@@ -22,6 +23,7 @@ use ureq::{
     },
 };
 
+pub(crate) use self::agent::AgentAnswer;
 use self::{operations::Call, sandbox::Refusal};
 use crate::exit::CliError;
 

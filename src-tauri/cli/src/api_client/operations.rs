@@ -63,6 +63,11 @@ operations! {
     CreateApiToken = POST "/relink/api-tokens";
     RevokeApiToken = DELETE "/relink/api-tokens/{id}";
 
+    ListMcpTokens = GET "/integrated-account/{id}/mcp";
+    CreateMcpToken = POST "/integrated-account/{id}/mcp";
+    DeleteMcpToken = DELETE "/integrated-account/{id}/mcp/{token_id}";
+    McpOfAllAccounts = POST "/relink/mcp";
+
     ListWebhooks = GET "/webhook";
     CreateWebhookWithConsent = POST "/relink/webhooks";
     ChangeWebhookWithConsent = PATCH "/relink/webhooks/{id}";

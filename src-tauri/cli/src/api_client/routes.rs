@@ -10,6 +10,7 @@ use relink_contract::{
         AddedIntegration, CatalogEntry, InstalledIntegration, NamedIntegration, NewIntegration, OAuthClient,
     },
     link::{Callback, CallbackTaken, LinkToken, NewLinkToken},
+    mcp::{CreatedMcpToken, McpToken, NewMcpToken},
     status::Status,
     timeline::TimelineEntry,
     token::{ApiToken, CreatedApiToken, NewApiToken},
@@ -131,6 +132,18 @@ impl ApiClient {
 
     pub(crate) fn revoke_api_token(&self, id: &str) -> Result<Deleted, CliError> {
         self.call(Operation::RevokeApiToken.of(id))
+    }
+
+    pub(crate) fn mcp_tokens(&self, account: &str) -> Result<List<McpToken>, CliError> {
+        self.call(Operation::ListMcpTokens.of(account))
+    }
+
+    pub(crate) fn create_mcp_token(&self, account: &str, token: &NewMcpToken) -> Result<CreatedMcpToken, CliError> {
+        self.call_with(Operation::CreateMcpToken.of(account), token)
+    }
+
+    pub(crate) fn delete_mcp_token(&self, account: &str, id: &str) -> Result<Deleted, CliError> {
+        self.call(Operation::DeleteMcpToken.of(account).and(id))
     }
 
     pub(crate) fn webhooks(&self) -> Result<List<Webhook>, CliError> {

@@ -8,11 +8,9 @@ use crate::{
     api_client::ApiClient,
     args::ApiTokens,
     exit::CliError,
-    output::{Output, now, relative_time},
+    output::{Output, SECS_PER_DAY, now, relative_time},
     table::Cell,
 };
-
-const SECS_PER_DAY: i64 = 24 * 60 * 60;
 
 pub(super) fn run(client: &ApiClient, command: ApiTokens, output: Output) -> Result<(), CliError> {
     match command {

@@ -9,6 +9,7 @@ mod input;
 mod integrations;
 mod links;
 mod lookup;
+mod mcp;
 mod sandbox;
 mod status;
 mod timeline;
@@ -40,6 +41,11 @@ pub(crate) fn run(client: &ApiClient, command: Command, output: Output) -> Resul
         Command::Integrations { command } => integrations::run(client, command, output),
         Command::Sandbox { command } => sandbox::run(client, command.0, output),
         Command::ApiToken { command } => api_tokens::run(client, command.0, output),
+        Command::Mcp { arguments } => match arguments.0.command {
+            Some(command) => mcp::run(client, command, output),
+            // `main` runs this, without a client.
+            None => Ok(()),
+        },
         Command::Webhook { command } => webhooks::run(client, command.0, output),
         Command::Callback { url } => links::callback(client, url, output),
     }

@@ -1,6 +1,7 @@
 //! API tokens, and the authentication of callers. Tokens are opaque, shown once and stored as hashes.
 
 mod account_tokens;
+mod mcp_tokens;
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use relink_domain::{
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use self::account_tokens::AccountTokens;
+use self::{account_tokens::AccountTokens, mcp_tokens::McpTokens};
 use crate::{
     access_tokens::LAST_USE_RESOLUTION_MILLIS,
     clock::Clock,
@@ -27,7 +28,7 @@ use crate::{
     store::{
         self, Store, accounts,
         api_tokens::{self, ApiToken},
-        integrations,
+        integrations, mcp_tokens as mcp_rows,
         outbox::{self, Payload},
     },
     sync::lock,
@@ -58,6 +59,7 @@ struct Inner {
     /// The hash of the run's own token.
     run_token: Mutex<Option<[u8; 32]>>,
     account_tokens: Mutex<AccountTokens>,
+    mcp_tokens: Mutex<McpTokens>,
 }
 
 /// The part of an API token that is needed on each request.
@@ -85,13 +87,14 @@ impl KnownToken {
 
 impl Access {
     pub(crate) async fn open(uses: Dependencies) -> Result<Self> {
-        let all = uses.store.read(api_tokens::all).await?;
+        let (all, servers) = uses.store.read(|c| Ok((api_tokens::all(c)?, mcp_rows::all(c)?))).await?;
         let known = all.into_iter().map(|(hash, token)| KnownToken::new(hash, &token)).collect();
         Ok(Self(Arc::new(Inner {
             uses,
             known: Mutex::new(known),
             run_token: Mutex::default(),
             account_tokens: Mutex::default(),
+            mcp_tokens: Mutex::new(servers.into_iter().collect()),
         })))
     }
 
@@ -159,7 +162,10 @@ impl Access {
             Ok(found)
         };
         // Runs with the commit, even if the caller is cancelled.
-        let forget = move |_: &bool| lock(&access.0.known).retain(|known| known.id != id);
+        let forget = move |_: &bool| {
+            lock(&access.0.known).retain(|known| known.id != id);
+            lock(&access.0.mcp_tokens).retain(|_, server| server.made_by != Some(id));
+        };
         let found = self.0.uses.store.write_then(write, forget).await?;
         if !found {
             return Err(Error::not_found("API token", &id));
@@ -222,9 +228,13 @@ impl Access {
         let api_token = match caller {
             Caller::AccountToken { grant, .. } if grant.expires_at <= now => return false,
             Caller::AccountToken { grant, .. } => grant.made_by,
+            Caller::McpToken { id, .. } => return self.is_valid_mcp(*id, now),
             caller => api_tokens::id_of(caller),
         };
-        let Some(id) = api_token else { return true };
+        api_token.is_none_or(|id| self.is_valid_api_token(id, now))
+    }
+
+    fn is_valid_api_token(&self, id: ApiTokenId, now: Timestamp) -> bool {
         lock(&self.0.known).iter().any(|known| known.id == id && known.is_valid(now))
     }
 }

@@ -1,6 +1,12 @@
 use std::{future::poll_fn, task::Poll};
 
-use relink_domain::{AccountId, permission::Permission};
+use relink_contract::mcp::NewMcpToken;
+use relink_domain::{
+    AccountId,
+    account::{FixedKind, NewCredential},
+    mcp::McpConfig,
+    permission::Permission,
+};
 
 use super::*;
 use crate::testing::START;
@@ -184,4 +190,60 @@ async fn a_tokens_last_use_is_recorded_once_a_minute() {
     assert_eq!(recorded(30).await, Some(START));
     assert_eq!(recorded(29).await, Some(START));
     assert_eq!(recorded(1).await, Some(START.plus_secs(60)));
+}
+
+/// An account with this id, and the access that shares its store.
+async fn with_account() -> (Access, Clock, relink_domain::account::Account) {
+    let it = crate::testing::Services::new();
+    let accounts = it.accounts();
+    let installed = it.install_sandbox("http://127.0.0.1:7418").await;
+    let credential = NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None };
+    let id = it.connect(&accounts, &installed, credential).await;
+    let account = accounts.load(id).await.expect("there");
+    let uses = Dependencies { store: it.store.clone(), clock: it.clock.clone(), tasks: Tasks::default() };
+    (Access::open(uses).await.expect("opens"), it.clock.clone(), account)
+}
+
+fn server(name: &str, expires_at: Option<Timestamp>) -> NewMcpToken {
+    NewMcpToken { name: name.to_owned(), config: McpConfig::default(), expires_at }
+}
+
+#[tokio::test]
+async fn an_mcp_token_is_valid_until_it_expires_and_then_gone() {
+    let (access, clock, account) = with_account().await;
+    for secs in [59, -1] {
+        let new = server("too short", Some(clock.now().plus_secs(secs)));
+        let refused = access.create_mcp_token(&CALLER, &account, new).await.expect_err("refused");
+        assert_eq!(refused.code(), "expires_at_past");
+    }
+    let new = server("claude", Some(clock.now().plus_secs(60)));
+    let (made, token) = access.create_mcp_token(&CALLER, &account, new).await.expect("made");
+    let caller = access.authenticate_mcp(token.expose(), None).expect("valid");
+    assert_eq!((caller.own_account(), caller.to_string().as_str()), (Some(account.id()), "MCP server claude"));
+    assert!(access.is_still_valid(&caller));
+    assert_eq!(access.authenticate(token.expose()), None, "it is no API token");
+    clock.advance_secs(60);
+    assert_eq!((access.authenticate_mcp(token.expose(), None), access.is_still_valid(&caller)), (None, false));
+    assert_eq!(access.mcp_tokens(&CALLER, &account).await.expect("read"), []);
+    access.mcp_token(&CALLER, &account, made.id).await.expect_err("gone");
+}
+
+#[tokio::test]
+async fn an_mcp_token_outlives_a_restart_and_no_api_token_that_made_it() {
+    let (access, clock, account) = with_account().await;
+    let expires_at = Some(clock.now().plus_secs(300));
+    let (_, maker) =
+        access.create_api_token(&CALLER, "maker".into(), TokenLevel::Program, expires_at).await.expect("made");
+    let maker = access.authenticate(maker.expose()).expect("valid");
+    let (_, of_maker) = access.create_mcp_token(&maker, &account, server("agent", None)).await.expect("made");
+    let (_, of_person) = access.create_mcp_token(&CALLER, &account, server("claude", None)).await.expect("made");
+    let uses = Dependencies { store: access.0.uses.store.clone(), clock: clock.clone(), tasks: Tasks::default() };
+    let again = Access::open(uses).await.expect("opens");
+    for access in [&access, &again] {
+        assert!(access.authenticate_mcp(of_maker.expose(), None).is_some());
+        assert!(access.authenticate_mcp(of_person.expose(), None).is_some());
+    }
+    clock.advance_secs(300);
+    assert_eq!(again.authenticate_mcp(of_maker.expose(), None), None);
+    assert!(again.authenticate_mcp(of_person.expose(), None).is_some());
 }

@@ -140,6 +140,10 @@ const TRIGGERS: &[(&str, &str, &[&str])] = &[
     ("api_token", "INSERT", &["api_tokens_changed()"]),
     ("api_token", "UPDATE", &["api_tokens_changed()"]),
     ("api_token", "DELETE", &["api_tokens_changed()"]),
+    // An MCP server is shown with its account.
+    ("mcp_token", "INSERT", &["account_changed(NEW.account_id)"]),
+    ("mcp_token", "UPDATE", &["account_changed(NEW.account_id)"]),
+    ("mcp_token", "DELETE", &["account_changed(OLD.account_id)"]),
     // Every recorded call is counted there.
     ("call_usage", "INSERT", &["calls_changed()"]),
     ("call_usage", "UPDATE", &["calls_changed()"]),

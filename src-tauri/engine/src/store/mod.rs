@@ -16,6 +16,7 @@ pub mod filter;
 mod folder;
 pub mod integrations;
 pub mod links;
+pub mod mcp_tokens;
 mod migrations;
 pub mod orphans;
 pub mod outbox;

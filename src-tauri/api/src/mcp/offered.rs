@@ -1,0 +1,88 @@
+//! Which tools a server offers.
+
+use std::collections::{HashMap, HashSet};
+
+use relink_contract::tool::{MethodFilter, Tool, Tools};
+use relink_domain::{AccountId, account::Account, caller::Caller, integration::Definition};
+use relink_engine::Filter;
+
+use super::names::{self, Names};
+use crate::{ApiState, error::ApiError};
+
+/// A tool under the name that agents know it by.
+#[derive(Debug, Clone)]
+pub(super) struct Offered {
+    pub(super) name: String,
+    pub(super) account: AccountId,
+    /// The account's name, if the server has tools of several accounts.
+    pub(super) account_name: Option<String>,
+    pub(super) tool: Tool,
+}
+
+impl Offered {
+    /// What agents read. Only it says whose tool it is in a person's words.
+    pub(super) fn description(&self) -> String {
+        match &self.account_name {
+            None => self.tool.description.clone(),
+            Some(account) => format!("{} (Account: {account})", self.tool.description),
+        }
+    }
+
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self.tool.method.as_str(), "get" | "list")
+    }
+}
+
+/// The tools of one account.
+pub(super) async fn of_account(
+    api: &ApiState,
+    caller: &Caller,
+    account: AccountId,
+    filter: &MethodFilter,
+) -> Result<Vec<Offered>, ApiError> {
+    let (_, (_, definition)) = api.definition_of_account(caller, account).await?;
+    let tools = named(&definition, filter, None).into_iter();
+    Ok(tools.map(|(name, tool)| Offered { name, account, account_name: None, tool }).collect())
+}
+
+/// The wanted tools with their names, which don't depend on what else is wanted.
+fn named(definition: &Definition, filter: &MethodFilter, account: Option<&str>) -> Vec<(String, Tool)> {
+    let wanted: HashSet<_> =
+        filter.select(definition).into_iter().map(|(resource, method, _)| (resource, method)).collect();
+    let mut names = Names::default();
+    let all = Tools::of(definition, &MethodFilter::default()).result.into_iter();
+    let with_names = all.map(|tool| (names.take(&tool.name, account), tool));
+    with_names.filter(|(_, tool)| wanted.contains(&(tool.resource.as_str(), tool.method.as_str()))).collect()
+}
+
+/// The tools of all accounts that the caller may use, the oldest first; `accounts` names some of them by their ids or names.
+pub(super) async fn of_all(
+    api: &ApiState,
+    caller: &Caller,
+    accounts: &[String],
+    filter: &MethodFilter,
+) -> Result<Vec<Offered>, ApiError> {
+    let views = api.engine.accounts().list(caller, Filter::default()).await?;
+    if let Some(unknown) = accounts.iter().find(|wanted| !views.iter().any(|view| is_named(&view.account, wanted))) {
+        return Err(ApiError::not_found(&format!("There is no account {unknown}")));
+    }
+    let entries = api.engine.catalog().list(caller).await?;
+    let definitions: HashMap<_, _> =
+        entries.into_iter().filter_map(|entry| Some((entry.installed?.id, entry.definition?))).collect();
+    // Named among all of them, so that a narrower list has the same names.
+    let every: Vec<_> = views.iter().map(|view| (view.account.id(), view.account.profile.name.as_str())).collect();
+    let mut all = Vec::new();
+    for (view, account_part) in views.iter().zip(names::of_accounts(&every)) {
+        let is_wanted = accounts.is_empty() || accounts.iter().any(|wanted| is_named(&view.account, wanted));
+        let Some(definition) = definitions.get(&view.installed.id).filter(|_| is_wanted) else { continue };
+        let (account, account_name) = (view.account.id(), &view.account.profile.name);
+        for (name, tool) in named(definition, filter, Some(&account_part)) {
+            all.push(Offered { name, account, account_name: Some(account_name.clone()), tool });
+        }
+    }
+    Ok(all)
+}
+
+fn is_named(account: &Account, wanted: &str) -> bool {
+    account.id().to_string() == wanted || account.profile.name == wanted
+}
