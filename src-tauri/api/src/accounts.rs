@@ -4,7 +4,7 @@ use axum::{Extension, Json, extract::State, http::header, response::IntoResponse
 use relink_contract::{
     ById, List, Results, Success, WireSecret,
     account::{
-        AccessToken, AccountChange, AccountRow, CheckReport, DeletedAccount, IntegratedAccount, IntegratedAccountToken,
+        AccessToken, AccountRow, CheckReport, DeletedAccount, IntegratedAccount, IntegratedAccountToken,
         NewIntegratedAccountToken, Rename,
     },
 };
@@ -27,11 +27,10 @@ pub(crate) fn routes() -> Routes {
     Routes::new()
         .with(Permission::ReadAccounts, routes!(list))
         .with(Permission::ReadAccounts, routes!(show))
-        .with(Permission::ChangeAccounts, routes!(change, delete))
+        .with(Permission::ChangeAccounts, routes!(delete))
         .with(Permission::UseAccounts, routes!(refresh_credentials))
         .with(Permission::UseAccounts, routes!(create_token))
         .with(Permission::ReadOwnAccount, routes!(show_own))
-        .with(Permission::ChangeOwnAccount, routes!(change_own))
         .with(Permission::ReadAccounts, routes!(rows))
         .with(Permission::ReadAccounts, routes!(row))
         .with(Permission::UseAccounts, routes!(access_token))
@@ -41,22 +40,8 @@ pub(crate) fn routes() -> Routes {
 }
 
 impl ApiState {
-    fn integrated_account(&self, view: &AccountView) -> IntegratedAccount {
+    pub(crate) fn integrated_account(&self, view: &AccountView) -> IntegratedAccount {
         view.integrated_account(self.engine.environment_id())
-    }
-
-    async fn merged(
-        &self,
-        caller: &Caller,
-        id: AccountId,
-        change: AccountChange,
-    ) -> Result<IntegratedAccount, ApiError> {
-        let accounts = self.engine.accounts();
-        let view = match change.context {
-            Some(context) => accounts.merge_context(caller, id, context).await?,
-            None => accounts.get(caller, id).await?,
-        };
-        Ok(self.integrated_account(&view))
     }
 
     fn account_row(&self, view: &AccountView) -> AccountRow {
@@ -143,27 +128,6 @@ async fn show(
     Ok(Json(api.integrated_account(&api.engine.accounts().get(&caller, id).await?)))
 }
 
-/// Change an integrated account
-///
-/// Merges `context`, one level deep. Credentials can't be changed this way.
-#[utoipa::path(
-    patch,
-    path = "/integrated-account/{id}",
-    operation_id = "update_integrated_account",
-    tag = "Accounts",
-    params(("id" = AccountId, Path)),
-    request_body = AccountChange,
-    responses((status = 200, description = "The account", body = IntegratedAccount), BodyErrors, NotFound, Conflict),
-)]
-async fn change(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    PathId(id): PathId<AccountId>,
-    Body(change): Body<AccountChange>,
-) -> ApiResult<IntegratedAccount> {
-    Ok(Json(api.merged(&caller, id, change).await?))
-}
-
 /// Delete an integrated account
 ///
 /// Its credentials are deleted too, and revoked if the provider supports that: `revocation` says whether they were.
@@ -237,28 +201,8 @@ async fn show_own(State(api): State<ApiState>, Extension(caller): Extension<Call
     Ok(Json(api.integrated_account(&api.engine.accounts().get(&caller, id).await?)))
 }
 
-/// Change the account of an account token
-///
-/// Merges `context`, one level deep. Credentials can't be changed this way.
-#[utoipa::path(
-    patch,
-    path = "/integrated-account/me",
-    operation_id = "update_own_integrated_account",
-    tag = "Accounts",
-    request_body = AccountChange,
-    responses((status = 200, description = "The account", body = IntegratedAccount), BodyErrors, NotFound, Conflict),
-)]
-async fn change_own(
-    State(api): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    Body(change): Body<AccountChange>,
-) -> ApiResult<IntegratedAccount> {
-    let id = own_account(&caller)?;
-    Ok(Json(api.merged(&caller, id, change).await?))
-}
-
 /// Only account tokens are permitted on these routes.
-fn own_account(caller: &Caller) -> Result<AccountId, ApiError> {
+pub(crate) fn own_account(caller: &Caller) -> Result<AccountId, ApiError> {
     caller.own_account().ok_or_else(|| AccountId::not_found("me"))
 }
 

@@ -62,7 +62,8 @@ async fn catalog(
 
 /// Add an integration from a definition file
 ///
-/// Also installs it.
+/// Also installs it. The body has the file's text, or is the file itself: `{"name", "config", "label", "category", "documentation",
+/// "audit_notes"}`. Its documentation takes the place of the integration's.
 #[utoipa::path(
     post,
     path = "/relink/integrations",
@@ -76,7 +77,11 @@ async fn add(
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewIntegration>,
 ) -> Result<(StatusCode, Json<AddedIntegration>), ApiError> {
-    let added = api.engine.catalog().add(&caller, &new.text).await?;
+    let catalog = api.engine.catalog();
+    let added = match &new.text {
+        Some(text) => catalog.add(&caller, text).await?,
+        None => catalog.add_document(&caller, &new.file.into()).await?,
+    };
     let body = AddedIntegration {
         name: added.installed.integration.name,
         environment_integration_id: added.installed.id,

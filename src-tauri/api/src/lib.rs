@@ -13,6 +13,7 @@
 //!   needs: [`openapi::Routes`] accepts no other.
 
 mod absent;
+mod account_changes;
 mod accounts;
 mod batch;
 mod body;
@@ -26,6 +27,7 @@ mod custom;
 mod deliveries;
 mod discovery;
 mod docs;
+mod documentation;
 mod environment;
 mod error;
 mod events;

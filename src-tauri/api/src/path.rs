@@ -7,8 +7,8 @@ use axum::{
     http::request::Parts,
 };
 use relink_domain::{
-    AccountId, ApiTokenId, DeliveryId, EnvironmentId, EnvironmentIntegrationId, FlowId, IntegrationId, McpTokenId,
-    TeamId, UserId, WebhookId,
+    AccountId, ApiTokenId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId, FlowId, IntegrationId,
+    McpTokenId, TeamId, UserId, WebhookId,
 };
 
 use crate::error::ApiError;
@@ -41,6 +41,7 @@ ids! {
     EnvironmentIntegrationId = "installed integration",
     IntegrationId = "integration",
     McpTokenId = "MCP server",
+    DocumentationId = "documentation",
     WebhookId = "webhook",
     DeliveryId = "delivery",
 }

@@ -13,8 +13,8 @@ use tower::Service;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
-    ApiState, absent, accounts, batch, body, call_log, catalog, connect, custom, deliveries, docs, environment, error,
-    events, guard, installations, integrations, links, mcp, openapi,
+    ApiState, absent, account_changes, accounts, batch, body, call_log, catalog, connect, custom, deliveries, docs,
+    documentation, environment, error, events, guard, installations, integrations, links, mcp, openapi,
     openapi::{OpenRoutes, Routes},
     organization, proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
 };
@@ -23,9 +23,11 @@ use crate::{
 pub(crate) fn guarded() -> Routes {
     Routes::new()
         .merge(accounts::routes())
+        .merge(account_changes::routes())
         .merge(integrations::routes())
         .merge(installations::routes())
         .merge(catalog::routes())
+        .merge(documentation::routes())
         .merge(links::routes())
         .merge(webhooks::routes())
         .merge(deliveries::routes())

@@ -37,10 +37,9 @@ impl ApiState {
         id: AccountId,
     ) -> Result<(AccountView, Found), ApiError> {
         let view = self.engine.accounts().get(caller, id).await?;
-        let entries = self.engine.catalog().list(caller).await?;
-        let is_its = |entry: &CatalogEntry| entry.installed.as_ref().is_some_and(|it| it.id == view.installed.id);
-        let found = entries.into_iter().find(is_its).and_then(definition_in);
-        Ok((view, found.ok_or_else(unusable)?))
+        let definition = self.engine.accounts().definition(caller, id).await?.ok_or_else(unusable)?;
+        let integration = view.installed.integration.id;
+        Ok((view, (integration, definition)))
     }
 
     /// By its id or its name.

@@ -132,6 +132,7 @@ fn facts(event: &TimelineEvent) -> Vec<Fact> {
         | TimelineEvent::LinkCreated { .. }
         | TimelineEvent::Renamed { .. }
         | TimelineEvent::ContextChanged
+        | TimelineEvent::SettingsChanged { .. }
         | TimelineEvent::RevokedLater { .. }
         | TimelineEvent::Deleted { .. } => Vec::new(),
     }

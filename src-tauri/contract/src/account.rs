@@ -32,9 +32,13 @@ pub struct IntegratedAccount {
     /// The account's context, without secrets.
     #[schema(value_type = Object)]
     pub context: Map<String, Value>,
+    /// The keys of the context whose values were given as `{"truto_obj_store": true, "data": …}`.
     pub object_store_context_fields: Vec<String>,
     #[schema(value_type = Object)]
     pub unified_model_override: Map<String, Value>,
+    /// Merged over the config of its integration, after the override of that.
+    #[schema(value_type = Object)]
+    pub integration_override: Map<String, Value>,
     #[schema(required)]
     pub last_error: Option<AccountError>,
     #[schema(value_type = Object)]
@@ -68,8 +72,9 @@ impl IntegratedAccount {
             is_sandbox: profile.is_sandbox,
             region: profile.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned()),
             context: context(account),
-            object_store_context_fields: Vec::new(),
-            unified_model_override: Map::new(),
+            object_store_context_fields: profile.settings.object_store_context_fields.clone(),
+            unified_model_override: profile.settings.unified_model_override.clone(),
+            integration_override: profile.settings.integration_override.clone(),
             last_error: account.shown_error().map(error),
             last_action_result: Map::new(),
             last_action_run_result: Map::new(),
@@ -90,7 +95,11 @@ fn context(account: &Account) -> Map<String, Value> {
     let mut context = account.profile.context.clone();
     match account.method() {
         AuthenticationMethod::Oauth2 | AuthenticationMethod::Oauth2ClientCredentials => {
-            context.insert("oauth".into(), json!({ "scope": account.profile.scopes }));
+            let oauth = context.entry("oauth").or_insert_with(|| json!({}));
+            if !oauth.is_object() {
+                *oauth = json!({});
+            }
+            oauth["scope"] = json!(account.profile.scopes);
         }
         AuthenticationMethod::ApiKey => {}
     }
@@ -271,13 +280,38 @@ impl AccountRow {
     }
 }
 
-/// A change of an account. Credentials can't be changed this way.
+/// A change of an account's context.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct AccountChange {
-    /// Merged into the account's context, one level deep.
+pub struct ContextChange {
+    /// Merged into the account's context, one level deep; `oauth` alone is merged deeply. Credentials in it are ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub context: Option<Map<String, Value>>,
+}
+
+/// A change of an account. What is absent stays. Credentials can't be changed this way.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AccountChange {
+    #[serde(flatten)]
+    pub context: ContextChange,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+    /// The method that it has: another one takes a reauthorization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication_method: Option<String>,
+    /// Ignored: only Relink sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub status: Option<Value>,
+    /// Merged deeply; null removes a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub unified_model_override: Option<Map<String, Value>>,
+    /// Merged deeply; null removes a key. It is checked with the definition of the integration, over whose config it is merged for
+    /// this account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub integration_override: Option<Map<String, Value>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

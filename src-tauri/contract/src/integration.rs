@@ -175,11 +175,16 @@ pub struct CatalogEntry {
     pub hides_built_in: bool,
 }
 
-/// A request to add an integration from a definition file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A request to add an integration from a definition file: its text, or the file itself as Truto's tools write it (contract section
+/// 4.1), with `name`, `config` and what else it has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewIntegration {
-    /// The content of the file: the definition as JSON.
-    pub text: String,
+    /// The content of the file: the definition as JSON. Errors in it have a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub file: Map<String, Value>,
 }
 
 /// An integration that was added and installed.

@@ -11,6 +11,7 @@ pub mod call;
 pub mod capabilities;
 pub mod connect;
 pub mod data_folder;
+pub mod documentation;
 pub mod error;
 pub mod event;
 pub mod integration;

@@ -105,7 +105,8 @@ pub(crate) const fn condition_after(timeline_event: &TimelineEvent, before: Cond
         | TimelineEvent::OriginRestored { next_try: None }
         | TimelineEvent::LinkCreated { .. }
         | TimelineEvent::Renamed { .. }
-        | TimelineEvent::ContextChanged => before,
+        | TimelineEvent::ContextChanged
+        | TimelineEvent::SettingsChanged { .. } => before,
     }
 }
 

@@ -58,6 +58,8 @@ ids! {
     IntegrationId,
     /// An integration that is installed in this environment.
     EnvironmentIntegrationId,
+    /// A row of documentation.
+    DocumentationId,
     /// This installation's one environment.
     EnvironmentId,
     /// This installation's one team.

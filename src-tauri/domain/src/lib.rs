@@ -33,8 +33,8 @@ pub mod verdict;
 pub mod webhook;
 
 pub use id::{
-    AccountId, ApiTokenId, DeliveryId, EnvironmentId, EnvironmentIntegrationId, EventId, FlowId, IntegrationId,
-    LinkTokenId, McpTokenId, TeamId, UserId, WebhookId,
+    AccountId, ApiTokenId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId, EventId, FlowId,
+    IntegrationId, LinkTokenId, McpTokenId, TeamId, UserId, WebhookId,
 };
 pub use secret::Secret;
 pub use time::Timestamp;

@@ -47,7 +47,7 @@ pub use access::Access;
 pub use access_tokens::AccessToken;
 pub use accounts::{AccountName, AccountPage, AccountView, Accounts, PageQuery, TimelineQuery};
 pub use call_log::{CALL_DAYS, CallLog};
-pub use catalog::{Added, Catalog, CatalogEntry, InstallationChange, SANDBOX};
+pub use catalog::{Added, Catalog, CatalogEntry, InstallationChange, NewDocumentation, SANDBOX};
 pub use connections::{BeginFlow, BegunFlow, Connections, NewLink, OpenedIn, TakenCallback};
 pub use documents::Documents;
 pub use engine::{Engine, Options, StartError};
@@ -63,6 +63,7 @@ pub use store::{
     ChangeSet, ChangedAccounts, Changes, StoreError,
     api_tokens::ApiToken,
     calls::{CallQuery, RecordedCall},
+    documentation::{Documentation, EntityType},
     filter::{AccountOrder, AccountPlace, AccountText, AccountTime, Comparison, Condition, Filter},
     integrations::{Installed, Integration},
     mcp_tokens::McpToken,

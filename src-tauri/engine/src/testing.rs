@@ -227,6 +227,7 @@ pub(crate) fn install(tx: &Transaction<'_>, document: Value) -> store::Result<In
         version: 1,
         checker_version: 1,
         document,
+        documentation: Vec::new(),
         created_at: START,
         updated_at: START,
     };
@@ -238,6 +239,7 @@ pub(crate) fn install(tx: &Transaction<'_>, document: Value) -> store::Result<In
         show_in_catalog: true,
         r#override: Map::new(),
         client_secret_origins: Origins::default(),
+        documentation: Vec::new(),
         created_at: START,
         updated_at: START,
     };
@@ -276,6 +278,7 @@ pub(crate) fn profile(of: &Installed, id: AccountId, name: String) -> Profile {
         scopes: Vec::new(),
         requested_scopes: None,
         origins: Origins::default(),
+        settings: relink_domain::account::Settings::default(),
         last_error: None,
         answers_as_another: None,
         last_forbidden_error: None,

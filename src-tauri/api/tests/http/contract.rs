@@ -33,6 +33,7 @@ async fn an_account_has_trutos_shape() {
             "context",
             "object_store_context_fields",
             "unified_model_override",
+            "integration_override",
             "last_error",
             "last_action_result",
             "last_action_run_result",

@@ -33,7 +33,7 @@ const FILTERED: [&str; 4] =
     ["GET /integrated-account", "GET /relink/accounts", "GET /log?log_type=unified_proxy_api", "GET /relink/status"];
 
 /// Routes that reveal nothing of accounts to these requests. What an agent gets is tested with the messages that it sends.
-const WITHOUT_ACCOUNTS: [&str; 10] = [
+const WITHOUT_ACCOUNTS: [&str; 12] = [
     "POST /mcp/{token}",
     "POST /relink/mcp",
     "GET /integration",
@@ -41,6 +41,8 @@ const WITHOUT_ACCOUNTS: [&str; 10] = [
     "GET /integration/{id}/unified-apis",
     "GET /integration/{id}/tools",
     "GET /integration/{id}/capabilities",
+    "GET /documentation",
+    "GET /documentation/{id}",
     "GET /environment-integration",
     "GET /environment-integration/{id}",
     "GET /relink/integrations",

@@ -1,6 +1,7 @@
 //! The surface, over real sockets.
 
 mod absent;
+mod account_changes;
 mod account_tokens;
 mod answering_provider;
 mod attacks;
@@ -10,6 +11,7 @@ mod connect;
 mod contract;
 mod database;
 mod detection;
+mod documentation;
 mod failed_refresh;
 mod idempotency;
 mod installations;

@@ -95,7 +95,7 @@ impl ApiClient {
     }
 
     pub(crate) fn add_integration(&self, text: String) -> Result<AddedIntegration, CliError> {
-        self.call_with(Operation::AddIntegration, &NewIntegration { text })
+        self.call_with(Operation::AddIntegration, &NewIntegration { text: Some(text), ..NewIntegration::default() })
     }
 
     pub(crate) fn install_integration(&self, name: &str) -> Result<InstalledIntegration, CliError> {

@@ -1,7 +1,5 @@
 //! The state machine's one function: [`Account::apply`].
 
-use serde_json::{Map, Value};
-
 use super::{
     Account, AccountState, Attempt, ConnectStep, Credential, DeferReason, Input, Rejected, Renewal, Renewing,
     SeenFailure, TimelineEvent, Transition, Trouble,
@@ -49,7 +47,7 @@ impl Account {
             Input::IntegrationUsable => self.integration_usable(now),
             Input::ClockSetBack { millis } => Ok(self.clock_set_back(millis)),
             Input::FollowOrigins { current, accepted } => Ok(self.follow_origins(&current, &accepted, now, jitter)),
-            Input::MergeContext { context } => Ok(self.merge_context(context, now)),
+            Input::Change(change) => Ok(self.change(*change, now)),
         }
     }
 
@@ -271,11 +269,5 @@ impl Account {
         self.profile.name.clone_from(&name);
         self.profile.updated_at = now;
         self.transition(vec![TimelineEvent::Renamed { name }], vec![EventKind::AccountUpdated])
-    }
-
-    fn merge_context(mut self, context: Map<String, Value>, now: Timestamp) -> Transition {
-        self.profile.context.extend(context);
-        self.profile.updated_at = now;
-        self.transition(vec![TimelineEvent::ContextChanged], vec![EventKind::AccountUpdated])
     }
 }

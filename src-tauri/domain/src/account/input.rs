@@ -1,8 +1,6 @@
 //! What goes into the state machine and what comes out of it.
 
-use serde_json::{Map, Value};
-
-use super::{Account, ConnectStep, DeferReason, Granted, Identity, ResourceMethod, TimelineEvent};
+use super::{Account, AccountChange, ConnectStep, DeferReason, Granted, Identity, ResourceMethod, TimelineEvent};
 use crate::{
     LinkTokenId,
     event::EventKind,
@@ -80,8 +78,8 @@ pub enum Input {
         /// Origins that credentials bound to them may leave, by a built-in definition's `moved_from`.
         accepted: Vec<Origin>,
     },
-    /// Keys of the account's context are set. Values are replaced whole.
-    MergeContext { context: Map<String, Value> },
+    /// A program changes the account.
+    Change(Box<AccountChange>),
 }
 
 /// How the provider answered a call.

@@ -12,6 +12,7 @@
 
 mod apply;
 mod call_answered;
+mod change;
 mod clock;
 mod credential;
 mod due;
@@ -29,6 +30,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use change::{AccountChange, Settings};
 pub use credential::{Attempt, Credential, Fixed, FixedKind, Granted, NewCredential, Renewal, Renewing, Replacement};
 pub use due::Due;
 pub use input::{CallOutcome, Input, Rejected, Transition};
@@ -145,6 +147,8 @@ pub struct Profile {
     /// The addresses that its credentials were given for, and to which alone they may be sent.
     #[serde(default)]
     pub origins: Origins,
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub settings: Settings,
     /// The last failure. Cleared when the account works again.
     pub last_error: Option<SeenFailure>,
     /// Set while calls are answered as somebody else than `identity`. It doesn't change the state.

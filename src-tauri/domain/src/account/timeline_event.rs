@@ -125,6 +125,11 @@ pub enum TimelineEvent {
     Renamed { name: String },
     /// The account's context was changed.
     ContextChanged,
+    /// A program changed what is set for the account.
+    SettingsChanged {
+        /// Their names in the API.
+        settings: Vec<String>,
+    },
     /// The definition of its integration can't be used any more.
     IntegrationUnusable { failure: Failure },
     /// The definition of its integration can be used again.
@@ -178,6 +183,7 @@ impl TimelineEvent {
             | Self::LinkCreated { .. }
             | Self::Renamed { .. }
             | Self::ContextChanged
+            | Self::SettingsChanged { .. }
             | Self::IntegrationUsable
             | Self::OriginRestored { .. }
             | Self::OriginFollowed { .. }
@@ -297,6 +303,7 @@ impl TimelineEvent {
                 Some("Yours has the same name, and is used instead".into()),
             ),
             Self::ContextChanged => ("Context changed".into(), None),
+            Self::SettingsChanged { settings } => ("Settings changed".into(), Some(settings.join(", "))),
             Self::Deleted { name, revoked, is_pending, with_integration, provider: own } => {
                 let provider = own.as_deref().unwrap_or(provider);
                 let detail = match revoked {

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{
-    definition::is_always_credential,
+    credential_keys::is_always_credential,
     error::{DefinitionError, quoted},
     identity::{JsonPath, plain},
     node::{Node, Object},

@@ -10,6 +10,7 @@ use super::{
     answer::Kept,
     authorization::Authorization,
     config::{Config, Logo},
+    credential_keys::is_always_credential,
     credentials::{ApiKey, ClientCredentials},
     error::{DefinitionError, Warning, quoted},
     fields::Fields,
@@ -87,6 +88,20 @@ impl Definition {
     /// over text.
     pub fn load(document: &Value, r#override: &Map<String, Value>) -> Result<Self, DefinitionError> {
         let document = overridden(document, r#override);
+        Self::decode(document, Provenance::Store).map(|parsed| parsed.definition)
+    }
+
+    /// Like [`Definition::load`], with rows of documentation that are kept apart from the document. The last one about something
+    /// counts.
+    pub fn load_documented(
+        document: &Value,
+        rows: Vec<Value>,
+        r#override: &Map<String, Value>,
+    ) -> Result<Self, DefinitionError> {
+        let mut document = overridden(document, r#override);
+        if let (Value::Object(document), false) = (&mut document, rows.is_empty()) {
+            document.insert("documentation".to_owned(), rows.into());
+        }
         Self::decode(document, Provenance::Store).map(|parsed| parsed.definition)
     }
 
@@ -346,26 +361,6 @@ impl Serialize for Definition {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.document.serialize(serializer)
     }
-}
-
-/// Whether a key of a context names a credential for every integration.
-pub fn is_always_credential(key: &str) -> bool {
-    matches!(
-        key,
-        "oauth"
-            | "credentials"
-            | "client_id"
-            | "client_secret"
-            | "access_token"
-            | "access_token_secret"
-            | "refresh_token"
-            | "id_token"
-            | "api_key"
-            | "api_token"
-            | "token"
-            | "password"
-            | "secret"
-    )
 }
 
 fn overridden(document: &Value, over: &Map<String, Value>) -> Value {

@@ -17,6 +17,7 @@ mod available;
 mod catalog;
 mod client_options;
 mod config;
+mod credential_keys;
 mod credentials;
 mod definition;
 mod error;
@@ -54,8 +55,9 @@ pub use self::{
     catalog::{built_in, catalog},
     client_options::{BodyFormat, ClientAuth, ClientOptions, CredentialsEncoding},
     config::Logo,
+    credential_keys::is_always_credential,
     credentials::{ApiKey, ClientCredentials},
-    definition::{Definition, Parsed, check, is_always_credential, parse},
+    definition::{Definition, Parsed, check, parse},
     error::{DefinitionError, Position, Warning},
     fields::{Choice, Field, FieldFault, FieldKind, FieldProblem, FieldValues, Fields},
     format::{FORMATS, PerFormat},

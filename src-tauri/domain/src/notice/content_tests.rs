@@ -178,6 +178,7 @@ fn an_account_is_failing_while_it_has_a_trouble() {
         scopes: vec![],
         requested_scopes: None,
         origins: crate::origins::Origins::default(),
+        settings: crate::account::Settings::default(),
         last_error: None,
         answers_as_another: None,
         last_forbidden_error: None,

@@ -1,13 +1,19 @@
-//! Changes that people and programs make to an account: rename, merge context.
+//! Changes that people and programs make to an account: rename, and what the API changes.
 
-use relink_domain::{AccountId, account::Input, caller::Caller, name};
+use relink_domain::{
+    AccountId,
+    account::{Account, AccountChange, Input},
+    caller::Caller,
+    integration::{FORMATS, merge},
+    name::{self, MAX_TENANT_ID},
+};
 use serde_json::{Map, Value};
 
 use super::{AccountView, Accounts};
 use crate::{
     error::{Error, Result},
     keychain::Key,
-    provider::drop_credentials_in_context,
+    provider::{SECRET_VARIABLES, check_override, drop_credentials_in_context},
 };
 
 /// The maximum length of an account's name, in characters.
@@ -41,32 +47,71 @@ impl Accounts {
         let lock = self.lock_of(id);
         let _guard = lock.lock().await;
         let account = self.load(id).await?;
-        let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
+        let provider = self.0.uses.providers.of(&account)?;
         let (key, keychain) = (Key::Account(id), &self.0.uses.keychain);
         let Some(item) = keychain.get(&key).await? else { return Ok(()) };
         Ok(keychain.set(&key, &provider.item_label(&account.profile.name), &item).await?)
     }
 
-    /// Merges `context` into the account's context, one level deep. Credentials in it are ignored.
-    pub async fn merge_context(
-        &self,
-        caller: &Caller,
-        id: AccountId,
-        mut context: Map<String, Value>,
-    ) -> Result<AccountView> {
+    /// Changes what programs may change of an account (contract section 3). Credentials in the context are ignored, and the
+    /// override is checked strictly with the definition. If that changes an address, the account is marked.
+    pub async fn update(&self, caller: &Caller, id: AccountId, mut change: AccountChange) -> Result<AccountView> {
         self.require(caller, id).await?;
         let account = self.load(id).await?;
         // Without a usable definition, only the keys that are always credentials are known.
-        let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
-        drop_credentials_in_context(&mut context, provider.as_deref());
-        if context.is_empty() {
+        let provider = self.0.uses.providers.of(&account).ok();
+        drop_credentials_in_context(&mut change.context, provider.as_deref());
+        if change.is_empty() {
             return self.view_of(id).await;
         }
-        let mut merged = account.profile.context.clone();
-        merged.extend(context.clone());
-        name::check_context(&merged)
-            .map_err(|fault| Error::invalid_field("context_invalid", "context", fault.to_string()))?;
-        self.commit(caller, id, Input::MergeContext { context }).await?;
+        let changed = change.clone().applied_to(account.profile.clone());
+        if !name::is_line(&changed.tenant_id, MAX_TENANT_ID) {
+            return Err(tenant_id_invalid());
+        }
+        let settings = &changed.settings;
+        for (field, map) in [
+            ("context", &changed.context),
+            ("integration_override", &settings.integration_override),
+            ("unified_model_override", &settings.unified_model_override),
+        ] {
+            name::check_context(map)
+                .map_err(|fault| Error::invalid_field("context_invalid", field, fault.to_string()))?;
+        }
+        if !change.integration_override.is_empty() {
+            self.check_override(caller, &account, &settings.integration_override)?;
+        }
+        let has_new_override = !change.integration_override.is_empty();
+        self.commit(caller, id, Input::Change(Box::new(change))).await?;
+        if has_new_override {
+            Box::pin(self.follow_origins(id)).await?;
+        }
         self.view_of(id).await
     }
+
+    fn check_override(&self, caller: &Caller, account: &Account, own: &Map<String, Value>) -> Result<()> {
+        const FIELD: &str = "integration_override";
+        let installed = self.installed_of(account)?;
+        let mut over = installed.r#override.clone();
+        merge(&mut over, own);
+        if !own.is_empty() {
+            let mut checked = check_override(caller, &installed, &over, FIELD)?;
+            let has_client_secret = FORMATS.into_iter().any(|format| checked.client_secrets.take(format).is_some());
+            if has_client_secret || own.contains_key(SECRET_VARIABLES) {
+                let message = "The override of an account holds no secrets. Set them in the override of its environment integration, \
+                               which keeps them in the keychain.";
+                return Err(Error::invalid_field("secret_in_override", FIELD, message));
+            }
+            if !checked.definition.methods().contains(&account.method()) {
+                let message = "With this override, the account's own way to sign in isn't offered any more.";
+                return Err(Error::invalid_field("override_invalid", FIELD, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The error for a `tenant_id` that can't be stored.
+pub(crate) fn tenant_id_invalid() -> Error {
+    let message = format!("A tenant_id must have 1 to {MAX_TENANT_ID} characters, without control characters.");
+    Error::invalid_field("tenant_id_invalid", "tenant_id", message)
 }

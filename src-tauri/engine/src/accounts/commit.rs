@@ -100,7 +100,7 @@ impl Accounts {
         let schedule = &self.0.uses.schedule;
         match waits_for {
             Some(reason) => schedule.defer(account.id(), reason),
-            None if self.0.uses.providers.get(account.profile.environment_integration_id).is_err() => {
+            None if self.0.uses.providers.of(account).is_err() => {
                 schedule.set(account.id(), None);
             }
             None => schedule.plan(account, self.0.uses.clock.now()),

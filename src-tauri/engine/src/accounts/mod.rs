@@ -28,6 +28,7 @@ use std::{
 use relink_domain::{AccountId, EnvironmentId, account::Account};
 use tokio::sync::Notify;
 
+pub(crate) use change::tenant_id_invalid;
 pub(crate) use delete_all::{DeletedAll, delete_all_of};
 pub(crate) use revocation::keep_for_revocations;
 pub use views::{AccountName, AccountPage, AccountView, PageQuery, TimelineQuery};
@@ -95,6 +96,7 @@ impl Accounts {
     fn forget(&self, account: AccountId) {
         self.0.names.remove(account);
         self.0.uses.tokens.forget(account);
+        self.0.uses.providers.forget_account(account);
         self.0.uses.schedule.remove(account);
         lock(&self.0.locks).remove(&account);
     }

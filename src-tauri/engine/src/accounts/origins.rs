@@ -26,8 +26,7 @@ impl Accounts {
     pub(crate) async fn provider_for(&self, account: &Account) -> Result<BoundProvider> {
         let bound = self.0.uses.providers.bound_to(account);
         if is_move(&bound) && !account.has_moved() {
-            let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
-            Box::pin(self.follow_origins(account.id(), &provider)).await?;
+            Box::pin(self.follow_origins(account.id())).await?;
         }
         bound
     }
@@ -50,15 +49,17 @@ impl Accounts {
         let id = provider.id();
         let to_compare = self.0.uses.store.read(move |c| accounts::to_compare(c, id, &bound)).await?;
         // Together, because commits that wait at the same time share a transaction.
-        let followed = stream::iter(to_compare).map(|account| Box::pin(self.follow_origins(account, provider)));
+        let followed = stream::iter(to_compare).map(|account| Box::pin(self.follow_origins(account)));
         followed.buffer_unordered(MAX_FOLLOWING).try_for_each(|()| future::ready(Ok(()))).await
     }
 
-    async fn follow_origins(&self, id: AccountId, provider: &Provider) -> Result<()> {
+    /// Marks or restores an account, by the addresses of its integration and of its own override.
+    pub(super) async fn follow_origins(&self, id: AccountId) -> Result<()> {
         let account = match self.load(id).await {
             Err(Error::NotFound { .. }) => return Ok(()),
             loaded => loaded?,
         };
+        let provider = self.0.uses.providers.of(&account)?;
         let current = provider.origins(account.method(), &account.profile.context);
         let input = Input::FollowOrigins { current, accepted: provider.moved_from().to_vec() };
         let now = self.0.uses.clock.now();

@@ -10,14 +10,16 @@ use relink_domain::{
     AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
     account::{Account, Due, Status},
     caller::Caller,
-    integration::Definition,
+    integration::{Definition, merge},
     schedule::Jitter,
 };
+
+use serde_json::{Map, Value};
 
 use super::{Accounts, limits::narrowed};
 use crate::{
     error::{Error, Result},
-    provider::Provider,
+    provider::{Provider, VARIABLES},
     store::{
         accounts::{self, Used},
         filter::{AccountOrder, AccountPlace, Filter},
@@ -47,9 +49,23 @@ pub struct AccountView {
 }
 
 impl AccountView {
-    /// The account as responses and events contain it.
+    /// The account as responses contain it.
     pub fn integrated_account(&self, environment: EnvironmentId) -> IntegratedAccount {
-        wire::integrated_account(&self.account, environment, &self.installed)
+        let mut shown = wire::integrated_account(&self.account, environment, &self.installed);
+        if let Some(variables) = self.environment_variables() {
+            shown.context.insert(VARIABLES.to_owned(), variables.into());
+        }
+        shown
+    }
+
+    /// The variables of the overrides, which responses show in the context and events don't (contract section 3).
+    fn environment_variables(&self) -> Option<Map<String, Value>> {
+        let own = &self.account.profile.settings.integration_override;
+        let mut overrides =
+            [&self.installed.r#override, own].into_iter().filter_map(|over| over.get(VARIABLES)?.as_object());
+        let mut variables = overrides.next()?.clone();
+        overrides.for_each(|over| merge(&mut variables, over));
+        Some(variables)
     }
 
     /// The data that the contract's account rows contain besides the account.
@@ -137,7 +153,7 @@ impl Accounts {
     pub async fn definition(&self, caller: &Caller, id: AccountId) -> Result<Option<Arc<Definition>>> {
         self.require(caller, id).await?;
         let account = self.load(id).await?;
-        let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
+        let provider = self.0.uses.providers.of(&account).ok();
         Ok(provider.map(|provider| Arc::clone(&provider.definition)))
     }
 
@@ -244,7 +260,7 @@ impl Accounts {
     /// `closed`: the hosts whose `Retry-After` is in force.
     fn view(&self, (account, last_used_at): Used, closed: &HashMap<String, Timestamp>) -> Result<AccountView> {
         let installed = self.installed_of(&account)?;
-        let provider = self.0.uses.providers.get(installed.id).ok();
+        let provider = self.0.uses.providers.of(&account).ok();
         Ok(AccountView {
             waiting: provider.as_ref().and_then(|provider| self.wait_of(&account, provider, closed)),
             is_unchecked: provider.is_some_and(|provider| provider.leaves_unchecked(&account)),

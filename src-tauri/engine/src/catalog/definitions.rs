@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Catalog,
+    documentation::rows_of_file,
     install::{announce, newly_installed, record_of},
     secrets::{NewSecrets, bind_client_secret},
 };
@@ -20,7 +21,7 @@ use crate::{
     error::{Error, Result},
     keychain::Key,
     store::{
-        StoreError,
+        StoreError, documentation,
         integrations::{self, Installed, Integration},
         orphans,
     },
@@ -67,6 +68,12 @@ impl Catalog {
     /// into the keychain. All of it is stored, or nothing.
     pub async fn add(&self, caller: &Caller, text: &str) -> Result<Added> {
         let checked = parse(text).map_err(refused)?;
+        Box::pin(self.store_definition(caller, checked, None, Replaces::Any, Installs::All)).await?.installed()
+    }
+
+    /// Like [`Catalog::add`], for a definition that isn't a text.
+    pub async fn add_document(&self, caller: &Caller, document: &Value) -> Result<Added> {
+        let checked = check(document).map_err(refused)?;
         Box::pin(self.store_definition(caller, checked, None, Replaces::Any, Installs::All)).await?.installed()
     }
 
@@ -147,10 +154,15 @@ impl Catalog {
         if let Some(before) = &before {
             ensure_fits_override(&definition, secret.is_some(), &before.r#override)?;
         }
-        let document = serde_json::to_value(&definition).map_err(StoreError::from)?;
+        let mut document = serde_json::to_value(&definition).map_err(StoreError::from)?;
+        let documentation = document.as_object_mut().and_then(|document| document.shift_remove("documentation"));
         let now = self.0.clock.now();
         // Never the ID that the file names: it may be another integration's, now or after an update.
         let id = known.as_ref().map_or_else(integrations::new_id, |known| known.id);
+        let rows = match documentation {
+            Some(Value::Array(rows)) => Some(rows_of_file(rows, &id.to_string(), now)),
+            _ => None,
+        };
         let mut installed = newly_installed(record_of(&definition, id, document, false, now), now);
         installed.id = before.as_ref().map_or(installed.id, |before| before.id);
 
@@ -169,6 +181,10 @@ impl Catalog {
                 return Ok(Err(current.map(|(_, version)| version)));
             }
             integrations::put(tx, &record.integration)?;
+            if let Some(rows) = &rows {
+                documentation::delete_of(tx, &id.to_string())?;
+                rows.iter().try_for_each(|row| documentation::put(tx, row))?;
+            }
             if is_installed && is_new {
                 integrations::install(tx, &record)?;
                 orphans::claim(tx, &Key::Integration(record.id).to_string())?;

@@ -188,6 +188,7 @@ pub(super) fn record_of(
         version: 1,
         checker_version: i64::from(CHECKER_VERSION),
         document,
+        documentation: Vec::new(),
         created_at: now,
         updated_at: now,
     }
@@ -201,6 +202,7 @@ pub(super) fn newly_installed(integration: Integration, now: Timestamp) -> Insta
         show_in_catalog: true,
         r#override: Map::new(),
         client_secret_origins: Origins::default(),
+        documentation: Vec::new(),
         created_at: now,
         updated_at: now,
     }

@@ -10,6 +10,7 @@ mod binding;
 mod built_in;
 mod client;
 mod definitions;
+mod documentation;
 mod install;
 mod overriding;
 mod secrets;
@@ -22,6 +23,7 @@ use serde_json::Map;
 use tokio::sync::watch;
 
 pub use definitions::Added;
+pub use documentation::NewDocumentation;
 pub use install::InstallationChange;
 
 use crate::{

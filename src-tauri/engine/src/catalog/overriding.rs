@@ -5,20 +5,16 @@ use std::collections::BTreeMap;
 use relink_domain::{
     Secret,
     caller::Caller,
-    integration::{Definition, DefinitionError, FORMATS, take_client_secrets},
-    permission::Permission,
+    integration::{FORMATS, take_client_secrets},
 };
 use serde_json::{Map, Value};
 
 use super::secrets::NewSecrets;
 use crate::{
     error::{Error, Result},
-    provider::unusable,
+    provider::{SECRET_VARIABLES, check_override},
     store::integrations::Installed,
 };
-
-/// The slot whose values are secret. The override keeps their names, with empty texts.
-const SECRET_VARIABLES: &str = "secret_environment_variables";
 
 /// Strictly checks an override with the integration's definition. Returns it as it is stored, and its secrets.
 pub(super) fn checked_override(
@@ -29,13 +25,7 @@ pub(super) fn checked_override(
     let filled = over.iter().filter(|(_, value)| !value.is_null());
     let mut over: Map<String, Value> = filled.map(|(key, value)| (key.clone(), value.clone())).collect();
     let variables = take_secret_variables(&mut over)?;
-    let base = Definition::load(&installed.integration.document, &Map::new());
-    let base = base.map_err(|error| unusable(installed, &error))?;
-    let mut in_force = base.with_override(&over).map_err(refused)?;
-    if in_force.definition.allows_local() {
-        // The consent is to the addresses of the definition, not to those of an override.
-        caller.require(Permission::AllowPrivateAddresses)?;
-    }
+    let mut in_force = check_override(caller, installed, &over, "override")?;
     let client = FORMATS.into_iter().find_map(|format| in_force.client_secrets.take(format));
     let mut over = Value::Object(over);
     take_client_secrets(&mut over);
@@ -79,12 +69,4 @@ fn take_secret_variables(over: &mut Map<String, Value>) -> Result<BTreeMap<Strin
 
 fn not_an_object(field: &str) -> Error {
     Error::invalid_field("override_invalid", field, format!("{field} must be a JSON object."))
-}
-
-/// The config's fields are the override's.
-fn refused(error: DefinitionError) -> Error {
-    let code = error.code();
-    let DefinitionError { path, problem, .. } = error;
-    let field = path.strip_prefix("config").map_or_else(|| path.clone(), |rest| format!("override{rest}"));
-    Error::Invalid { code, message: format!("{field}: {problem}"), field: Some(field) }
 }

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     keychain::Key,
     store::{
-        self, accounts,
+        self, accounts, documentation,
         integrations::{self, Installed},
         orphans,
     },
@@ -87,6 +87,7 @@ impl Catalog {
                 remove(tx, installed, environment, now)?;
             }
             integrations::delete(tx, id)?;
+            documentation::delete_of(tx, &id.to_string())?;
             Ok(Deletion::Deleted(installed.map(|installed| installed.id)))
         };
         let providers = self.0.providers.clone();
@@ -174,6 +175,7 @@ fn remove(
     now: Timestamp,
 ) -> store::Result<()> {
     integrations::uninstall(tx, installed.id)?;
+    documentation::delete_of(tx, &installed.id.to_string())?;
     orphans::note(tx, &Key::Integration(installed.id).to_string(), now)?;
     keep_for_revocations(tx, installed)?;
     announce(tx, EventKind::EnvironmentIntegrationDeleted, installed, environment, now)

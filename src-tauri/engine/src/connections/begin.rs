@@ -76,7 +76,7 @@ impl Connections {
                     let message = "This link reauthorizes an account with its current integration and method. Connect a new account to use another.";
                     return Err(Error::invalid("link_for_another_integration", message));
                 }
-                self.0.uses.providers.get(account.profile.environment_integration_id)?
+                self.0.uses.providers.of(&account)?
             }
             None => self.0.uses.providers.named(&begin.integration)?,
         };

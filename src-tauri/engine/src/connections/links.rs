@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{Connections, openings::PresentedLink};
 use crate::{
+    accounts::tenant_id_invalid,
     error::{Error, Result},
     provider::{Provider, reject_credentials_in_context},
     random::hash_of,
@@ -33,8 +34,7 @@ fn check_texts(purpose: &Purpose, options: &LinkOptions) -> Result<()> {
     if let Purpose::Connect { tenant_id } = purpose
         && !name::is_line(tenant_id, MAX_TENANT_ID)
     {
-        let message = format!("A tenant_id must have 1 to {MAX_TENANT_ID} characters, without control characters.");
-        return Err(Error::invalid_field("tenant_id_invalid", "tenant_id", message));
+        return Err(tenant_id_invalid());
     }
     if let Some(scopes) = &options.scopes
         && (scopes.len() > MAX_SCOPES || !scopes.iter().all(|scope| name::is_scope(scope)))

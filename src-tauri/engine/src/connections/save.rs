@@ -144,6 +144,7 @@ impl Connections {
             scopes: Vec::new(),
             requested_scopes: None,
             origins: Origins::default(),
+            settings: relink_domain::account::Settings::default(),
             last_error: None,
             answers_as_another: None,
             last_forbidden_error: None,

@@ -42,7 +42,7 @@ impl Connections {
             }
             Purpose::Reauthorize { account_id } => {
                 let account = self.0.uses.accounts.load(*account_id).await?;
-                let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
+                let provider = self.0.uses.providers.of(&account)?;
                 Ok(Session {
                     purpose: LinkPurpose::Reauthorize,
                     tenant_id: account.profile.tenant_id.clone(),

@@ -90,7 +90,7 @@ impl Providers {
     /// for. Use `Accounts::provider_for`, which also marks the account.
     pub(crate) fn bound_to(&self, account: &Account) -> Result<BoundProvider> {
         let profile = &account.profile;
-        self.bound(profile.environment_integration_id, account.method(), &profile.context, &profile.origins)
+        BoundProvider::checked(self.of(account)?, account.method(), &profile.context, &profile.origins)
     }
 
     /// The provider, for credentials that are bound to these addresses.

@@ -13,7 +13,7 @@ use relink_domain::{
 };
 use serde_json::{Map, Value};
 
-use super::{BoundProvider, Provider};
+use super::{BoundProvider, Provider, VARIABLES};
 use crate::error::{Error, Result};
 
 #[derive(Debug)]
@@ -143,7 +143,18 @@ fn is_credential<'p>(key: &str, providers: &(impl IntoIterator<Item = &'p Provid
 
 /// Removes the credentials from a context that a program sends back, as Truto's clients do with all of it.
 pub(crate) fn drop_credentials_in_context(context: &mut Map<String, Value>, provider: Option<&Provider>) {
-    context.retain(|key, _| {
+    // Read from the installation's override, and only shown with the context.
+    context.shift_remove(VARIABLES);
+    context.retain(|key, value| {
+        if let (true, Value::Object(oauth)) = (key == "oauth", value) {
+            // The tokens, and what the provider granted.
+            let is_dropped = |key: &str| matches!(key, "token" | "scope") || is_credential(key, &provider);
+            if oauth.keys().any(|key| is_dropped(key)) {
+                tracing::info!("a context was sent with credentials in oauth, which are ignored");
+            }
+            oauth.retain(|key, _| !is_dropped(key));
+            return !oauth.is_empty();
+        }
         let is_dropped = is_credential(key, &provider);
         if is_dropped {
             tracing::info!(key, "a context was sent with a credential, which is ignored");

@@ -6,6 +6,8 @@ mod bound;
 mod call;
 mod choice;
 mod method_values;
+mod overriding;
+mod own;
 mod prepared;
 mod probe;
 mod providers;
@@ -30,6 +32,7 @@ use serde_json::{Map, Value};
 pub(crate) use bound::{AccountValues, BoundProvider};
 pub(crate) use call::{CallCredentials, drop_credentials_in_context, reject_credentials_in_context};
 pub(crate) use choice::choose_secret;
+pub(crate) use overriding::check_override;
 pub use prepared::{PreparedAccount, Refusal};
 pub(crate) use probe::{Found, ProbeResult, probe};
 pub(crate) use providers::{CLIENT_SECRET, Providers};
@@ -43,6 +46,10 @@ use crate::{
     store::integrations::Installed,
 };
 
+/// The variables of an override that anybody may see, and that templates name.
+pub(crate) const VARIABLES: &str = "environment_variables";
+/// Those whose values are secret. The override keeps their names, with empty texts.
+pub(crate) const SECRET_VARIABLES: &str = "secret_environment_variables";
 /// Name of a refresh token in an account's keychain item.
 pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
 /// Name of an access token in an account's keychain item, if the account has no refresh token.

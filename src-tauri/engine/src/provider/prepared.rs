@@ -24,6 +24,7 @@ use super::{
 use crate::{
     error::Result,
     oauth::{self, decode},
+    store::integrations::Installed,
 };
 
 /// A provider's answer that refused a call.
@@ -193,9 +194,10 @@ impl PreparedAccount {
         self.renewable.as_ref()
     }
 
-    /// Whether its integration's definition is still this one.
-    pub(crate) fn is_of(&self, provider: &Arc<Provider>) -> bool {
-        Arc::ptr_eq(&self.provider, provider)
+    /// Whether its integration is still installed like this. The account's own override is that of the account, whose changes
+    /// end what was prepared.
+    pub(crate) fn is_of(&self, installed: &Arc<Installed>) -> bool {
+        Arc::ptr_eq(&self.provider.installed, installed)
     }
 
     pub(crate) const fn provider(&self) -> &Arc<Provider> {

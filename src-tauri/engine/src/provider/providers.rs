@@ -8,7 +8,7 @@ use std::{
 use arc_swap::ArcSwap;
 use relink_domain::{
     AccountId, EnvironmentIntegrationId, Secret,
-    account::AuthenticationMethod,
+    account::{Account, AuthenticationMethod},
     integration::{ClientSecretNeed, Missing},
     origins::MovedAddress,
     provider_text::KnownSecrets,
@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::{
     Provider,
+    own::OwnProviders,
     snapshot::{Entry, Snapshot},
 };
 use crate::{
@@ -43,13 +44,15 @@ struct Inner {
     /// Installed integrations whose client secret has been seen in the keychain. Lists read this instead of the
     /// keychain.
     with_secret: Mutex<HashSet<EnvironmentIntegrationId>>,
+    own: OwnProviders,
 }
 
 impl Providers {
     /// Empty until [`Self::load`].
     pub(crate) fn new(keychain: Keychain, address: ApiAddress) -> Self {
         let (installed, changed, with_secret) = (ArcSwap::default(), watch::Sender::new(0), Mutex::default());
-        Self(Arc::new(Inner { keychain, address, installed, changed, with_secret }))
+        let own = OwnProviders::default();
+        Self(Arc::new(Inner { keychain, address, installed, changed, with_secret, own }))
     }
 
     /// Compiles all installed integrations, at the start.
@@ -80,6 +83,16 @@ impl Providers {
         let installed = self.0.installed.load();
         let entry = installed.get(id).ok_or_else(|| Error::not_found("installed integration", &id))?;
         entry.usable()
+    }
+
+    /// The account's integration, with the account's own override. Fails if its definition can't be used.
+    pub(crate) fn of(&self, account: &Account) -> Result<Arc<Provider>> {
+        self.0.own.get(account, self.get(account.profile.environment_integration_id)?)
+    }
+
+    /// Call it after an account was deleted.
+    pub(crate) fn forget_account(&self, account: AccountId) {
+        self.0.own.forget(account);
     }
 
     /// The installed, enabled integration with this name.

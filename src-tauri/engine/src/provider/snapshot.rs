@@ -93,7 +93,8 @@ pub(crate) mod compile {
 
     /// The integration's definition with the installation's override applied.
     pub(crate) fn definition(installed: &Installed) -> Result<Definition, DefinitionError> {
-        Definition::load(&installed.integration.document, &installed.r#override)
+        let rows = [installed.integration.documentation.as_slice(), &installed.documentation].concat();
+        Definition::load_documented(&installed.integration.document, rows, &installed.r#override)
     }
 
     /// The origins that credentials may leave: those that a built-in definition says its provider has left, where the
@@ -114,6 +115,7 @@ pub(crate) mod compile {
 
     /// The definition of an integration that is not installed.
     pub(crate) fn without_override(integration: &Integration) -> Option<Arc<Definition>> {
-        Definition::load(&integration.document, &Map::new()).ok().map(Arc::new)
+        let rows = integration.documentation.clone();
+        Definition::load_documented(&integration.document, rows, &Map::new()).ok().map(Arc::new)
     }
 }

@@ -140,7 +140,7 @@ impl Refresher {
     /// Makes a scheduled check, or schedules it again if the network doesn't reach the provider.
     async fn check_when_online(&self, id: AccountId) -> Result<()> {
         let account = self.0.uses.accounts.load(id).await?;
-        let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
+        let provider = self.0.uses.providers.of(&account)?;
         if !provider.is_within_reach(&account.profile.context) {
             self.0.uses.schedule.set(id, Some(self.now().plus_secs(CHECK_RETRY_DELAY_SECS)));
             return Ok(());

@@ -118,7 +118,7 @@ impl Refresher {
     }
 
     fn secret_of(&self, account: &Account, fixed: &Fixed, item: Item, field: Option<&str>) -> Result<AccessToken> {
-        let provider = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
+        let provider = self.0.uses.providers.of(account).ok();
         let fields = provider.as_ref().and_then(|provider| provider.definition.fields(account.method()));
         if item.secrets.is_empty() && fields.is_some_and(|fields| fields.iter().all(|field| !field.required)) {
             let message =
@@ -170,7 +170,7 @@ impl Refresher {
         if self.fresh_in_memory(account.id()).is_some() {
             return Ok(());
         }
-        let provider = self.0.uses.providers.get(account.profile.environment_integration_id)?;
+        let provider = self.0.uses.providers.of(account)?;
         let now = self.now();
         let of_account = account.asked_to_wait_until(now);
         let announced = account.state.trouble().filter(|trouble| trouble.failure.retry_after_secs.is_some());

@@ -137,7 +137,7 @@ impl Refresher {
             .access_token()
             .is_none_or(|token| self.fresh_in_memory(prepared.id()).is_some_and(|held| held.token == *token));
         let provider = self.0.uses.providers.get(prepared.provider().id());
-        has_fresh_token && provider.is_ok_and(|provider| prepared.is_of(&provider))
+        has_fresh_token && provider.is_ok_and(|provider| prepared.is_of(&provider.installed))
     }
 
     /// The account with another access token than the one that the provider refused: one refresh, which all calls wait for.

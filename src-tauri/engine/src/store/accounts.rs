@@ -130,6 +130,9 @@ pub fn commit(tx: &Transaction<'_>, change: &Change) -> Result<()> {
         change.created_at,
         change.updated_at,
     ])?;
+    // Apart from the statement above, which would write the index of tenants each time.
+    tx.prepare_cached("UPDATE integrated_account SET tenant_id = ?2 WHERE id = ?1 AND tenant_id <> ?2")?
+        .execute([&change.id, &change.tenant_id])?;
     for entry in &change.timeline {
         timeline::add(tx, entry)?;
     }

@@ -18,8 +18,11 @@ pub struct Integration {
     pub version: i64,
     /// Version of the checker that accepted the definition.
     pub checker_version: i64,
-    /// The definition, with its client secrets blanked.
+    /// The definition, with its client secrets blanked and without `documentation`.
     pub document: Value,
+    /// The rows of its documentation, oldest first. Nothing here writes them.
+    #[serde(default)]
+    pub documentation: Vec<Value>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -69,6 +72,9 @@ pub struct Installed {
     pub r#override: Map<String, Value>,
     /// The addresses that its client secret was given for. Set only by [`bind_client_secret`].
     pub client_secret_origins: Origins,
+    /// The rows of documentation of this installation, oldest first. Nothing here writes them.
+    #[serde(default)]
+    pub documentation: Vec<Value>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -85,34 +91,39 @@ impl Installed {
     }
 }
 
-const INTEGRATION: &str =
-    "i.id, i.name, i.built_in, i.version, i.checker_version, i.document, i.created_at, i.updated_at";
-const INSTALLED: &str =
-    "e.id, e.is_enabled, e.show_in_catalog, e.override, e.created_at, e.updated_at, e.client_secret_origins";
+const INTEGRATION: &str = "i.id, i.name, i.built_in, i.version, i.checker_version, i.document, i.created_at, i.updated_at,
+     (SELECT json_group_array(json(document)) FROM (SELECT document FROM documentation WHERE entity_id = i.id ORDER BY id))";
+const INSTALLED: &str = "e.id, e.is_enabled, e.show_in_catalog, e.override, e.created_at, e.updated_at, e.client_secret_origins,
+     (SELECT json_group_array(json(document)) FROM (SELECT document FROM documentation WHERE entity_id = e.id ORDER BY id))";
+/// The place of the first column of [`INSTALLED`] after those of [`INTEGRATION`].
+const FIRST_OF_INSTALLED: usize = 9;
 
-fn integration(row: &Row<'_>, from: usize) -> rusqlite::Result<Integration> {
+fn integration(row: &Row<'_>) -> rusqlite::Result<Integration> {
     Ok(Integration {
-        id: id(row.get_ref(from)?.as_str()?)?,
-        name: row.get(from + 1)?,
-        built_in: row.get(from + 2)?,
-        version: row.get(from + 3)?,
-        checker_version: row.get(from + 4)?,
-        document: document(row.get_ref(from + 5)?.as_str()?)?,
-        created_at: Timestamp::from_millis(row.get(from + 6)?),
-        updated_at: Timestamp::from_millis(row.get(from + 7)?),
+        id: id(row.get_ref(0)?.as_str()?)?,
+        name: row.get(1)?,
+        built_in: row.get(2)?,
+        version: row.get(3)?,
+        checker_version: row.get(4)?,
+        document: document(row.get_ref(5)?.as_str()?)?,
+        created_at: Timestamp::from_millis(row.get(6)?),
+        updated_at: Timestamp::from_millis(row.get(7)?),
+        documentation: document(row.get_ref(8)?.as_str()?)?,
     })
 }
 
 fn installed_row(row: &Row<'_>) -> rusqlite::Result<Installed> {
+    const FIRST: usize = FIRST_OF_INSTALLED;
     Ok(Installed {
-        integration: integration(row, 0)?,
-        id: id(row.get_ref(8)?.as_str()?)?,
-        is_enabled: row.get(9)?,
-        show_in_catalog: row.get(10)?,
-        r#override: document(row.get_ref(11)?.as_str()?)?,
-        created_at: Timestamp::from_millis(row.get(12)?),
-        updated_at: Timestamp::from_millis(row.get(13)?),
-        client_secret_origins: document(row.get_ref(14)?.as_str()?)?,
+        integration: integration(row)?,
+        id: id(row.get_ref(FIRST)?.as_str()?)?,
+        is_enabled: row.get(FIRST + 1)?,
+        show_in_catalog: row.get(FIRST + 2)?,
+        r#override: document(row.get_ref(FIRST + 3)?.as_str()?)?,
+        created_at: Timestamp::from_millis(row.get(FIRST + 4)?),
+        updated_at: Timestamp::from_millis(row.get(FIRST + 5)?),
+        client_secret_origins: document(row.get_ref(FIRST + 6)?.as_str()?)?,
+        documentation: document(row.get_ref(FIRST + 7)?.as_str()?)?,
     })
 }
 
@@ -158,21 +169,21 @@ pub fn put(tx: &Transaction<'_>, integration: &Integration) -> Result<()> {
 pub fn catalog(connection: &Connection) -> Result<Vec<Integration>> {
     let mut statement =
         connection.prepare_cached(&format!("SELECT {INTEGRATION} FROM integration i ORDER BY i.name"))?;
-    let rows = statement.query_map([], |row| integration(row, 0))?;
+    let rows = statement.query_map([], integration)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub fn named(connection: &Connection, name: &str) -> Result<Option<Integration>> {
     Ok(connection
         .prepare_cached(&format!("SELECT {INTEGRATION} FROM integration i WHERE i.name = ?1"))?
-        .query_row([name], |row| integration(row, 0))
+        .query_row([name], integration)
         .optional()?)
 }
 
 pub fn get(connection: &Connection, integration_id: IntegrationId) -> Result<Option<Integration>> {
     Ok(connection
         .prepare_cached(&format!("SELECT {INTEGRATION} FROM integration i WHERE i.id = ?1"))?
-        .query_row([integration_id.to_string()], |row| integration(row, 0))
+        .query_row([integration_id.to_string()], integration)
         .optional()?)
 }
 

@@ -228,3 +228,29 @@ fn deliveries_are_kept(database: &Connection) {
     assert_eq!(seqs, [3, 5], "the oldest pending delivery of each subject");
     assert_eq!(outbox::latest(database).expect("read"), 5);
 }
+
+#[test]
+fn the_documentation_of_files_becomes_rows_in_its_order() {
+    let connection = Connection::open_in_memory().expect("opens");
+    MIGRATIONS[..11].iter().for_each(|migration| connection.execute_batch(migration).expect("migrates"));
+    let document = json!({ "name": "acme", "config": {}, "documentation": [
+        { "type": "readme", "content": "# Acme" },
+        { "type": "query_schema", "content": { "type": "object" }, "resource": "contacts", "method": "list" },
+        { "content": "of no type" }, "no row",
+    ] });
+    connection
+        .execute(
+            "INSERT INTO integration (id, name, built_in, version, document, created_at, updated_at)
+             VALUES (?1, 'acme', 0, 1, ?2, ?3, ?3)",
+            params![id(4), document.to_string(), CREATED_MILLIS],
+        )
+        .expect("written");
+    connection.execute_batch(MIGRATIONS[11]).expect("migrates");
+    let acme = integrations::named(&connection, "acme").expect("read").expect("there");
+    assert_eq!(acme.document, json!({ "name": "acme", "config": {} }));
+    let schema =
+        json!({ "type": "query_schema", "content": "{\"type\":\"object\"}", "resource": "contacts", "method": "list" });
+    assert_eq!(acme.documentation, [json!({ "type": "readme", "content": "# Acme" }), schema]);
+    let rows = crate::store::documentation::of_entity(&connection, &id(4)).expect("the ids are UUIDs");
+    assert!(rows.iter().all(|row| row.created_at == Timestamp::from_millis(CREATED_MILLIS)));
+}

@@ -12,6 +12,7 @@ pub mod accounts;
 pub mod api_tokens;
 pub mod calls;
 mod changes;
+pub mod documentation;
 pub mod filter;
 mod folder;
 pub mod integrations;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use relink_contract::connect::{FlowPhase, IdentityChoice};
 use relink_domain::{
     Secret,
-    account::Status,
+    account::{AccountChange, Status},
     link::{LinkOptions, Purpose},
 };
 use relink_engine::keychain::{Key, Keychain};
@@ -236,6 +236,7 @@ async fn context_cannot_carry_a_credential() {
     let world = World::new().await;
     let id = world.connected().await;
     let context = |key: &str| json!({ key: "canary" }).as_object().expect("an object").clone();
+    let change = |key: &str| AccountChange { context: context(key), ..AccountChange::default() };
     let before = world.event_names().await;
     for key in ["api_key", "client_id", "client_secret", "refresh_token", "oauth", "credentials", "token", "password"] {
         for purpose in [Purpose::Connect { tenant_id: "acme-1".into() }, Purpose::Reauthorize { account_id: id }] {
@@ -244,9 +245,9 @@ async fn context_cannot_carry_a_credential() {
             assert_eq!(refused.code(), "context_key_reserved");
         }
         // A program may send back all of a context, so here it is ignored.
-        world.engine.accounts().merge_context(&PERSON, id, context(key)).await.expect(key);
+        world.engine.accounts().update(&PERSON, id, change(key)).await.expect(key);
     }
     assert!(world.account(id).await.profile.context.is_empty());
     assert_eq!(world.event_names().await, before, "nothing changed");
-    world.engine.accounts().merge_context(&PERSON, id, context("subdomain")).await.expect("no credential");
+    world.engine.accounts().update(&PERSON, id, change("subdomain")).await.expect("no credential");
 }

@@ -220,10 +220,12 @@ fn a_credential_that_is_damaged_after_it_was_missing_is_announced_again() {
 fn a_new_name_and_context_are_stored_and_announced() {
     let mut story = Story::connected(None);
     story.wait(60).apply(Input::Rename { name: "Acme EU".into() });
-    let context = serde_json::json!({"region": "eu", "team": {"id": 1}}).as_object().expect("an object").clone();
-    story.apply(Input::MergeContext { context });
-    let context = serde_json::json!({"team": {"name": "core"}}).as_object().expect("an object").clone();
-    story.apply(Input::MergeContext { context });
+    let context = |context: serde_json::Value| {
+        let context = context.as_object().expect("an object").clone();
+        Input::Change(Box::new(AccountChange { context, ..AccountChange::default() }))
+    };
+    story.apply(context(serde_json::json!({"region": "eu", "team": {"id": 1}})));
+    story.apply(context(serde_json::json!({"team": {"name": "core"}})));
     let profile = &story.account.profile;
     assert_eq!((profile.name.as_str(), profile.updated_at), ("Acme EU", story.now));
     assert_eq!(
@@ -231,6 +233,55 @@ fn a_new_name_and_context_are_stored_and_announced() {
         serde_json::json!({"region": "eu", "team": {"name": "core"}})
     );
     assert_eq!(story.events[2..], ["updated", "updated", "updated"]);
+}
+
+#[test]
+fn a_context_is_merged_at_the_top_and_its_oauth_deeper() {
+    let context = |value: serde_json::Value| value.as_object().expect("an object").clone();
+    let change = |value| AccountChange { context: context(value), ..AccountChange::default() };
+    let profile = Story::connected(None).account.profile;
+    let sent = serde_json::json!({
+        "list": [1, 2], "oauth": {"instance": {"url": "https://eu"}, "scope_hint": "x"},
+        "file": {"truto_obj_store": true, "data": {"rows": [1]}}, "not_stored": {"truto_obj_store": false, "data": 1},
+    });
+    let profile = change(sent).applied_to(profile);
+    let profile = change(serde_json::json!({"list": [3], "oauth": {"instance": {"id": 7}}})).applied_to(profile);
+    assert_eq!(
+        serde_json::Value::from(profile.context.clone()),
+        serde_json::json!({
+            "list": [3], "oauth": {"instance": {"url": "https://eu", "id": 7}, "scope_hint": "x"},
+            "file": {"rows": [1]}, "not_stored": {"truto_obj_store": false, "data": 1},
+        })
+    );
+    assert_eq!(profile.settings.object_store_context_fields, ["file"]);
+    // A value that is written plainly is no stored object any more.
+    let profile = change(serde_json::json!({"file": {"rows": [2]}})).applied_to(profile);
+    assert_eq!(profile.settings, Settings::default());
+    assert_eq!(profile.context["file"], serde_json::json!({"rows": [2]}));
+}
+
+#[test]
+fn overrides_are_merged_deeply_and_null_removes() {
+    let map = |value: serde_json::Value| value.as_object().expect("an object").clone();
+    let change = |over| AccountChange {
+        integration_override: map(over),
+        unified_model_override: map(serde_json::json!({"crm": {"contacts": {"list": {"resource": "people"}}}})),
+        tenant_id: Some("acme-2".into()),
+        ..AccountChange::default()
+    };
+    let mut story = Story::connected(None);
+    story.apply(Input::Change(Box::new(change(
+        serde_json::json!({"headers": {"X-A": "1", "X-B": "2"}, "list": [1, 2]}),
+    ))));
+    story.apply(Input::Change(Box::new(change(serde_json::json!({"headers": {"X-A": null}, "list": [3]})))));
+    let profile = &story.account.profile;
+    assert_eq!(
+        serde_json::Value::from(profile.settings.integration_override.clone()),
+        serde_json::json!({"headers": {"X-B": "2"}, "list": [3]})
+    );
+    assert_eq!(profile.settings.unified_model_override["crm"]["contacts"]["list"]["resource"], "people");
+    assert_eq!(profile.tenant_id, "acme-2");
+    assert_eq!(story.events[2..], ["updated", "updated"]);
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn profile() -> Profile {
         scopes: vec![],
         requested_scopes: None,
         origins: Origins::default(),
+        settings: crate::account::Settings::default(),
         last_error: None,
         answers_as_another: None,
         last_forbidden_error: None,

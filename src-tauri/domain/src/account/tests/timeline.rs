@@ -106,6 +106,12 @@ fn every_entry_has_its_text_and_tone() {
         (TimelineEvent::LinkCreated { expires_at: T0 }, Tone::Good, "Magic link created", None),
         (TimelineEvent::Renamed { name: "Acme EU".into() }, Tone::Good, "Renamed to Acme EU", None),
         (TimelineEvent::ContextChanged, Tone::Good, "Context changed", None),
+        (
+            TimelineEvent::SettingsChanged { settings: vec!["tenant_id".into(), "integration_override".into()] },
+            Tone::Good,
+            "Settings changed",
+            Some("tenant_id, integration_override"),
+        ),
         (deleted(Some(true), false, None), Tone::Good, "Acme was deleted", Some("GitHub revoked its tokens")),
         (deleted(Some(true), false, Some("Notion")), Tone::Good, "Acme was deleted", Some("Notion revoked its tokens")),
         (

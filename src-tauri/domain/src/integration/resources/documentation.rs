@@ -1,8 +1,42 @@
-//! `documentation[]` of an integration's file (contract section 4.1): rows about methods. What a row says counts before what the
-//! method says itself; all other rows are for people, and stay as they are.
+//! Rows of documentation (contract section 4.1), of an integration's file or as the catalog keeps them: what a row says about a
+//! method counts before what the method says itself. All other rows are for people, and stay as they are.
+
+use serde_json::Value;
 
 use super::{MethodDocs, Resources, schema::Schema};
-use crate::integration::{error::DefinitionError, node::Node};
+use crate::integration::{
+    error::DefinitionError,
+    node::{Node, Source},
+    strictness::Strictness,
+};
+
+/// What a row can be.
+const TYPES: [&str; 10] = [
+    "readme",
+    "note",
+    "end_user_guide",
+    "description",
+    "query_schema",
+    "body_schema",
+    "response_schema",
+    "oauth_documentation_link",
+    "oauth_app_requires_verification",
+    "oauth_note",
+];
+const SCHEMAS: [&str; 3] = ["query_schema", "body_schema", "response_schema"];
+
+/// Strictly checks a row that a program writes.
+pub fn check_documentation(row: &Value) -> Result<(), DefinitionError> {
+    let source = Source::new(None, false, Strictness::Written);
+    let row = source.root(row).object()?;
+    let kind = row.need("type", "\"description\"")?.one_of(&TYPES.map(|word| (word, word)))?;
+    let content = row.need("content", "\"Lists the contacts.\"")?;
+    content.text()?;
+    if SCHEMAS.contains(&kind) {
+        Schema::decode(&content)?;
+    }
+    Ok(())
+}
 
 /// The rows that are about an integration. Others describe a unified model.
 const ENTITIES: [&str; 2] = ["integration", "environment_integration"];

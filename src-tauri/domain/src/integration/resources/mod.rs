@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 
 pub(super) use self::decode::{Decoder, Shared};
 pub use self::{
+    documentation::check_documentation,
     method::{
         ApiResponseFormat, ArrayFormat, BodyEncoding, FormOptions, Method, MethodAuthorization, MethodBody, MethodDocs,
         Verb,

@@ -1,0 +1,39 @@
+//! Overrides of definitions: which are accepted.
+
+use relink_domain::{
+    caller::Caller,
+    integration::{Definition, DefinitionError, Parsed},
+    permission::Permission,
+};
+use serde_json::{Map, Value};
+
+use super::unusable;
+use crate::{
+    error::{Error, Result},
+    store::integrations::Installed,
+};
+
+/// Strictly checks the definition of an installed integration with this override, which its errors call `field`.
+pub(crate) fn check_override(
+    caller: &Caller,
+    installed: &Installed,
+    over: &Map<String, Value>,
+    field: &str,
+) -> Result<Parsed> {
+    let base = Definition::load(&installed.integration.document, &Map::new());
+    let base = base.map_err(|error| unusable(installed, &error))?;
+    let in_force = base.with_override(over).map_err(|error| refused(error, field))?;
+    if in_force.definition.allows_local() {
+        // The consent is to the addresses of the definition, not to those of an override.
+        caller.require(Permission::AllowPrivateAddresses)?;
+    }
+    Ok(in_force)
+}
+
+/// The config's fields are the override's.
+fn refused(error: DefinitionError, field: &str) -> Error {
+    let code = error.code();
+    let DefinitionError { path, problem, .. } = error;
+    let field = path.strip_prefix("config").map_or_else(|| path.clone(), |rest| format!("{field}{rest}"));
+    Error::Invalid { code, message: format!("{field}: {problem}"), field: Some(field) }
+}
