@@ -84,9 +84,11 @@ it('shows a webhook’s deliveries, and retries the failed ones', async () => {
   await page.getByRole('button', { name: 'Send again' }).click();
   await page.getByText('Sending it again.').waitFor();
 
-  await page.getByLabel('Sign in hexadecimal digits').click();
+  await page.getByLabel('Signature in hexadecimal digits').click();
   await expect.poll(() => relink.webhooks[0]?.signature_format).toBe('hex');
   await page.getByRole('button', { name: 'Pause' }).click();
+  await expect.poll(() => relink.webhooks[0]?.is_active).toBe(false);
+  await app.changed('webhooks');
   await page.getByText('Paused: pending deliveries wait').waitFor();
   await inspect(app, 'webhook-paused');
   await page.getByRole('button', { name: 'Resume' }).click();
