@@ -95,8 +95,10 @@ impl FromStr for EventKind {
     }
 }
 
-/// The beginnings of Truto's events that Relink doesn't send yet. A pattern may name them already.
+/// The beginnings of Truto's events that Relink doesn't send yet. A pattern may name them already, and each of them.
 const LATER_FAMILIES: [&str; 2] = ["record:", "sync_job_run:"];
+/// The same of a single event.
+const LATER_EVENTS: [&str; 1] = ["integrated_account:post_connect_form_submitted"];
 /// The maximum length of a pattern, in bytes.
 const MAX_PATTERN: usize = 100;
 
@@ -105,14 +107,22 @@ const MAX_PATTERN: usize = 100;
 #[serde(try_from = "String", into = "String")]
 pub enum EventPattern {
     Kind(EventKind),
+    /// The name of an event that Relink doesn't send yet.
+    Later(String),
     /// The name up to the `*`.
     Prefix(String),
+}
+
+/// Whether a text consists of the characters of events' names.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b':' | b'-'))
 }
 
 impl EventPattern {
     pub fn matches(&self, kind: EventKind) -> bool {
         match self {
             Self::Kind(own) => *own == kind,
+            Self::Later(_) => false,
             Self::Prefix(prefix) => kind.as_str().starts_with(prefix.as_str()),
         }
     }
@@ -122,11 +132,18 @@ impl FromStr for EventPattern {
     type Err = UnknownEvent;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let Some(prefix) = text.strip_suffix('*') else { return text.parse().map(Self::Kind) };
+        let Some(prefix) = text.strip_suffix('*') else {
+            let is_later = LATER_FAMILIES.iter().any(|family| text.len() > family.len() && text.starts_with(family))
+                || LATER_EVENTS.contains(&text);
+            return if is_later && is_plain(text) && text.len() <= MAX_PATTERN {
+                Ok(Self::Later(text.to_owned()))
+            } else {
+                text.parse().map(Self::Kind)
+            };
+        };
         let begins_one = EventKind::ALL.iter().any(|kind| kind.as_str().starts_with(prefix))
             || LATER_FAMILIES.iter().any(|family| family.starts_with(prefix) || prefix.starts_with(family));
-        let is_plain = prefix.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b':');
-        if begins_one && is_plain && text.len() <= MAX_PATTERN {
+        if begins_one && is_plain(prefix) && text.len() <= MAX_PATTERN {
             Ok(Self::Prefix(prefix.to_owned()))
         } else {
             Err(UnknownEvent(provider_text::single_line(text, MAX_PATTERN)))
@@ -152,6 +169,7 @@ impl fmt::Display for EventPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kind(kind) => kind.fmt(f),
+            Self::Later(name) => f.write_str(name),
             Self::Prefix(prefix) => write!(f, "{prefix}*"),
         }
     }
@@ -188,6 +206,9 @@ mod tests {
             ("record:*", false),
             ("record:created*", false),
             ("sync_job_run:*", false),
+            ("sync_job_run:completed", false),
+            ("record:created", false),
+            ("integrated_account:post_connect_form_submitted", false),
             ("api_token:*", false),
             ("integrated_account:created", false),
         ] {
@@ -203,6 +224,9 @@ mod tests {
             "*:created",
             "record:\0*",
             "record:A*",
+            "record:",
+            "record:A",
+            "sync_job_run",
             &format!("record:{}*", "x".repeat(100)),
             "integrated_account:activex*",
         ] {

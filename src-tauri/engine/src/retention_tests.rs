@@ -1,3 +1,6 @@
+use std::collections::BTreeMap;
+
+use relink_contract::webhook::DeliveryAttempt;
 use relink_domain::{AccountId, account::TimelineEvent, event::EventKind};
 use serde_json::json;
 use uuid::Uuid;
@@ -175,4 +178,34 @@ async fn a_clock_that_was_set_back_does_not_postpone_the_next_removal() {
     add(START.plus_secs(-60 * DAY)).await;
     it.services.clock.advance_secs(-7 * DAY);
     it.becomes_empty().await;
+}
+
+#[tokio::test]
+async fn what_an_attempt_sent_and_got_is_removed_after_two_weeks_and_its_delivery_stays() {
+    let it = Alone::new();
+    let webhook = webhook("https://example.com/");
+    let id = webhook.id;
+    let attempt = DeliveryAttempt {
+        at: START,
+        duration_ms: 1,
+        target_url: webhook.target_url.clone(),
+        request_headers: BTreeMap::new(),
+        response: None,
+        error: None,
+    };
+    let write = move |tx: &rusqlite::Transaction<'_>| {
+        webhooks::insert(tx, &webhook)?;
+        let payload = Payload::of(&json!({}))?;
+        let delivery = outbox::enqueue_event_for(tx, &id.to_string(), EventKind::Test, &payload, START, START)?;
+        webhooks::add_attempt(tx, id, delivery, &attempt)?;
+        Ok(delivery)
+    };
+    let delivery = it.services.store.write(write).await.expect("written");
+    let kept = async || it.services.store.read(move |c| webhooks::attempts_of(c, delivery)).await.expect("read").len();
+    it.pruned_after(14).await;
+    assert_eq!(kept().await, 1);
+    it.pruned_after(1).await;
+    assert_eq!(kept().await, 0);
+    let found = it.services.store.read(move |c| webhooks::delivery(c, id, delivery)).await.expect("read");
+    assert!(found.is_some());
 }
