@@ -147,8 +147,9 @@ impl Harness {
         let receiver = Receiver::start().await?;
         let relink = Relink::start(&session).await?;
         let account = provider.connect(&relink).await?;
-        let tests_only = json!({ "target_url": receiver.url(), "event_types": ["test"] });
-        relink.post("/webhook", tests_only).await?;
+        // An event that no other step of a round causes.
+        let tokens_only = json!({ "target_url": receiver.url(), "event_types": ["api_token:created"] });
+        relink.post("/webhook", tokens_only).await?;
         relink.stop().await?;
         Ok(Self { session, provider, receiver, account })
     }
