@@ -7,8 +7,8 @@
 //! - It listens on a Unix socket and one loopback port, refuses other users, and on the port requests with another `Host`
 //!   (DNS rebinding).
 //! - It refuses requests from other web pages, except redirects to two pages: the connect UI and the callback.
-//! - Every route requires a bearer token, except the connect UI's and those without user data: `/ping`, `/openapi.json`
-//!   and `/docs`.
+//! - Every route requires a bearer token, except the connect UI's, providers' webhooks, which are signed, and those without user data:
+//!   `/ping`, `/openapi.json` and `/docs`.
 //! - Every route is in the OpenAPI document, and every one that requires a token declares the permission that its caller
 //!   needs: [`openapi::Routes`] accepts no other.
 
@@ -34,6 +34,7 @@ mod events;
 mod expressions;
 mod guard;
 mod idempotency;
+mod inbound;
 mod installations;
 mod integrations;
 mod limits;

@@ -14,7 +14,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     ApiState, absent, account_changes, accounts, batch, body, call_log, catalog, connect, custom, deliveries, docs,
-    documentation, environment, error, events, guard, installations, integrations, links, mcp, openapi,
+    documentation, environment, error, events, guard, inbound, installations, integrations, links, mcp, openapi,
     openapi::{OpenRoutes, Routes},
     organization, proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
 };
@@ -51,6 +51,7 @@ pub(crate) fn open() -> OpenRoutes {
         .merge(docs::routes())
         .merge(connect::routes())
         .merge(redirect_test::routes())
+        .merge(inbound::routes())
 }
 
 /// The calls of methods. They require a bearer token too, but an `environment_id` in their query is the provider's.

@@ -1,6 +1,6 @@
 //! The events that a program can follow.
 
-use relink_domain::{AccountId, EventId, Timestamp, event::EventKind};
+use relink_domain::{AccountId, EventId, Timestamp, event::EventName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ pub struct Event {
     pub seq: i64,
     /// The event's id. Webhook deliveries have the same.
     pub id: EventId,
-    pub event: EventKind,
+    pub event: EventName,
     /// The event's subject, as it was when the event happened.
     pub payload: Value,
     pub created_at: Timestamp,

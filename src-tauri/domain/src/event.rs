@@ -87,18 +87,100 @@ pub struct UnknownEvent(pub String);
 impl FromStr for EventKind {
     type Err = UnknownEvent;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| UnknownEvent(provider_text::single_line(text, MAX_PATTERN)))
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or_else(|| unknown(text))
     }
 }
 
-/// The beginnings of Truto's events that Relink doesn't send yet. A pattern may name them already, and each of them.
-const LATER_FAMILIES: [&str; 2] = ["record:", "sync_job_run:"];
-/// The same of a single event.
+/// How events begin that a provider sent, or that a sync of its records will send.
+const RECORD: &str = "record:";
+/// The beginnings of events whose names the table doesn't have: records', and Truto's that Relink doesn't send yet. A pattern may name
+/// them, and each of them.
+const OTHER_FAMILIES: [&str; 2] = [RECORD, "sync_job_run:"];
+/// A single event of Truto's that Relink doesn't send yet.
 const LATER_EVENTS: [&str; 1] = ["integrated_account:post_connect_form_submitted"];
+
+/// The name of an event that a provider sent: `record:` and the type that the definition gives it (contract section 4.7).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RecordEvent(String);
+
+impl RecordEvent {
+    pub fn of(event_type: &str) -> Result<Self, UnknownEvent> {
+        format!("{RECORD}{event_type}").parse()
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RecordEvent {
+    type Err = UnknownEvent;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        if is_of(RECORD, name) { Ok(Self(name.to_owned())) } else { Err(unknown(name)) }
+    }
+}
+
+/// The name of an event that was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum EventName {
+    Kind(EventKind),
+    Record(RecordEvent),
+}
+
+impl EventName {
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Kind(kind) => kind.as_str(),
+            Self::Record(record) => record.as_str(),
+        }
+    }
+}
+
+impl FromStr for EventName {
+    type Err = UnknownEvent;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        name.parse().map(Self::Kind).or_else(|_| name.parse().map(Self::Record))
+    }
+}
+
+impl TryFrom<String> for EventName {
+    type Error = UnknownEvent;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
+    }
+}
+
+impl From<EventName> for String {
+    fn from(name: EventName) -> Self {
+        name.as_str().to_owned()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::PartialSchema for EventName {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::schema::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some("The name of an event: `integrated_account:active`, or `record:` and a type."))
+            .into()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::ToSchema for EventName {}
+
+/// Whether this is the name of an event of a family.
+fn is_of(family: &str, name: &str) -> bool {
+    name.len() > family.len() && name.starts_with(family) && name.len() <= MAX_PATTERN && is_plain(name)
+}
+
+fn unknown(name: &str) -> UnknownEvent {
+    UnknownEvent(provider_text::single_line(name, MAX_PATTERN))
+}
 /// The maximum length of a pattern, in bytes.
 const MAX_PATTERN: usize = 100;
 
@@ -107,8 +189,8 @@ const MAX_PATTERN: usize = 100;
 #[serde(try_from = "String", into = "String")]
 pub enum EventPattern {
     Kind(EventKind),
-    /// The name of an event that Relink doesn't send yet.
-    Later(String),
+    /// The name of another event.
+    Other(String),
     /// The name up to the `*`.
     Prefix(String),
 }
@@ -119,11 +201,12 @@ fn is_plain(text: &str) -> bool {
 }
 
 impl EventPattern {
-    pub fn matches(&self, kind: EventKind) -> bool {
+    /// Whether it selects events of this name.
+    pub fn matches(&self, name: &str) -> bool {
         match self {
-            Self::Kind(own) => *own == kind,
-            Self::Later(_) => false,
-            Self::Prefix(prefix) => kind.as_str().starts_with(prefix.as_str()),
+            Self::Kind(own) => own.as_str() == name,
+            Self::Other(own) => own == name,
+            Self::Prefix(prefix) => name.starts_with(prefix.as_str()),
         }
     }
 }
@@ -133,20 +216,15 @@ impl FromStr for EventPattern {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Some(prefix) = text.strip_suffix('*') else {
-            let is_later = LATER_FAMILIES.iter().any(|family| text.len() > family.len() && text.starts_with(family))
-                || LATER_EVENTS.contains(&text);
-            return if is_later && is_plain(text) && text.len() <= MAX_PATTERN {
-                Ok(Self::Later(text.to_owned()))
-            } else {
-                text.parse().map(Self::Kind)
-            };
+            let is_other = OTHER_FAMILIES.iter().any(|family| is_of(family, text)) || LATER_EVENTS.contains(&text);
+            return if is_other { Ok(Self::Other(text.to_owned())) } else { text.parse().map(Self::Kind) };
         };
         let begins_one = EventKind::ALL.iter().any(|kind| kind.as_str().starts_with(prefix))
-            || LATER_FAMILIES.iter().any(|family| family.starts_with(prefix) || prefix.starts_with(family));
+            || OTHER_FAMILIES.iter().any(|family| family.starts_with(prefix) || prefix.starts_with(family));
         if begins_one && is_plain(prefix) && text.len() <= MAX_PATTERN {
             Ok(Self::Prefix(prefix.to_owned()))
         } else {
-            Err(UnknownEvent(provider_text::single_line(text, MAX_PATTERN)))
+            Err(unknown(text))
         }
     }
 }
@@ -169,7 +247,7 @@ impl fmt::Display for EventPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kind(kind) => kind.fmt(f),
-            Self::Later(name) => f.write_str(name),
+            Self::Other(name) => f.write_str(name),
             Self::Prefix(prefix) => write!(f, "{prefix}*"),
         }
     }
@@ -213,7 +291,10 @@ mod tests {
             ("integrated_account:created", false),
         ] {
             let parsed: EventPattern = pattern.parse().expect(pattern);
-            assert_eq!((parsed.matches(EventKind::AccountActive), parsed.to_string()), (matched, pattern.to_owned()));
+            assert_eq!(
+                (parsed.matches("integrated_account:active"), parsed.to_string()),
+                (matched, pattern.to_owned())
+            );
             assert_eq!(serde_json::to_value(&parsed).expect("JSON"), pattern);
         }
         for unknown in [
@@ -233,5 +314,24 @@ mod tests {
             unknown.parse::<EventPattern>().expect_err(unknown);
         }
         assert_eq!("account:created".parse::<EventKind>(), Err(UnknownEvent("account:created".into())));
+    }
+
+    #[test]
+    fn a_records_event_has_its_type_in_its_name() {
+        let record = RecordEvent::of("tickets:created-1").expect("a type");
+        assert_eq!(record.as_str(), "record:tickets:created-1");
+        let pattern = |text: &str| text.parse::<EventPattern>().expect(text).matches(record.as_str());
+        assert!(pattern("record:*") && pattern("record:tickets:created-1") && pattern("*"));
+        assert!(!pattern("record:tickets:created") && !pattern("test"));
+        for name in ["test", "record:created"] {
+            let parsed: EventName = name.parse().expect(name);
+            assert_eq!(serde_json::to_value(parsed).expect("JSON"), name);
+        }
+        for bad in ["", "A", "a b", "a\n", "é", &"x".repeat(100)] {
+            RecordEvent::of(bad).expect_err(bad);
+        }
+        for bad in ["record:", "nothing", "sync_job_run:created"] {
+            bad.parse::<EventName>().expect_err(bad);
+        }
     }
 }

@@ -37,6 +37,8 @@ pub struct Provider {
     origin: String,
     /// What its integration's definition says of them.
     resources: Value,
+    /// What its integration's definition says of its webhooks.
+    webhook: Value,
     state: Arc<Mutex<Answers>>,
 }
 
@@ -75,12 +77,17 @@ impl Provider {
         let resources = json!({ "items": {
             "list": { "path": "/items" }, "get": { "path": "/items/{{id}}" }, "create": { "path": "/items", "method": "post" },
         } });
-        Self { origin, resources, state }
+        Self { origin, resources, webhook: Value::Null, state }
     }
 
     /// The same, with other resources.
     pub fn with_resources(self, resources: Value) -> Self {
         Self { resources, ..self }
+    }
+
+    /// The same, with this in its definition's `webhook`.
+    pub fn with_webhook(self, webhook: Value) -> Self {
+        Self { webhook, ..self }
     }
 
     pub fn with<T>(&self, change: impl FnOnce(&mut Answers) -> T) -> T {
@@ -96,6 +103,7 @@ impl Provider {
         let name = name(auth, number);
         let mut definition = definition(&name, &self.origin, auth);
         definition["config"]["resources"] = self.resources.clone();
+        definition["config"]["webhook"] = self.webhook.clone();
         let text = definition.to_string();
         let (status, body) = world.as_person(Method::POST, "/relink/integrations", json!({ "text": text })).await;
         assert!(status.is_success(), "{auth:?}: {body}");

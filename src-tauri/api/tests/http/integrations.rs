@@ -1,6 +1,6 @@
 //! Rows of `/integration`: created, changed with an optimistic lock, deleted.
 
-use relink_domain::caller::Caller;
+use relink_domain::{caller::Caller, event::EventName};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -34,7 +34,11 @@ impl World {
     /// The names of the events after this one, and their payloads.
     pub async fn events_after(&self, seq: i64) -> Vec<(&'static str, Value)> {
         let events = self.engine.outbox().events_after(&Caller::Person, seq, 1000).await.expect("events");
-        events.into_iter().map(|event| (event.kind.as_str(), event.payload)).collect()
+        let own = |event: relink_engine::Event| match event.kind {
+            EventName::Kind(kind) => (kind.as_str(), event.payload),
+            EventName::Record(other) => panic!("{other:?}"),
+        };
+        events.into_iter().map(own).collect()
     }
 
     pub fn latest_event(&self) -> i64 {

@@ -14,6 +14,7 @@ mod detection;
 mod documentation;
 mod failed_refresh;
 mod idempotency;
+mod inbound;
 mod installations;
 mod integrations;
 mod life;

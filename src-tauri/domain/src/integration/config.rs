@@ -10,6 +10,7 @@ use super::{
     fields::Fields,
     format::{FORMATS, PerFormat},
     header::HeaderTemplate,
+    inbound::InboundWebhook,
     node::{Node, Object},
     params::{self, Params},
     read::Step,
@@ -35,6 +36,7 @@ pub(super) struct Config {
     /// What the methods have in common.
     pub(super) shared: Shared,
     pub(super) own: Additions,
+    pub(super) inbound: Option<InboundWebhook>,
 }
 
 /// An https URL of a picture, or the picture as a data URL.
@@ -169,6 +171,7 @@ impl Config {
             resources: Resources::default(),
             shared: Shared::default(),
             own,
+            inbound: object.describing("webhook", |node| InboundWebhook::decode(&node))?.flatten(),
         })
     }
 

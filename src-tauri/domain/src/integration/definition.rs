@@ -17,6 +17,7 @@ use super::{
     format::{FORMATS, PerFormat},
     header::HeaderTemplate,
     identity::{IdentityProbe, JsonPath},
+    inbound::InboundWebhook,
     merge, misplaced,
     node::Source,
     oauth2::OAuth2,
@@ -298,6 +299,11 @@ impl Definition {
     /// How calls are authorized. Present for each of [`Definition::methods`].
     pub const fn authorization(&self, method: AuthenticationMethod) -> Option<&Authorization> {
         self.config.authorization.get(method)
+    }
+
+    /// What the provider sends to Relink, if anything.
+    pub const fn inbound_webhook(&self) -> Option<&InboundWebhook> {
+        self.config.inbound.as_ref()
     }
 
     /// What can be called by name.

@@ -25,6 +25,7 @@ mod fields;
 mod format;
 mod header;
 mod identity;
+mod inbound;
 mod json_node;
 mod known_keys;
 mod merge;
@@ -63,6 +64,7 @@ pub use self::{
     format::{FORMATS, PerFormat},
     header::{Header, HeaderError, HeaderName, HeaderTemplate},
     identity::{IdentityProbe, IdentitySource, JsonPath},
+    inbound::{HmacAlgorithm, HmacCheck, InboundWebhook, RequestText, SignatureCheck},
     json_node::{JsonKind, JsonNode},
     merge::{merge, merged_text},
     misplaced::redacted,

@@ -17,7 +17,7 @@
 //! - where tokens and values are read in answers (`token_path`, `scope_path`, `keep`).
 //!
 //! A method that breaks such a rule is left out of a stored definition, and so are `pagination` and the others that methods share: the
-//! account's sign-in doesn't depend on them.
+//! account's sign-in doesn't depend on them. A `webhook` that breaks one is as good as none.
 //!
 //! **Enforced only when written**, and ignored when loaded:
 //! - keys of `relink` that have no effect, and a secret in a URL, which is never filled in;
@@ -33,7 +33,7 @@
 
 /// The version of the strict check's rules, to be stored with a definition that passed them. A change of the rules raises
 /// it.
-pub const CHECKER_VERSION: u32 = 7;
+pub const CHECKER_VERSION: u32 = 8;
 
 /// The occasion on which a definition is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

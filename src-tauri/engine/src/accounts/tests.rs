@@ -1,6 +1,5 @@
 use relink_domain::{
     account::{Input, TimelineEvent},
-    event::EventKind,
     failure::{Cause, Failure},
 };
 
@@ -28,7 +27,10 @@ async fn a_commit_changes_the_account_with_its_timeline_events_and_schedule() {
     assert!(matches!(entries[0].event, TimelineEvent::RefreshFailed { .. }), "{entries:?}");
     assert_eq!(entries[0].caller, Some(PERSON));
     let events = it.store.read(move |c| outbox::after(c, seq, 10)).await.expect("events");
-    assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::AccountAuthenticationError]);
+    assert_eq!(
+        events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(),
+        ["integrated_account:authentication_error"]
+    );
     assert_eq!(events[0].payload["id"], id.to_string());
     let next = it.schedule.take_due(START).next.expect("it is tried again");
     assert!(next > START && next < START.plus_secs(600), "{next}");

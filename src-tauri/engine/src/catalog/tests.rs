@@ -1,4 +1,4 @@
-use relink_domain::Secret;
+use relink_domain::{Secret, event::EventName};
 use serde_json::{Value, json};
 
 use super::*;
@@ -203,7 +203,15 @@ impl Alone {
     /// The events from this place on.
     async fn events_after(&self, seq: i64) -> Vec<&'static str> {
         let events = self.services.store.read(move |c| outbox::after(c, seq, 100)).await.expect("events");
-        events.into_iter().map(|event| event.kind.as_str()).collect()
+        events.iter().map(|event| own_name(&event.kind)).collect()
+    }
+}
+
+/// The name of an event that isn't a provider's.
+fn own_name(name: &EventName) -> &'static str {
+    match name {
+        EventName::Kind(kind) => kind.as_str(),
+        EventName::Record(other) => panic!("{other:?}"),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod delivery;
 mod log;
+mod records;
 mod send;
 mod webhooks;
 

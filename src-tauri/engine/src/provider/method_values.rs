@@ -12,7 +12,7 @@ use relink_domain::{
         resources::Method,
     },
     origins::{Origin, Origins},
-    template::{FillError, Filled, Root, Scope, Template},
+    template::{FillError, Filled, Root, Scope, Template, TextTemplate},
 };
 use serde_json::{Map, Value};
 
@@ -54,6 +54,14 @@ impl MethodValues {
     /// `call`: the values of the call, here and below.
     pub(super) fn fill(&self, template: &Template, call: &[(&str, Root<'_>)]) -> Result<Filled, FillError> {
         self.with_scope(call, |scope| template.fill(scope))
+    }
+
+    pub(super) fn fill_secret(
+        &self,
+        text: &TextTemplate,
+        call: &[(&str, Root<'_>)],
+    ) -> Result<Option<Secret>, FillError> {
+        self.with_scope(call, |scope| text.fill_secret(scope))
     }
 
     /// A path has no secret: URLs are shown and recorded.

@@ -14,7 +14,7 @@ use relink_domain::{
     },
     origins::Origin,
     provider_text::SecretFilter,
-    template::{FillError, Filled, Placeholder, Root, Template},
+    template::{FillError, Filled, Placeholder, Root, Template, TextTemplate},
 };
 use url::Url;
 
@@ -149,6 +149,11 @@ impl PreparedAccount {
     /// Fills a template of a method with the account's values, and with those of a call.
     pub fn fill(&self, template: &Template, call: &[(&str, Root<'_>)]) -> Result<Filled, FillError> {
         self.values.fill(template, call)
+    }
+
+    /// Fills a text that may be a secret: what isn't found is an error, and never stays as written.
+    pub fn fill_secret(&self, text: &TextTemplate, call: &[(&str, Root<'_>)]) -> Result<Option<Secret>, FillError> {
+        self.values.fill_secret(text, call)
     }
 
     /// Fills a path, which no secret goes into.

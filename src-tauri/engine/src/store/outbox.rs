@@ -1,8 +1,8 @@
 //! The outbox: every event, written in the transaction of the change that caused it.
 
 use relink_domain::{
-    DeliveryId, EventId, Timestamp,
-    event::{EventKind, EventPattern},
+    AccountId, DeliveryId, EventId, Timestamp,
+    event::{EventKind, EventName, EventPattern, RecordEvent},
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
@@ -18,7 +18,7 @@ pub struct Event {
     pub seq: i64,
     /// The same in every delivery and every attempt.
     pub id: EventId,
-    pub kind: EventKind,
+    pub kind: EventName,
     pub payload: Value,
     /// When it was committed.
     pub created_at: Timestamp,
@@ -43,7 +43,22 @@ pub fn enqueue_event(
     payload: &Payload,
     now: Timestamp,
 ) -> Result<i64> {
-    let (seq, _) = add(tx, kind, subject, payload, now)?;
+    enqueue(tx, kind.as_str(), subject, payload, now)
+}
+
+/// Adds an event that the provider of an account sent.
+pub fn enqueue_record(
+    tx: &Transaction<'_>,
+    event: &RecordEvent,
+    account: AccountId,
+    payload: &Payload,
+    now: Timestamp,
+) -> Result<i64> {
+    enqueue(tx, event.as_str(), Some(&account.to_string()), payload, now)
+}
+
+fn enqueue(tx: &Transaction<'_>, name: &str, subject: Option<&str>, payload: &Payload, now: Timestamp) -> Result<i64> {
+    let (seq, _) = add(tx, name, subject, payload, now)?;
     let mut active = tx.prepare_cached("SELECT id, event_types FROM webhook WHERE is_active = 1")?;
     let active: Vec<(String, Option<Vec<EventPattern>>)> = active
         .query_map([], |row| {
@@ -52,7 +67,7 @@ pub fn enqueue_event(
         })?
         .collect::<Result<_, _>>()?;
     for (webhook, event_types) in active {
-        if event_types.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(kind))) {
+        if event_types.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(name))) {
             webhooks::enqueue(tx, &webhook, seq, subject.unwrap_or_default(), now)?;
         }
     }
@@ -69,20 +84,20 @@ pub fn enqueue_event_for(
     now: Timestamp,
     next_try: Timestamp,
 ) -> Result<DeliveryId> {
-    let (seq, event) = add(tx, kind, None, payload, now)?;
+    let (seq, event) = add(tx, kind.as_str(), None, payload, now)?;
     webhooks::enqueue(tx, webhook, seq, &event.to_string(), next_try)
 }
 
 fn add(
     tx: &Transaction<'_>,
-    kind: EventKind,
+    name: &str,
     subject: Option<&str>,
     payload: &Payload,
     now: Timestamp,
 ) -> Result<(i64, EventId)> {
     let id = EventId::from_uuid(Uuid::now_v7());
     tx.prepare_cached("INSERT INTO outbox (id, event, subject, payload, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![id.to_string(), kind.as_str(), subject, payload.0, now.as_millis()])?;
+        .execute(params![id.to_string(), name, subject, payload.0, now.as_millis()])?;
     Ok((tx.last_insert_rowid(), id))
 }
 

@@ -59,7 +59,7 @@ impl Removal {
     async fn events_after(&self, seq: i64) -> Vec<(&'static str, String)> {
         let events = self.services.store.read(move |c| outbox::after(c, seq, 100_000)).await.expect("events");
         let id = |payload: &Value| payload["id"].as_str().expect("an ID").to_owned();
-        events.iter().map(|event| (event.kind.as_str(), id(&event.payload))).collect()
+        events.iter().map(|event| (own_name(&event.kind), id(&event.payload))).collect()
     }
 
     async fn lines(&self, id: AccountId) -> Vec<TimelineEvent> {
