@@ -90,3 +90,48 @@ async fn curl_works_at_hubspot_through_relink_and_gets_its_rate_limit() -> Resul
     assert_eq!((&refused["category"], &refused["policyName"]), (&json!("RATE_LIMITS"), &json!("TEN_SECONDLY_ROLLING")));
     world.relink.stop().await
 }
+
+/// What the SDK's client of the Model Context Protocol finds with the GitHub twin's account.
+fn found_by_an_agent(account: &str) -> Value {
+    let named = |name: &str| format!("{name}{account}");
+    json!({
+        "server": "relink",
+        "names": [
+            named("list_all_github_repositories"),
+            named("get_single_github_repository_by_id"),
+            named("list_all_github_issues"),
+            named("get_single_github_issue_by_id"),
+            named("create_a_github_issue"),
+            named("list_all_github_issue_comments"),
+            named("create_a_github_issue_comment"),
+        ],
+        "read_only": 5,
+        "repositories": 45,
+        "missing": [true, 404],
+        "refused": [true, "These arguments are missing: id, owner, repo."],
+        "unknown": -32602,
+    })
+}
+
+#[tokio::test]
+async fn an_agent_uses_an_accounts_tools_over_http() -> Result<()> {
+    let world = World::new("github").await?;
+    let servers = format!("/integrated-account/{}/mcp", world.account);
+    let made = world.relink.post(&servers, json!({ "name": "agent" })).await?;
+    let mut command = world.session.command("node");
+    command.arg(process::workspace().join("tests/sdks/mcp.mjs")).arg(made["url"].as_str().context("no URL")?);
+    let found = world.run(command).await.context("run make test-setup, which installs the SDK")?;
+    assert_eq!(found, found_by_an_agent(""));
+    world.relink.stop().await
+}
+
+#[tokio::test]
+async fn an_agent_uses_all_accounts_tools_over_standard_input_and_output() -> Result<()> {
+    let world = World::new("github").await?;
+    let mut command = world.session.command("node");
+    command.arg(process::workspace().join("tests/sdks/mcp.mjs")).arg(relink_tests::relink::program());
+    command.arg("--data-dir").arg(world.relink.data_dir()).arg("mcp");
+    let found = world.run(command).await.context("run make test-setup, which installs the SDK")?;
+    assert_eq!(found, found_by_an_agent("__ada_twin"));
+    world.relink.stop().await
+}

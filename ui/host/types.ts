@@ -81,6 +81,13 @@ export type Commands = {
   /** Copies the new token to the clipboard; it can't be read again. */
   create_api_token: [arguments: { name: string, level: TokenLevel, limits: TokenLimits, days: number | null }, output: ApiToken];
   revoke_api_token: [arguments: { id: ApiTokenId }, output: null];
+  /** The account's MCP servers, the newest first. */
+  mcp_servers: [arguments: { id: AccountId }, output: Array<McpServer>];
+  /** Copies what an agent's settings need of the new server to the clipboard; it can't be read again. */
+  create_mcp_server: [arguments: { id: AccountId, server: NewMcpServer }, output: McpServer];
+  delete_mcp_server: [arguments: { id: AccountId, server: McpTokenId }, output: null];
+  /** What an agent's settings need for the tools of all accounts. */
+  agent_snippet: [arguments: void, output: string];
   preferences: [arguments: void, output: Preferences];
   set_preferences: [arguments: { preferences: PreferenceUpdate }, output: Preferences];
   notices: [arguments: void, output: Array<NoticeRecord>];
@@ -577,6 +584,37 @@ export type MagicLink = { id: string,
 shown: string, expires_at: Timestamp, };
 
 /**
+ * Which of the account's tools a server offers, and whom it serves.
+ */
+export type McpConfig = { 
+/**
+ * Names of methods, or `read` (get, list), `write` (create, update, delete) and `custom` (all others). Empty: all.
+ */
+methods: Array<string>, 
+/**
+ * Tools of resources or methods with any of these tags (`tool_tags`). Empty: of all.
+ */
+tags: Array<string>, 
+/**
+ * Whether a request must have an API token too, as Bearer.
+ */
+require_api_token_auth: boolean, };
+
+/**
+ * An account's MCP server.
+ */
+export type McpServer = { id: McpTokenId, name: string, config: McpConfig, created_at: Timestamp, 
+/**
+ * Null if it never expires.
+ */
+expires_at: Timestamp | null, };
+
+/**
+ * The record of an MCP server's token, not the token itself.
+ */
+export type McpTokenId = string;
+
+/**
  * The values of the form for a new integration.
  */
 export type NewIntegration = { 
@@ -608,6 +646,12 @@ client_secret: SecretInput | null,
  * The only redirect URI that the provider accepts; `null` if it accepts both.
  */
 redirect: RedirectKind | null, };
+
+export type NewMcpServer = { name: string, config: McpConfig, 
+/**
+ * Days until it ends. Null: it never does.
+ */
+days: number | null, };
 
 export type NewWebhook = { target_url: string, 
 /**

@@ -5,6 +5,7 @@
 //! as the clipboard or a window, it offers as a [`Desktop`].
 
 mod accounts;
+mod agents;
 mod api_tokens;
 mod calls;
 mod changes;

@@ -1,8 +1,11 @@
 //! Tools for agents, made of an integration's methods (contract section 10.1).
 
-use relink_domain::integration::{
-    Definition,
-    resources::{Method, Resource, Schema},
+use relink_domain::{
+    integration::{
+        Definition,
+        resources::{Method, Resource, Schema},
+    },
+    mcp::McpConfig,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -38,6 +41,13 @@ pub struct MethodFilter {
     /// Any of the resource's tags, or of the method's own.
     pub tags: Vec<String>,
     pub resource: Option<String>,
+}
+
+/// The tools that an MCP server offers.
+impl From<&McpConfig> for MethodFilter {
+    fn from(config: &McpConfig) -> Self {
+        Self { methods: config.methods.clone(), tags: config.tags.clone(), resource: None }
+    }
 }
 
 impl MethodFilter {

@@ -10,6 +10,7 @@ import type {
   Health,
   Integration,
   KnownCall,
+  McpServer,
   NoticeRecord,
   Overview,
   Preferences,
@@ -216,6 +217,7 @@ export class FakeRelink {
   webhooks: Webhook[] = [];
   deliveries: Delivery[] = [];
   attempts: DeliveryAttempt[] = [];
+  mcpServers: McpServer[] = [];
   tokens: ApiToken[] = [];
   notices: NoticeRecord[] = [];
   preferences: Preferences = {
@@ -348,6 +350,25 @@ export class FakeRelink {
       this.tokens = this.tokens.filter((each) => each.id !== id);
       return null;
     },
+    mcp_servers: () => this.mcpServers,
+    create_mcp_server: ({ server: { name, config, days } }) => {
+      const made: McpServer = {
+        id: `server-${this.mcpServers.length + 1}`,
+        name,
+        config,
+        created_at: ago(0),
+        expires_at: days === null ? null : ago(-days * 24 * 60),
+      };
+      this.mcpServers = [made, ...this.mcpServers];
+      this.copied.push('MCP settings');
+      return made;
+    },
+    delete_mcp_server: ({ server }) => {
+      this.mcpServers = this.mcpServers.filter((each) => each.id !== server);
+      return null;
+    },
+    agent_snippet: () =>
+      JSON.stringify({ mcpServers: { relink: { command: '/usr/bin/relink', args: ['mcp'] } } }, null, 2),
     preferences: () => this.preferences,
     set_preferences: ({ preferences }) => (this.preferences = preferences),
     redirect_uris: () => this.redirectUris,

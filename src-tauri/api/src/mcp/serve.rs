@@ -16,7 +16,6 @@ use super::{
     message::{Message, Unreadable},
     offered::{self, Offered},
     server::Server,
-    tokens::filter_of,
 };
 use crate::{ApiState, body, error::ApiError, openapi::Routes, query::Query};
 
@@ -51,7 +50,7 @@ pub(crate) fn token_in(path: &str) -> Option<&str> {
 )]
 async fn one_account(State(api): State<ApiState>, Extension(caller): Extension<Caller>, request: Request) -> Response {
     let config = api.engine.access().mcp_config(&caller).unwrap_or_default();
-    let filter = filter_of(&config);
+    let filter = MethodFilter::from(&config);
     serve(&api, &caller, request, async |api, caller| match caller.own_account() {
         Some(account) => offered::of_account(api, caller, account, &filter).await,
         None => Ok(Vec::new()),

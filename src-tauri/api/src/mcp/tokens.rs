@@ -1,15 +1,16 @@
 //! An account's MCP servers.
 
+use std::sync::Arc;
+
 use axum::{Extension, Json, extract::State};
 use relink_contract::{
     Deleted, List,
     mcp::{CreatedMcpToken, McpToken, McpTokenChange, NewMcpToken},
-    tool::{MethodFilter, Tools},
 };
 use relink_domain::{
-    AccountId, McpTokenId, Secret, UserId, account::Account, caller::Caller, mcp::McpConfig, permission::Permission,
+    AccountId, McpTokenId, Secret, UserId, account::Account, caller::Caller, integration::Definition,
+    permission::Permission,
 };
-use relink_engine::Error;
 use utoipa_axum::routes;
 
 use crate::{
@@ -35,18 +36,10 @@ impl ApiState {
         Ok(self.engine.accounts().get(caller, id).await?.account)
     }
 
-    /// Fails if a server would have no tool.
-    async fn ensure_tools(&self, caller: &Caller, account: AccountId, config: &McpConfig) -> Result<(), ApiError> {
-        let (_, (_, definition)) = self.definition_of_account(caller, account).await?;
-        if !Tools::of(&definition, &filter_of(config)).result.is_empty() {
-            return Ok(());
-        }
-        let message = if Tools::of(&definition, &MethodFilter::default()).result.is_empty() {
-            "The account's integration has no tools: none of its methods has a description."
-        } else {
-            "No tool of the account matches config.methods and config.tags. GET /integrated-account/{id}/tools lists them."
-        };
-        Err(Error::invalid_field("no_tools", "config", message).into())
+    /// The account, and the definition of its tools.
+    async fn with_tools(&self, caller: &Caller, id: AccountId) -> Result<(Account, Arc<Definition>), ApiError> {
+        let (view, (_, definition)) = self.definition_of_account(caller, id).await?;
+        Ok((view.account, definition))
     }
 
     /// Who made the servers that no API token made.
@@ -68,11 +61,6 @@ fn row(token: relink_engine::McpToken, user: UserId) -> McpToken {
         created_at,
         updated_at,
     }
-}
-
-/// The tools that a config names.
-pub(super) fn filter_of(config: &McpConfig) -> MethodFilter {
-    MethodFilter { methods: config.methods.clone(), tags: config.tags.clone(), resource: None }
 }
 
 /// List an account's MCP servers
@@ -146,9 +134,8 @@ async fn create(
     PathId(id): PathId<AccountId>,
     Body(new): Body<NewMcpToken>,
 ) -> ApiResult<CreatedMcpToken> {
-    let account = api.account(&caller, id).await?;
-    api.ensure_tools(&caller, id, &new.config).await?;
-    let (record, token) = api.engine.access().create_mcp_token(&caller, &account, new).await?;
+    let (account, definition) = api.with_tools(&caller, id).await?;
+    let (record, token) = api.engine.access().create_mcp_token(&caller, &account, &definition, new).await?;
     let url = Secret::new(format!("{}/mcp/{}", api.port.base_url(), token.expose()));
     let record = row(record, api.user(&caller).await?);
     Ok(Json(CreatedMcpToken { record, token: token.into(), url: url.into() }))
@@ -172,11 +159,8 @@ async fn change(
     PathIds(id, token_id): PathIds<AccountId, McpTokenId>,
     Body(change): Body<McpTokenChange>,
 ) -> ApiResult<McpToken> {
-    let account = api.account(&caller, id).await?;
-    if let Some(config) = &change.config {
-        api.ensure_tools(&caller, id, config).await?;
-    }
-    let changed = api.engine.access().change_mcp_token(&caller, &account, token_id, change).await?;
+    let (account, definition) = api.with_tools(&caller, id).await?;
+    let changed = api.engine.access().change_mcp_token(&caller, &account, &definition, token_id, change).await?;
     Ok(Json(row(changed, api.user(&caller).await?)))
 }
 

@@ -98,6 +98,14 @@ macro_rules! window_commands {
             fn create_api_token(name: String, level: TokenLevel, limits: TokenLimits, days: Option<u32>) -> ApiToken;
             fn revoke_api_token(id: ApiTokenId) -> ();
 
+            /// The account's MCP servers, the newest first.
+            fn mcp_servers(id: AccountId) -> Vec<McpServer>;
+            /// Copies what an agent's settings need of the new server to the clipboard; it can't be read again.
+            fn create_mcp_server(id: AccountId, server: NewMcpServer) -> McpServer;
+            fn delete_mcp_server(id: AccountId, server: McpTokenId) -> ();
+            /// What an agent's settings need for the tools of all accounts.
+            fn agent_snippet() -> String;
+
             fn preferences() -> Preferences;
             fn set_preferences(preferences: PreferenceUpdate) -> Preferences;
             fn notices() -> Vec<NoticeRecord>;

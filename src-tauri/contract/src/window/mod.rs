@@ -11,6 +11,7 @@ mod commands;
 mod error;
 mod integration;
 mod link;
+mod mcp;
 mod overview;
 mod preferences;
 mod sandbox;
@@ -32,6 +33,7 @@ pub use change::{AccountChanges, CHANGED_EVENT, Change, Destination, SHOW_EVENT}
 pub use error::ErrorView;
 pub use integration::{AddedIntegration, Integration, NewIntegration, RedirectUri};
 pub use link::{LinkPurpose, MagicLink, OpenIn};
+pub use mcp::{McpServer, NewMcpServer};
 pub use overview::{KeychainState, Overview};
 pub use preferences::{Appearance, NoticeRecord, PreferenceUpdate, Preferences};
 pub use relink_domain::{caller::TokenLevel, token_limits::TokenLimits};

@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 
-use relink_contract::mcp::{McpTokenChange, NewMcpToken};
+use relink_contract::{
+    mcp::{McpTokenChange, NewMcpToken},
+    tool::{MethodFilter, Tools},
+};
 use relink_domain::{
     AccountId, McpTokenId, Secret, Timestamp,
     account::Account,
     caller::Caller,
+    integration::Definition,
     mcp::{MAX_NAMED, McpConfig},
     name,
 };
@@ -33,11 +37,13 @@ const MAX_OF_ACCOUNT: usize = 1000;
 pub(super) type McpTokens = HashMap<[u8; 32], McpToken>;
 
 impl Access {
-    /// Creates an MCP server for an account. Its token is returned only here. It ends with the caller's own token.
+    /// Creates an MCP server for an account, with tools of its integration's definition. Its token is returned only here. It ends with
+    /// the caller's own token.
     pub async fn create_mcp_token(
         &self,
         caller: &Caller,
         account: &Account,
+        definition: &Definition,
         new: NewMcpToken,
     ) -> Result<(McpToken, Secret)> {
         caller.require_account(account.id(), &account.profile.integration)?;
@@ -47,7 +53,7 @@ impl Access {
             account_id: account.id(),
             integration: account.profile.integration.clone(),
             name: checked_name(&new.name)?,
-            config: checked_config(new.config)?,
+            config: checked_config(new.config, definition)?,
             made_by: api_tokens::id_of(caller),
             created_at: now,
             updated_at: now,
@@ -100,13 +106,14 @@ impl Access {
         &self,
         caller: &Caller,
         account: &Account,
+        definition: &Definition,
         id: McpTokenId,
         change: McpTokenChange,
     ) -> Result<McpToken> {
         caller.require_account(account.id(), &account.profile.integration)?;
         let now = self.0.uses.clock.now();
         let name = change.name.as_deref().map(checked_name).transpose()?;
-        let config = change.config.map(checked_config).transpose()?;
+        let config = change.config.map(|config| checked_config(config, definition)).transpose()?;
         let expires_at = change.expires_at.map(|at| at.map(|at| checked_expiry(at, now)).transpose()).transpose()?;
         let (account, access) = (account.id(), self.clone());
         let write = move |tx: &Transaction<'_>| {
@@ -205,14 +212,23 @@ fn checked_name(text: &str) -> Result<String> {
     })
 }
 
-fn checked_config(config: McpConfig) -> Result<McpConfig> {
+/// A server without any tool is refused too.
+fn checked_config(config: McpConfig, definition: &Definition) -> Result<McpConfig> {
     for (field, names) in [("config.methods", &config.methods), ("config.tags", &config.tags)] {
         if names.len() > MAX_NAMED || names.iter().any(|named| !name::is_line(named, MAX_NAME)) {
             let message = format!("{field} can have at most {MAX_NAMED} names, each of 1 to {MAX_NAME} characters.");
             return Err(Error::invalid_field("config_invalid", field, message));
         }
     }
-    Ok(config)
+    if !Tools::of(definition, &MethodFilter::from(&config)).result.is_empty() {
+        return Ok(config);
+    }
+    let message = if Tools::of(definition, &MethodFilter::default()).result.is_empty() {
+        "The account's integration has no tools: none of its methods has a description."
+    } else {
+        "No tool of the account has one of these methods and tags. GET /integrated-account/{id}/tools lists them."
+    };
+    Err(Error::invalid_field("no_tools", "config", message))
 }
 
 fn checked_expiry(at: Timestamp, now: Timestamp) -> Result<Timestamp> {

@@ -4,6 +4,7 @@ use relink_contract::mcp::NewMcpToken;
 use relink_domain::{
     AccountId,
     account::{FixedKind, NewCredential},
+    integration::Definition,
     mcp::McpConfig,
     permission::Permission,
 };
@@ -192,8 +193,8 @@ async fn a_tokens_last_use_is_recorded_once_a_minute() {
     assert_eq!(recorded(1).await, Some(START.plus_secs(60)));
 }
 
-/// An account with this id, and the access that shares its store.
-async fn with_account() -> (Access, Clock, relink_domain::account::Account) {
+/// An account with its definition, and the access that shares its store.
+async fn with_account() -> (Access, Clock, relink_domain::account::Account, Arc<Definition>) {
     let it = crate::testing::Services::new();
     let accounts = it.accounts();
     let installed = it.install_sandbox("http://127.0.0.1:7418").await;
@@ -201,7 +202,8 @@ async fn with_account() -> (Access, Clock, relink_domain::account::Account) {
     let id = it.connect(&accounts, &installed, credential).await;
     let account = accounts.load(id).await.expect("there");
     let uses = Dependencies { store: it.store.clone(), clock: it.clock.clone(), tasks: Tasks::default() };
-    (Access::open(uses).await.expect("opens"), it.clock.clone(), account)
+    let definition = accounts.definition(&CALLER, id).await.expect("there").expect("usable");
+    (Access::open(uses).await.expect("opens"), it.clock.clone(), account, definition)
 }
 
 fn server(name: &str, expires_at: Option<Timestamp>) -> NewMcpToken {
@@ -210,14 +212,14 @@ fn server(name: &str, expires_at: Option<Timestamp>) -> NewMcpToken {
 
 #[tokio::test]
 async fn an_mcp_token_is_valid_until_it_expires_and_then_gone() {
-    let (access, clock, account) = with_account().await;
+    let (access, clock, account, definition) = with_account().await;
     for secs in [59, -1] {
         let new = server("too short", Some(clock.now().plus_secs(secs)));
-        let refused = access.create_mcp_token(&CALLER, &account, new).await.expect_err("refused");
+        let refused = access.create_mcp_token(&CALLER, &account, &definition, new).await.expect_err("refused");
         assert_eq!(refused.code(), "expires_at_past");
     }
     let new = server("claude", Some(clock.now().plus_secs(60)));
-    let (made, token) = access.create_mcp_token(&CALLER, &account, new).await.expect("made");
+    let (made, token) = access.create_mcp_token(&CALLER, &account, &definition, new).await.expect("made");
     let caller = access.authenticate_mcp(token.expose(), None).expect("valid");
     assert_eq!((caller.own_account(), caller.to_string().as_str()), (Some(account.id()), "MCP server claude"));
     assert!(access.is_still_valid(&caller));
@@ -230,13 +232,13 @@ async fn an_mcp_token_is_valid_until_it_expires_and_then_gone() {
 
 #[tokio::test]
 async fn an_mcp_token_outlives_a_restart_and_no_api_token_that_made_it() {
-    let (access, clock, account) = with_account().await;
+    let (access, clock, account, definition) = with_account().await;
     let expires_at = Some(clock.now().plus_secs(300));
     let (_, maker) =
         access.create_api_token(&CALLER, "maker".into(), TokenLevel::Program, expires_at).await.expect("made");
     let maker = access.authenticate(maker.expose()).expect("valid");
-    let (_, of_maker) = access.create_mcp_token(&maker, &account, server("agent", None)).await.expect("made");
-    let (_, of_person) = access.create_mcp_token(&CALLER, &account, server("claude", None)).await.expect("made");
+    let (_, of_maker) = access.create_mcp_token(&maker, &account, &definition, server("agent", None)).await.expect("made");
+    let (_, of_person) = access.create_mcp_token(&CALLER, &account, &definition, server("claude", None)).await.expect("made");
     let uses = Dependencies { store: access.0.uses.store.clone(), clock: clock.clone(), tasks: Tasks::default() };
     let again = Access::open(uses).await.expect("opens");
     for access in [&access, &again] {
