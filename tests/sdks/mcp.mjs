@@ -11,15 +11,15 @@ const transport = server.startsWith('http')
 const client = new Client({ name: 'relink-tests', version: '1.0.0' });
 await client.connect(transport);
 const { tools } = await client.listTools();
-const named = (part) => tools.find((tool) => tool.name.startsWith(part)).name;
+const named = (beginning) => tools.find((tool) => tool.name.startsWith(beginning)).name;
 const call = (name, params) => client.callTool({ name, arguments: params });
-const pages = [await call(named('list_all_github_repositories'), { limit: 20 })];
+const pages = [await call(named('list_all_github-twin_repositories'), { limit: 20 })];
 for (let next; (next = JSON.parse(pages.at(-1).content[0].text).next_cursor); ) {
-  pages.push(await call(named('list_all_github_repositories'), { limit: 20, next_cursor: next }));
+  pages.push(await call(named('list_all_github-twin_repositories'), { limit: 20, next_cursor: next }));
 }
-const missing = await call(named('get_single_github_issue'), { owner: 'ada-twin', repo: 'nowhere', id: '1' });
+const missing = await call(named('get_single_github-twin_issue'), { owner: 'ada-twin', repo: 'nowhere', id: '1' });
 const unknown = await client.callTool({ name: 'no_such_tool', arguments: {} }).catch((error) => error.code);
-const refused = await call(named('get_single_github_issue'), {});
+const refused = await call(named('get_single_github-twin_issue'), {});
 console.log(
   JSON.stringify({
     server: client.getServerVersion().name,

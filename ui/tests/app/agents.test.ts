@@ -24,7 +24,7 @@ it('makes an MCP server for an account, whose settings are copied, and deletes i
   await dialog.getByLabel('Name').fill('claude');
   await dialog.getByLabel('Tools').selectOption('Only these methods…');
   await dialog.getByLabel('Methods').fill('list, get');
-  await dialog.getByLabel('Tags (optional)').fill('crm');
+  await dialog.getByLabel('Tags').fill('crm');
   await dialog.getByLabel('Ends').selectOption('In 30 days');
   await inspect(app, 'mcp-server-add');
   await dialog.getByRole('button', { name: 'Create and copy settings' }).click();

@@ -237,8 +237,10 @@ async fn an_mcp_token_outlives_a_restart_and_no_api_token_that_made_it() {
     let (_, maker) =
         access.create_api_token(&CALLER, "maker".into(), TokenLevel::Program, expires_at).await.expect("made");
     let maker = access.authenticate(maker.expose()).expect("valid");
-    let (_, of_maker) = access.create_mcp_token(&maker, &account, &definition, server("agent", None)).await.expect("made");
-    let (_, of_person) = access.create_mcp_token(&CALLER, &account, &definition, server("claude", None)).await.expect("made");
+    let (_, of_maker) =
+        access.create_mcp_token(&maker, &account, &definition, server("agent", None)).await.expect("made");
+    let (_, of_person) =
+        access.create_mcp_token(&CALLER, &account, &definition, server("claude", None)).await.expect("made");
     let uses = Dependencies { store: access.0.uses.store.clone(), clock: clock.clone(), tasks: Tasks::default() };
     let again = Access::open(uses).await.expect("opens");
     for access in [&access, &again] {
