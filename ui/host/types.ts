@@ -58,6 +58,15 @@ export type Commands = {
   add_integration: [arguments: { text: string }, output: AddedIntegration];
   /** Adds an integration from the form. */
   create_integration: [arguments: { integration: NewIntegration }, output: AddedIntegration];
+  definition: [arguments: { name: string }, output: DefinitionView];
+  /** What is wrong with the text of a definition. */
+  check_definition: [arguments: { text: string }, output: DefinitionProblem | null];
+  /** Saves a change of this version of a definition. */
+  save_definition: [arguments: { name: string, version: number, text: string }, output: AddedIntegration];
+  /** What is wrong with the text of an override. */
+  check_override: [arguments: { name: string, text: string }, output: DefinitionProblem | null];
+  /** Replaces what is merged over the config of an installed integration. */
+  save_override: [arguments: { name: string, text: string }, output: null];
   /** Opens the provider's guide to registering an OAuth client. */
   open_documentation: [arguments: { integration: string }, output: null];
   webhooks: [arguments: void, output: Array<Webhook>];
@@ -365,6 +374,44 @@ account: Account, };
  * shows the present.
  */
 export type Condition = "no_data" | "working" | "retrying" | "not_working";
+
+/**
+ * What is wrong with a text, and where.
+ */
+export type DefinitionProblem = { 
+/**
+ * From 1; `null` if it is about no place in the text.
+ */
+line: number | null, 
+/**
+ * In characters, from 1.
+ */
+column: number | null, 
+/**
+ * The path of the field; empty for the whole text.
+ */
+field: string, problem: string, };
+
+/**
+ * A definition, and what is merged over its config.
+ */
+export type DefinitionView = { 
+/**
+ * JSON, without secrets.
+ */
+text: string, 
+/**
+ * A change names the version that it is of.
+ */
+version: number, 
+/**
+ * Whether it is built in, so that it can't be changed.
+ */
+built_in: boolean, 
+/**
+ * JSON, without secrets; `null` if the integration isn't installed.
+ */
+override_text: string | null, };
 
 export type DeletedAccount = { id: AccountId, revocation: Revocation, 
 /**

@@ -8,7 +8,6 @@ use relink_contract::{
 use relink_domain::{
     EnvironmentId, IntegrationId, TeamId, caller::Caller, integration::redacted, permission::Permission,
 };
-use relink_engine::Error;
 use serde_json::{Map, Value};
 use utoipa_axum::routes;
 
@@ -170,14 +169,8 @@ async fn change(
     Body(change): Body<IntegrationChange>,
 ) -> ApiResult<Integration> {
     let version = change.version;
-    let known = api.engine.catalog().integration(&caller, id).await?;
-    if change.name.as_ref().is_some_and(|name| *name != known.name) {
-        let message =
-            format!("The name can't be changed: {} is part of redirect URIs. Add another integration.", known.name);
-        return Err(Error::invalid_field("name_fixed", "name", message).into());
-    }
     let Ok(Value::Object(mut merged)) = serde_json::to_value(change) else { return Err(unreadable()) };
-    merged.retain(|key, _| !matches!(key.as_str(), "version" | "name"));
+    merged.shift_remove("version");
     let integration = api.engine.catalog().change_row(&caller, id, version, &merged).await?;
     api.shown_integration(&caller, &integration).await
 }

@@ -11,6 +11,7 @@ mod calls;
 mod changes;
 mod clipboard;
 mod commands;
+mod definitions;
 mod desktop;
 mod direct_sign_in;
 mod error;

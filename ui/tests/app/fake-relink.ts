@@ -1,3 +1,4 @@
+import { DEFINITIONS } from './fake-definitions';
 import type {
   Account,
   AccountUsage,
@@ -296,8 +297,7 @@ export class FakeRelink {
     install: () => null,
     uninstall: () => null,
     set_client: () => null,
-    add_integration: () => ({ name: 'acme', warnings: [] }),
-    create_integration: ({ integration }) => ({ name: integration.name, warnings: [] }),
+    ...DEFINITIONS,
     webhooks: () => this.webhooks,
     event_types: () => ['integrated_account:active', 'integrated_account:authentication_error', 'test'],
     add_webhook: ({ webhook }) => {

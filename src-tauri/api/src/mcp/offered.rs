@@ -74,7 +74,13 @@ pub(super) async fn of_all(
     let mut all = Vec::new();
     for (view, account_part) in views.iter().zip(names::of_accounts(&every)) {
         let is_wanted = accounts.is_empty() || accounts.iter().any(|wanted| is_named(&view.account, wanted));
-        let Some(definition) = definitions.get(&view.installed.id).filter(|_| is_wanted) else { continue };
+        if !is_wanted {
+            continue;
+        }
+        let has_own = !view.account.profile.settings.integration_override.is_empty();
+        let own = if has_own { api.engine.accounts().definition(caller, view.account.id()).await? } else { None };
+        let shared = definitions.get(&view.installed.id).filter(|_| !has_own);
+        let Some(definition) = own.as_ref().or(shared) else { continue };
         let (account, account_name) = (view.account.id(), &view.account.profile.name);
         for (name, tool) in named(definition, filter, Some(&account_part)) {
             all.push(Offered { name, account, account_name: Some(account_name.clone()), tool });

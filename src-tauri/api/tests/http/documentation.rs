@@ -140,9 +140,11 @@ async fn a_file_of_trutos_is_imported_whole_and_its_documentation_becomes_rows()
     let rows =
         || async { world.get(&format!("/documentation?integration_id={id}&sort=created_at")).await["result"].clone() };
     let all = rows().await;
-    let facts: Vec<_> =
-        all.as_array().expect("a list").iter().map(|row| (row["type"].clone(), row["content"].is_string())).collect();
-    assert_eq!(facts, ["description", "query_schema", "readme"].map(|kind| (json!(kind), true)));
+    let facts: Vec<_> = all.as_array().expect("a list").iter().map(|row| (&row["type"], &row["content"])).collect();
+    let schema = json!({ "type": "object", "required": ["q"] }).to_string();
+    let expected =
+        [("description", json!("From the file.")), ("query_schema", json!(schema)), ("readme", json!("# Acme"))];
+    assert_eq!(json!(facts), json!(expected));
 
     // A change of the definition leaves them. A file with documentation replaces them, one without keeps them.
     let (status, _) = world

@@ -3,6 +3,7 @@
 mod calls;
 mod changes;
 mod commands;
+mod definitions;
 mod notifications;
 mod port;
 mod sandbox;

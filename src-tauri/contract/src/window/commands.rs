@@ -72,6 +72,15 @@ macro_rules! window_commands {
             fn add_integration(text: String) -> AddedIntegration;
             /// Adds an integration from the form.
             fn create_integration(integration: NewIntegration) -> AddedIntegration;
+            fn definition(name: String) -> DefinitionView;
+            /// What is wrong with the text of a definition.
+            fn check_definition(text: String) -> Option<DefinitionProblem>;
+            /// Saves a change of this version of a definition.
+            fn save_definition(name: String, version: i64, text: String) -> AddedIntegration;
+            /// What is wrong with the text of an override.
+            fn check_override(name: String, text: String) -> Option<DefinitionProblem>;
+            /// Replaces what is merged over the config of an installed integration.
+            fn save_override(name: String, text: String) -> ();
             /// Opens the provider's guide to registering an OAuth client.
             fn open_documentation(integration: String) -> ();
 

@@ -8,6 +8,7 @@ mod account;
 mod call;
 mod change;
 mod commands;
+mod definition;
 mod error;
 mod integration;
 mod link;
@@ -30,6 +31,7 @@ pub use crate::{
 pub use account::{Account, AccountContext, CheckResult, Health, Problem};
 pub use call::{KnownCall, ResponseHeader, TriedCall, TryCall};
 pub use change::{AccountChanges, CHANGED_EVENT, Change, Destination, SHOW_EVENT};
+pub use definition::{DefinitionProblem, DefinitionView};
 pub use error::ErrorView;
 pub use integration::{AddedIntegration, Integration, NewIntegration, RedirectUri};
 pub use link::{LinkPurpose, MagicLink, OpenIn};

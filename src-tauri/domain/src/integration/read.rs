@@ -68,6 +68,33 @@ pub(super) fn locate(text: &str, path: &[Step]) -> Option<Position> {
     Some(Position::of_byte(text, offset))
 }
 
+/// The place in a text where the value of this field begins, or the nearest value around it.
+pub fn position_of(text: &str, field: &str) -> Option<Position> {
+    let steps = |part: &str| {
+        let (key, rest) = part.split_once('[').unwrap_or((part, ""));
+        let items = rest.split(['[', ']']).filter_map(|at| at.parse().ok().map(Step::Item));
+        Some(Step::Key(key.to_owned())).filter(|_| !key.is_empty()).into_iter().chain(items).collect::<Vec<_>>()
+    };
+    let path: Vec<Step> = field.split('.').flat_map(steps).collect();
+    (0..=path.len()).rev().find_map(|depth| locate(text, &path[..depth]))
+}
+
+/// Parses an override of a config. An empty text is an empty override.
+pub fn parse_override(text: &str) -> Result<Map<String, Value>, DefinitionError> {
+    let text = without_byte_order_mark(text);
+    if text.trim().is_empty() {
+        return Ok(Map::new());
+    }
+    match document(text)? {
+        Value::Object(over) => Ok(over),
+        _ => Err(DefinitionError {
+            position: Some(Position { line: 1, column: 1 }),
+            path: String::new(),
+            problem: "an override must be a JSON object, such as {\"label\": \"Acme EU\"}".to_owned(),
+        }),
+    }
+}
+
 pub(super) fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
@@ -201,5 +228,37 @@ impl<'de> Visitor<'de> for Strict {
             map.insert(key, value);
         }
         Ok(map.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_a_text_is_found_or_what_is_around_it() {
+        let text = "{\n  \"headers\": {\"X-Key\": 1},\n  \"list\": [\n    1,\n    {\"a\": 2}\n  ]\n}";
+        for (field, line, column) in [
+            ("headers.X-Key", 2, 24),
+            ("headers.gone", 2, 14),
+            ("list[1].a", 5, 11),
+            ("list[7]", 3, 11),
+            ("nothing.here", 1, 1),
+            ("", 1, 1),
+        ] {
+            assert_eq!(position_of(text, field), Some(Position { line, column }), "{field}");
+        }
+        assert_eq!(position_of("{", "a"), None);
+    }
+
+    #[test]
+    fn an_override_is_an_object() {
+        for text in ["", " \n", "{}"] {
+            assert_eq!(parse_override(text), Ok(Map::new()));
+        }
+        for (text, line) in [("[]", 1), ("{\n\"a\": 1,\n\"a\": 2}", 3), ("{\n\"a\"", 2)] {
+            let refused = parse_override(text).expect_err(text);
+            assert_eq!(refused.position.map(|place| place.line), Some(line), "{refused}");
+        }
     }
 }

@@ -101,6 +101,33 @@ impl Catalog {
         version: i64,
         change: &Map<String, Value>,
     ) -> Result<Integration> {
+        let known = self.changeable(id, version).await?;
+        if change.get("name").is_some_and(|name| *name != *known.name) {
+            return Err(name_fixed(&known.name));
+        }
+        let Value::Object(mut row) = known.document else {
+            return Err(Error::conflict("integration_broken", "The stored definition isn't a JSON object."));
+        };
+        merge(&mut row, change);
+        let checked = check(&Value::Object(row)).map_err(refused)?;
+        let stored = self.store_definition(caller, checked, None, Replaces::Version(version), Installs::WithSecret);
+        Ok(Box::pin(stored).await?.integration)
+    }
+
+    /// Replaces an integration's definition by the text of a file, like [`Catalog::change_row`]. Returns what Relink doesn't know in
+    /// it or advises against.
+    pub async fn replace(&self, caller: &Caller, id: IntegrationId, version: i64, text: &str) -> Result<Vec<String>> {
+        let known = self.changeable(id, version).await?;
+        let checked = parse(text).map_err(refused)?;
+        if checked.definition.name() != known.name {
+            return Err(name_fixed(&known.name));
+        }
+        let stored = self.store_definition(caller, checked, None, Replaces::Version(version), Installs::WithSecret);
+        Ok(Box::pin(stored).await?.warnings)
+    }
+
+    /// The integration, if it may be changed and still has this version.
+    async fn changeable(&self, id: IntegrationId, version: i64) -> Result<Integration> {
         let known = self.0.store.read(move |c| integrations::get(c, id)).await?;
         let known = known.ok_or_else(|| Error::not_found("integration", &id))?;
         if known.built_in {
@@ -114,13 +141,7 @@ impl Catalog {
         if known.version != version {
             return Err(stale(known.version, version));
         }
-        let Value::Object(mut row) = known.document else {
-            return Err(Error::conflict("integration_broken", "The stored definition isn't a JSON object."));
-        };
-        merge(&mut row, change);
-        let checked = check(&Value::Object(row)).map_err(refused)?;
-        let stored = self.store_definition(caller, checked, None, Replaces::Version(version), Installs::WithSecret);
-        Ok(Box::pin(stored).await?.integration)
+        Ok(known)
     }
 
     async fn store_definition(
@@ -239,6 +260,12 @@ impl Stored {
 /// What is wrong with a definition, and where.
 fn refused(error: DefinitionError) -> Error {
     Error::Invalid { code: error.code(), message: error.to_string(), field: Some(error.path) }
+}
+
+/// The error for another name than the one that the integration has.
+fn name_fixed(name: &str) -> Error {
+    let message = format!("The name can't be changed: {name} is part of redirect URIs. Add another integration.");
+    Error::invalid_field("name_fixed", "name", message)
 }
 
 fn stale(current: i64, version: i64) -> Error {

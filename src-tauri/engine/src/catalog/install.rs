@@ -119,6 +119,17 @@ impl Catalog {
         Ok(installed)
     }
 
+    /// Strictly checks an override without storing it.
+    pub fn check_override(
+        &self,
+        caller: &Caller,
+        id: EnvironmentIntegrationId,
+        over: &Map<String, Value>,
+    ) -> Result<()> {
+        let installed = self.0.providers.installed(id).ok_or_else(|| Error::not_found("installed integration", &id))?;
+        checked_override(caller, &installed, over).map(drop)
+    }
+
     /// Changes an installed integration, based on its state in the transaction. Fails if the definition can't be loaded with
     /// the change, or if the integration was uninstalled meanwhile.
     pub(super) async fn change_installed(
