@@ -17,6 +17,7 @@ mod account_changes;
 mod accounts;
 mod batch;
 mod body;
+mod bulk_delete;
 mod call_error;
 mod call_log;
 mod call_waits;

@@ -13,8 +13,9 @@ use tower::Service;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
-    ApiState, absent, account_changes, accounts, batch, body, call_log, catalog, connect, custom, deliveries, docs,
-    documentation, environment, error, events, guard, inbound, installations, integrations, links, mcp, openapi,
+    ApiState, absent, account_changes, accounts, batch, body, bulk_delete, call_log, catalog, connect, custom,
+    deliveries, docs, documentation, environment, error, events, guard, inbound, installations, integrations, links,
+    mcp, openapi,
     openapi::{OpenRoutes, Routes},
     organization, proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
 };
@@ -37,6 +38,7 @@ pub(crate) fn guarded() -> Routes {
         .merge(call_log::routes())
         .merge(tools::routes())
         .merge(mcp::routes())
+        .merge(bulk_delete::routes())
         .merge(batch::routes())
         .merge(sandbox::routes())
         .merge(organization::routes())

@@ -7,6 +7,7 @@
 //! have `skip_serializing_if`.
 
 pub mod account;
+pub mod bulk_delete;
 pub mod call;
 pub mod capabilities;
 pub mod connect;

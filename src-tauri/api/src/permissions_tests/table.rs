@@ -143,6 +143,7 @@ pub(super) const TABLE: &[(Who, &str)] = &[
     (Who::Program, "GET /category"),
     (Who::Full, "PATCH /integrated-account/{id}"),
     (Who::Full, "DELETE /integrated-account/{id}"),
+    (Who::Full, "POST /integrated-account/bulk-delete"),
     (Who::Program, "POST /integrated-account/refresh-credentials"),
     (Who::Program, "POST /integrated-account/token"),
     (Who::Account, "GET /integrated-account/me"),
