@@ -17,6 +17,7 @@ pub mod id;
 pub mod integration;
 pub mod link;
 pub mod mcp;
+pub mod merge;
 pub mod name;
 pub mod notice;
 pub mod origins;

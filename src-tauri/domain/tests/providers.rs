@@ -7,7 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use relink_domain::integration::{Definition, merge, parse};
+use relink_domain::{
+    integration::{Definition, parse},
+    merge::merge,
+};
 use serde_json::{Map, Value, json};
 
 fn data(text: &str) -> Value {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Account, Profile, TimelineEvent, Transition};
-use crate::{Timestamp, event::EventKind, integration::merge};
+use crate::{Timestamp, event::EventKind, merge::merge};
 
 /// Marks a value of a context as an object to store: `{"truto_obj_store": true, "data": …}`.
 const STORED_OBJECT: &str = "truto_obj_store";

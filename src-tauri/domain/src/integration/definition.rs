@@ -18,7 +18,7 @@ use super::{
     header::HeaderTemplate,
     identity::{IdentityProbe, JsonPath},
     inbound::InboundWebhook,
-    merge, misplaced,
+    misplaced,
     node::Source,
     oauth2::OAuth2,
     params::Params,
@@ -32,6 +32,7 @@ use super::{
 use crate::{
     IntegrationId, Secret,
     account::AuthenticationMethod,
+    merge,
     origins::{AddressKind, Origin, Origins},
 };
 

@@ -28,7 +28,6 @@ mod identity;
 mod inbound;
 mod json_node;
 mod known_keys;
-mod merge;
 mod misplaced;
 mod node;
 mod oauth2;
@@ -66,7 +65,6 @@ pub use self::{
     identity::{IdentityProbe, IdentitySource, JsonPath},
     inbound::{HmacAlgorithm, HmacCheck, InboundWebhook, RequestText, SignatureCheck},
     json_node::{JsonKind, JsonNode},
-    merge::{merge, merged_text},
     misplaced::redacted,
     oauth2::{MAX_CLIENT_ID_CHARS, OAuth2, Pkce, is_client_id},
     params::Params,

@@ -6,7 +6,7 @@ use crate::integration::{CredentialsEncoding, Definition, DefinitionError, parse
 /// A definition with these keys in the config of its credentials, and these in `relink`.
 fn document(config: &Value, relink: &Value) -> Value {
     let mut credentials = json!({"auth": {"tokenHost": "https://auth.acme.example"}});
-    crate::integration::merge(credentials.as_object_mut().expect("an object"), config.as_object().expect("an object"));
+    crate::merge::merge(credentials.as_object_mut().expect("an object"), config.as_object().expect("an object"));
     json!({"name": "acme", "config": {
         "label": "Acme",
         "base_url": "https://api.acme.example",

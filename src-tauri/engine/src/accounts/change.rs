@@ -4,7 +4,8 @@ use relink_domain::{
     AccountId,
     account::{Account, AccountChange, Input},
     caller::Caller,
-    integration::{FORMATS, merge},
+    integration::FORMATS,
+    merge::merge,
     name::{self, MAX_TENANT_ID},
 };
 use serde_json::{Map, Value};

@@ -1,6 +1,6 @@
 use relink_domain::{
     account::{FixedKind, NewCredential, Status, TimelineEvent},
-    integration::merge,
+    merge::merge,
 };
 use serde_json::{Value, json};
 

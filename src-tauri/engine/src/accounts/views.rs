@@ -10,7 +10,8 @@ use relink_domain::{
     AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
     account::{Account, Due, Status},
     caller::Caller,
-    integration::{Definition, merge},
+    integration::Definition,
+    merge::merge,
     schedule::Jitter,
 };
 

@@ -4,7 +4,8 @@
 use relink_domain::{
     Secret,
     caller::Caller,
-    integration::{MAX_CLIENT_ID_CHARS, WebUrl, is_client_id, merge},
+    integration::{MAX_CLIENT_ID_CHARS, WebUrl, is_client_id},
+    merge::merge,
 };
 use serde_json::{Map, Value, json};
 

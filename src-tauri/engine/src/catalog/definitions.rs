@@ -6,7 +6,8 @@ use relink_domain::{
     IntegrationId, Secret,
     caller::Caller,
     event::EventKind,
-    integration::{Definition, DefinitionError, FORMATS, Parsed, check, merge, parse},
+    integration::{Definition, DefinitionError, FORMATS, Parsed, check, parse},
+    merge::merge,
     permission::Permission,
 };
 use serde_json::{Map, Value};

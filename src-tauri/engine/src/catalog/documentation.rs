@@ -65,14 +65,14 @@ impl Catalog {
     ) -> Result<Documentation> {
         let row = self.documentation_row(caller, id).await?;
         let merged = |mut document: Map<String, Value>| {
-            relink_domain::integration::merge(&mut document, &change);
+            relink_domain::merge::merge(&mut document, &change);
             document
         };
         check(&merged(row.document.clone()))?;
         let (now, change) = (self.0.clock.now(), change.clone());
         self.write_documentation(caller, row, move |tx, row| {
             let Some(mut row) = documentation::get(tx, row.id)? else { return Ok(None) };
-            relink_domain::integration::merge(&mut row.document, &change);
+            relink_domain::merge::merge(&mut row.document, &change);
             row.updated_at = now;
             documentation::put(tx, &row)?;
             Ok(Some(row))

@@ -46,7 +46,7 @@ impl Given {
         }});
         let over = json!({"credentials": {"oauth2": {"config": config}}, "relink": relink});
         let merged = document["config"].as_object_mut().expect("an object");
-        relink_domain::integration::merge(merged, over.as_object().expect("an object"));
+        relink_domain::merge::merge(merged, over.as_object().expect("an object"));
         let services = Services::new();
         let installed: Installed = services.store.write(move |tx| install(tx, document)).await.expect("stored");
         services.providers.publish(installed);

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use relink_domain::{AccountId, account::Account, integration::merge};
+use relink_domain::{AccountId, account::Account, merge::merge};
 use serde_json::{Map, Value};
 
 use super::{Provider, compile, unusable};

@@ -1,6 +1,6 @@
 //! The catalog of integrations, and those that are installed.
 
-use relink_domain::{EnvironmentIntegrationId, IntegrationId, Timestamp, integration::merged_text, origins::Origins};
+use relink_domain::{EnvironmentIntegrationId, IntegrationId, Timestamp, merge::merged_text, origins::Origins};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

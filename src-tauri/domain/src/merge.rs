@@ -40,7 +40,7 @@ pub fn merged_text<'v>(base: &'v Map<String, Value>, over: &'v Map<String, Value
 }
 
 /// Replaces the origin `from` by `to` in every string that is a URL at that origin.
-pub(super) fn move_origin(value: &mut Value, from: &str, to: &str) {
+pub(crate) fn move_origin(value: &mut Value, from: &str, to: &str) {
     match value {
         Value::String(text) => {
             if let Some(rest) = text.strip_prefix(from).filter(|rest| rest.is_empty() || rest.starts_with('/')) {
