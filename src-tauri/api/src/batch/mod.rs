@@ -151,10 +151,11 @@ pub(crate) fn request(account: AccountId, call: &MethodCall) -> Result<Request, 
         _ => Method::POST,
     };
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("integrated_account_id", &account.to_string());
     for (name, value) in &call.query {
         append(&mut query, name, value);
     }
+    // The last one counts.
+    query.append_pair("integrated_account_id", &account.to_string());
     let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let id = call.id.as_deref().map(|id| format!("/{}", encoded(id))).unwrap_or_default();
     let uri = format!("/proxy/{}{id}?{}", encoded(&call.resource), query.finish());

@@ -58,7 +58,9 @@ pub(super) fn call_of(tool: &Tool, arguments: Map<String, Value>) -> Result<Meth
     let (mut id, mut query, mut body, mut unknown) = (None, Map::new(), Map::new(), Vec::new());
     let is_open = is_without_schema(tool);
     for (name, value) in arguments {
-        if takes_id && name == "id" {
+        if is_reserved(&name) {
+            unknown.push(name);
+        } else if takes_id && name == "id" {
             id = Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         } else if in_query(&name) || in_body(&name) {
             if in_body(&name) {
@@ -90,6 +92,11 @@ pub(super) fn call_of(tool: &Tool, arguments: Map<String, Value>) -> Result<Meth
         query,
         body: has_body.then_some(Value::Object(body)),
     })
+}
+
+/// Which account it is, and what else `/proxy` reads itself, is not the agent's to say.
+fn is_reserved(name: &str) -> bool {
+    name == "integrated_account_id" || name.starts_with("truto_")
 }
 
 /// Whether the definition says nothing of what the method takes, apart from what every method takes.
@@ -165,6 +172,8 @@ mod tests {
         let list = tool("list", json!({"properties": {"limit": {}, "next_cursor": {}}}), json!({}), &[]);
         let call = call_of(&list, object(json!({"q": "x", "limit": 5}))).expect("a call");
         assert_eq!((Value::Object(call.query), call.body), (json!({"q": "x", "limit": 5}), None));
+        let refused = call_of(&list, object(json!({"integrated_account_id": "x"}))).expect_err("refused");
+        assert!(refused.to_string().contains("no argument integrated_account_id"), "{refused}");
         let create = tool("create", json!({}), json!({"properties": {}}), &[]);
         let call = call_of(&create, object(json!({"name": "x"}))).expect("a call");
         assert_eq!((Value::Object(call.query), call.body), (json!({}), Some(json!({"name": "x"}))));

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
-use relink_calls::MethodTarget;
+use relink_calls::{MethodTarget, overrides_method};
 use relink_domain::caller::Caller;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -77,6 +77,11 @@ impl Server {
         let call =
             call_of(&offered.tool, arguments).map_err(|error| batch::error(400, "Bad Request", &error.to_string()))?;
         let request = batch::request(offered.account, &call)?;
+        // A tool that reads must not be made to write by an argument.
+        if overrides_method(request.headers(), request.uri().query()) {
+            let message = "An argument can't ask for another method. Use another tool.";
+            return Err(batch::error(400, "Bad Request", message));
+        }
         let target = MethodTarget::Named { resource: &call.resource, method: &call.method, id: call.id.as_deref() };
         let response = Box::pin(method_calls::call(&self.api, &self.caller, request, target)).await;
         text_of(response).await

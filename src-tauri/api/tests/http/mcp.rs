@@ -188,6 +188,51 @@ async fn a_server_ends_with_the_api_token_that_made_it_and_with_its_account() {
 }
 
 #[tokio::test]
+async fn an_argument_neither_asks_for_another_method_nor_names_another_account() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let (account, other) = (world.account("acme").await, world.account("other").await);
+    let (path, _) = server(&world, &account, json!({ "name": "claude" })).await;
+    for (arguments, said) in [
+        (json!({ "_method": "DELETE" }), "another method"),
+        (json!({ "X-HTTP-Method-Override": "DELETE" }), "another method"),
+        (json!({ "integrated_account_id": other }), "no argument integrated_account_id"),
+        (json!({ "truto_body_passthrough": true }), "no argument truto_body_passthrough"),
+    ] {
+        let params = json!({ "name": "list_all_sandbox_items", "arguments": arguments });
+        let refused = answer(&world, &path, json!({ "id": 1, "method": "tools/call", "params": params })).await;
+        assert_eq!(refused["result"]["isError"], true, "{refused}");
+        assert!(refused["result"]["content"][0]["text"].as_str().expect("a text").contains(said), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_changes_only_the_servers_that_it_made() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let account = world.account("acme").await;
+    let servers = format!("/integrated-account/{account}/mcp");
+    let (path, id) = server(&world, &account, json!({ "name": "narrow", "config": { "methods": ["list"] } })).await;
+    let access = world.engine.access();
+    let (_, program) =
+        access.create_api_token(&Caller::Person, "program".into(), TokenLevel::Program, None).await.expect("made");
+    let ask =
+        async |method: Method, path: &str, body: Value| world.ask_with(program.expose(), method, path, body).await;
+    let (status, _) = ask(Method::PATCH, &format!("{servers}/{id}"), json!({ "config": {} })).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let (status, _) = ask(Method::DELETE, &format!("{servers}/{id}"), Value::Null).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let listed = answer(&world, &path, json!({"id": 1, "method": "tools/list"})).await;
+    assert_eq!(names(&listed), ["list_all_sandbox_items"]);
+    let (_, own) = ask(Method::POST, &servers, json!({ "name": "own" })).await;
+    let own = own["id"].as_str().expect("an id");
+    let (status, _) = ask(Method::PATCH, &format!("{servers}/{own}"), json!({ "name": "renamed" })).await;
+    assert_eq!(status, StatusCode::OK);
+    let (status, _) = ask(Method::DELETE, &format!("{servers}/{own}"), Value::Null).await;
+    assert_eq!(status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_server_that_requires_an_api_token_takes_only_one_that_may_use_its_account() {
     let world = World::new().await;
     world.sandbox().await;

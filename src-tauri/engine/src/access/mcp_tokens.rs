@@ -13,6 +13,7 @@ use relink_domain::{
     integration::Definition,
     mcp::{MAX_NAMED, McpConfig},
     name,
+    permission::Permission,
 };
 use rusqlite::Transaction;
 use uuid::Uuid;
@@ -77,7 +78,9 @@ impl Access {
         };
         let publish = move |made: &Result<McpToken>| {
             if let Ok(record) = made {
-                lock(&access.0.mcp_tokens).insert(hash, record.clone());
+                let mut known = lock(&access.0.mcp_tokens);
+                known.retain(|_, known| known.is_valid(now));
+                known.insert(hash, record.clone());
             }
         };
         self.0.uses.store.write_then(write, publish).await??;
@@ -101,7 +104,7 @@ impl Access {
         self.0.uses.store.read(move |c| found(c, account, id, now)).await?
     }
 
-    /// Changes an MCP server, with immediate effect.
+    /// Changes an MCP server, with immediate effect. A program's token changes only those that it made: others count as unknown.
     pub async fn change_mcp_token(
         &self,
         caller: &Caller,
@@ -115,9 +118,9 @@ impl Access {
         let name = change.name.as_deref().map(checked_name).transpose()?;
         let config = change.config.map(|config| checked_config(config, definition)).transpose()?;
         let expires_at = change.expires_at.map(|at| at.map(|at| checked_expiry(at, now)).transpose()).transpose()?;
-        let (account, access) = (account.id(), self.clone());
+        let (account, access, changes) = (account.id(), self.clone(), caller.clone());
         let write = move |tx: &Transaction<'_>| {
-            let mut token = match found(tx, account, id, now)? {
+            let mut token = match managed(tx, account, id, &changes, now)? {
                 Ok(token) => token,
                 Err(unknown) => return Ok(Err(unknown)),
             };
@@ -139,18 +142,23 @@ impl Access {
         Ok(changed)
     }
 
-    /// Deletes an MCP server, with immediate effect.
+    /// Deletes an MCP server, with immediate effect. A program's token deletes only those that it made.
     pub async fn delete_mcp_token(&self, caller: &Caller, account: &Account, id: McpTokenId) -> Result<()> {
         caller.require_account(account.id(), &account.profile.integration)?;
         let (account, access, now) = (account.id(), self.clone(), self.0.uses.clock.now());
+        let deletes = caller.clone();
         let write = move |tx: &Transaction<'_>| {
-            let found = found(tx, account, id, now)?;
+            let found = managed(tx, account, id, &deletes, now)?;
             if found.is_ok() {
                 mcp_tokens::delete(tx, id)?;
             }
             Ok(found.map(drop))
         };
-        let forget = move |_: &Result<()>| lock(&access.0.mcp_tokens).retain(|_, known| known.id != id);
+        let forget = move |deleted: &Result<()>| {
+            if deleted.is_ok() {
+                lock(&access.0.mcp_tokens).retain(|_, known| known.id != id);
+            }
+        };
         self.0.uses.store.write_then(write, forget).await??;
         tracing::info!(server = %id, ?caller, "MCP server deleted");
         Ok(())
@@ -203,6 +211,23 @@ fn found(
 ) -> store::Result<Result<McpToken>> {
     let token = mcp_tokens::get(connection, id)?.filter(|token| token.account_id == account && token.is_valid(now));
     Ok(token.ok_or_else(|| Error::not_found("MCP server", &id)))
+}
+
+/// One that the caller may change: the person and tokens with full access each one, another token those that it made.
+fn managed(
+    connection: &rusqlite::Connection,
+    account: AccountId,
+    id: McpTokenId,
+    caller: &Caller,
+    now: Timestamp,
+) -> store::Result<Result<McpToken>> {
+    let own = api_tokens::id_of(caller);
+    if !api_tokens::is_valid(connection, own, now)? {
+        return Ok(Err(Error::TokenEnded));
+    }
+    let token = found(connection, account, id, now)?;
+    let may = |token: &McpToken| caller.may(Permission::ChangeAccounts) || own.is_some() && token.made_by == own;
+    Ok(token.and_then(|token| if may(&token) { Ok(token) } else { Err(Error::not_found("MCP server", &id)) }))
 }
 
 fn checked_name(text: &str) -> Result<String> {

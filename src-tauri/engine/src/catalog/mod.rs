@@ -55,7 +55,7 @@ pub(crate) struct Dependencies {
 
 /// Integrations, installed integrations and their OAuth clients. Clones share the same state.
 #[derive(Debug, Clone)]
-pub struct Catalog(Arc<Dependencies>);
+pub struct Catalog(Arc<Dependencies>, secrets::Turn);
 
 /// An integration of the catalog, and whether it can be used.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ impl Catalog {
         binding::bind_existing(&uses.store).await?;
         built_in::update(&uses.store, uses.clock.now()).await?;
         uses.providers.load(uses.store.read(integrations::all_installed).await?);
-        Ok(Self(Arc::new(uses)))
+        Ok(Self(Arc::new(uses), secrets::Turn::default()))
     }
 
     /// All integrations by name, each with its installation.

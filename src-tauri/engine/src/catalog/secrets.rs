@@ -1,6 +1,6 @@
 //! Secrets of installed integrations, in the keychain.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use relink_domain::Secret;
 use rusqlite::Transaction;
@@ -18,6 +18,11 @@ use crate::{
 
 /// The names of secret variables in the keychain's item, beside the client secret.
 const VARIABLE: &str = "variable:";
+
+/// Held while secrets are written and what belongs to them is committed: a change that fails restores what it found, which must not be
+/// older than what another one has written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Turn(Arc<tokio::sync::Mutex<()>>);
 
 /// What changes of an installed integration's secrets.
 #[derive(Debug, Default)]
@@ -66,6 +71,7 @@ impl Catalog {
         if secrets.is_empty() {
             return commit.await;
         }
+        let _turn = self.1.0.lock().await;
         let (key, keychain) = (Key::Integration(installed.id), &self.0.keychain);
         let before = match keychain.get(&key).await {
             // A damaged item can only be replaced.

@@ -5,16 +5,16 @@ use serde_json::Value;
 
 use super::Outbox;
 use crate::{
-    error::Result,
+    error::{Error, Result},
     store::{
-        self,
+        self, accounts,
         outbox::{self, Payload},
     },
 };
 
 impl Outbox {
     /// Enqueues the events that a provider sent for an account: all of them or none. Their payloads must not contain a
-    /// secret.
+    /// secret. No event of an account follows its deletion.
     pub async fn receive_records(
         &self,
         caller: &Caller,
@@ -25,12 +25,15 @@ impl Outbox {
         let records = records.into_iter().map(|(event, payload)| Ok((event, Payload::of(&payload)?)));
         let records: Vec<_> = records.collect::<store::Result<_>>()?;
         let write = move |tx: &rusqlite::Transaction<'_>| {
+            if accounts::get(tx, account)?.is_none() {
+                return Ok(Err(Error::not_found("account", &account)));
+            }
             for (event, payload) in &records {
                 outbox::enqueue_record(tx, event, account, payload, now)?;
             }
-            Ok(())
+            Ok(Ok(()))
         };
-        self.0.uses.store.write(write).await?;
+        self.0.uses.store.write(write).await??;
         tracing::info!(%account, ?caller, count, "a provider sent events");
         Ok(())
     }
