@@ -118,9 +118,9 @@ impl Access {
         let name = change.name.as_deref().map(checked_name).transpose()?;
         let config = change.config.map(|config| checked_config(config, definition)).transpose()?;
         let expires_at = change.expires_at.map(|at| at.map(|at| checked_expiry(at, now)).transpose()).transpose()?;
-        let (account, access, changes) = (account.id(), self.clone(), caller.clone());
+        let (account, access, who) = (account.id(), self.clone(), caller.clone());
         let write = move |tx: &Transaction<'_>| {
-            let mut token = match managed(tx, account, id, &changes, now)? {
+            let mut token = match managed(tx, account, id, &who, now)? {
                 Ok(token) => token,
                 Err(unknown) => return Ok(Err(unknown)),
             };
