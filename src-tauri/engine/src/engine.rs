@@ -14,7 +14,7 @@ use relink_domain::{EnvironmentId, Timestamp, caller::Caller};
 use tokio::sync::watch;
 
 use crate::{
-    access::{self, Access},
+    access::{self, Access, TokensOfAccounts},
     access_tokens::AccessTokens,
     accounts::{self, Accounts},
     address::ApiAddress,
@@ -133,6 +133,7 @@ impl Engine {
         let tasks = Tasks::default();
         let address = ApiAddress::default();
         let tokens = AccessTokens::default();
+        let of_accounts = TokensOfAccounts::default();
         let schedule = Arc::new(RefreshSchedule::default());
         let hosts = Arc::new(Hosts::default());
         let unfinished = Unfinished::default();
@@ -156,6 +157,7 @@ impl Engine {
             tokens: tokens.clone(),
             schedule: Arc::clone(&schedule),
             hosts: Arc::clone(&hosts),
+            own_tokens: of_accounts.clone(),
         });
         let catalog = Catalog::open(catalog::Dependencies {
             store: store.clone(),
@@ -212,9 +214,13 @@ impl Engine {
             orphans: orphans.clone(),
             environment,
         });
-        let access =
-            Access::open(access::Dependencies { store: store.clone(), clock: clock.clone(), tasks: tasks.clone() })
-                .await?;
+        let access = Access::open(access::Dependencies {
+            store: store.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            of_accounts,
+        })
+        .await?;
         let call_log = CallLog::new(call_log::Dependencies {
             store: store.clone(),
             accounts: accounts.clone(),

@@ -21,6 +21,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
+    access::TokensOfAccounts,
     access_tokens::AccessTokens,
     accounts::{self, Accounts},
     address::ApiAddress,
@@ -67,6 +68,7 @@ pub(crate) struct Services {
     pub(crate) schedule: Arc<RefreshSchedule>,
     pub(crate) hosts: Arc<Hosts>,
     pub(crate) unfinished: Unfinished,
+    pub(crate) of_accounts: TokensOfAccounts,
 }
 
 impl Services {
@@ -95,6 +97,7 @@ impl Services {
             schedule: Arc::default(),
             hosts: Arc::default(),
             unfinished: Unfinished::default(),
+            of_accounts: TokensOfAccounts::default(),
         }
     }
 
@@ -116,6 +119,7 @@ impl Services {
             tokens: self.tokens.clone(),
             schedule: Arc::clone(&self.schedule),
             hosts: Arc::clone(&self.hosts),
+            own_tokens: self.of_accounts.clone(),
         })
     }
 
@@ -239,6 +243,7 @@ pub(crate) fn install(tx: &Transaction<'_>, document: Value) -> store::Result<In
         show_in_catalog: true,
         r#override: Map::new(),
         client_secret_origins: Origins::default(),
+        secrets_generation: 0,
         documentation: Vec::new(),
         created_at: START,
         updated_at: START,

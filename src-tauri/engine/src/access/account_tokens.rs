@@ -14,7 +14,6 @@ use crate::{
     error::{Error, Result},
     random::{hash_of, random_uuid},
     store::api_tokens,
-    sync::lock,
 };
 
 /// In characters.
@@ -32,6 +31,10 @@ impl AccountTokens {
     fn get(&self, token: &str) -> Option<Caller> {
         // The id of an account looks the same, and is in the URL of every call.
         if self.0.is_empty() { None } else { self.0.get(&hash_of(token)).cloned() }
+    }
+
+    pub(super) fn forget(&mut self, account: AccountId) {
+        self.0.retain(|_, of| of.own_account() != Some(account));
     }
 
     #[cfg(test)]
@@ -53,7 +56,7 @@ impl AccountTokens {
 impl Access {
     /// The caller that an account token authenticates.
     pub(super) fn account_of(&self, token: &str) -> Option<Caller> {
-        let found = lock(&self.0.account_tokens).get(token);
+        let found = self.0.uses.of_accounts.account_tokens().get(token);
         found.filter(|caller| self.is_still_valid(caller))
     }
 
@@ -69,7 +72,7 @@ impl Access {
         };
         let token = random_uuid()?;
         let made = Caller::AccountToken { account_id, grant: grant.into() };
-        lock(&self.0.account_tokens).keep(hash_of(token.expose()), made, now)?;
+        self.0.uses.of_accounts.account_tokens().keep(hash_of(token.expose()), made, now)?;
         Ok(token)
     }
 }

@@ -26,7 +26,6 @@ use crate::{
         self, accounts, api_tokens,
         mcp_tokens::{self, McpToken},
     },
-    sync::lock,
 };
 
 /// A token is valid for so long at least, in seconds.
@@ -78,7 +77,7 @@ impl Access {
         };
         let publish = move |made: &Result<McpToken>| {
             if let Ok(record) = made {
-                let mut known = lock(&access.0.mcp_tokens);
+                let mut known = access.0.uses.of_accounts.mcp_tokens();
                 known.retain(|_, known| known.is_valid(now));
                 known.insert(hash, record.clone());
             }
@@ -133,7 +132,7 @@ impl Access {
         };
         let publish = move |changed: &Result<McpToken>| {
             if let Ok(changed) = changed {
-                let mut known = lock(&access.0.mcp_tokens);
+                let mut known = access.0.uses.of_accounts.mcp_tokens();
                 known.values_mut().filter(|known| known.id == id).for_each(|known| known.clone_from(changed));
             }
         };
@@ -156,7 +155,7 @@ impl Access {
         };
         let forget = move |deleted: &Result<()>| {
             if deleted.is_ok() {
-                lock(&access.0.mcp_tokens).retain(|_, known| known.id != id);
+                access.0.uses.of_accounts.mcp_tokens().retain(|_, known| known.id != id);
             }
         };
         self.0.uses.store.write_then(write, forget).await??;
@@ -171,7 +170,7 @@ impl Access {
             return None;
         }
         // A hash takes no time that says how much of it was right.
-        let server = lock(&self.0.mcp_tokens).get(&hash_of(token)).cloned()?;
+        let server = self.0.uses.of_accounts.mcp_tokens().get(&hash_of(token)).cloned()?;
         let is_permitted =
             !server.config.require_api_token_auth || beside.is_some_and(|caller| may_ask(caller, &server));
         let caller = Caller::McpToken { id: server.id, name: server.name, account_id: server.account_id };
@@ -181,13 +180,13 @@ impl Access {
     /// Which tools the caller's MCP server offers.
     pub fn mcp_config(&self, caller: &Caller) -> Option<McpConfig> {
         let Caller::McpToken { id, .. } = caller else { return None };
-        lock(&self.0.mcp_tokens).values().find(|known| known.id == *id).map(|known| known.config.clone())
+        self.0.uses.of_accounts.mcp_tokens().values().find(|known| known.id == *id).map(|known| known.config.clone())
     }
 
     /// Whether an MCP server still exists, hasn't expired, and nor has the API token that made it.
     pub(super) fn is_valid_mcp(&self, id: McpTokenId, now: Timestamp) -> bool {
         let made_by = {
-            let known = lock(&self.0.mcp_tokens);
+            let known = self.0.uses.of_accounts.mcp_tokens();
             let server = known.values().find(|known| known.id == id && known.is_valid(now));
             let Some(server) = server else { return false };
             server.made_by

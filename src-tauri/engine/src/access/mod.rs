@@ -2,6 +2,7 @@
 
 mod account_tokens;
 mod mcp_tokens;
+mod of_accounts;
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,6 @@ use relink_domain::{
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use self::{account_tokens::AccountTokens, mcp_tokens::McpTokens};
 use crate::{
     access_tokens::LAST_USE_RESOLUTION_MILLIS,
     clock::Clock,
@@ -34,6 +34,7 @@ use crate::{
     sync::lock,
     tasks::Tasks,
 };
+pub(crate) use of_accounts::TokensOfAccounts;
 
 /// The length of an API token and of the run's token, in characters.
 const LENGTH: usize = 43;
@@ -45,6 +46,7 @@ pub(crate) struct Dependencies {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
+    pub(crate) of_accounts: TokensOfAccounts,
 }
 
 /// API tokens. Clones share the same state.
@@ -58,8 +60,6 @@ struct Inner {
     known: Mutex<Vec<KnownToken>>,
     /// The hash of the run's own token.
     run_token: Mutex<Option<[u8; 32]>>,
-    account_tokens: Mutex<AccountTokens>,
-    mcp_tokens: Mutex<McpTokens>,
 }
 
 /// The part of an API token that is needed on each request.
@@ -89,13 +89,8 @@ impl Access {
     pub(crate) async fn open(uses: Dependencies) -> Result<Self> {
         let (all, servers) = uses.store.read(|c| Ok((api_tokens::all(c)?, mcp_rows::all(c)?))).await?;
         let known = all.into_iter().map(|(hash, token)| KnownToken::new(hash, &token)).collect();
-        Ok(Self(Arc::new(Inner {
-            uses,
-            known: Mutex::new(known),
-            run_token: Mutex::default(),
-            account_tokens: Mutex::default(),
-            mcp_tokens: Mutex::new(servers.into_iter().collect()),
-        })))
+        uses.of_accounts.mcp_tokens().extend(servers);
+        Ok(Self(Arc::new(Inner { uses, known: Mutex::new(known), run_token: Mutex::default() })))
     }
 
     /// Creates an API token. The token itself is returned only here.
@@ -164,7 +159,7 @@ impl Access {
         // Runs with the commit, even if the caller is cancelled.
         let forget = move |_: &bool| {
             lock(&access.0.known).retain(|known| known.id != id);
-            lock(&access.0.mcp_tokens).retain(|_, server| server.made_by != Some(id));
+            access.0.uses.of_accounts.mcp_tokens().retain(|_, server| server.made_by != Some(id));
         };
         let found = self.0.uses.store.write_then(write, forget).await?;
         if !found {

@@ -17,7 +17,13 @@ const CALLER: Caller = Caller::Person;
 async fn access() -> (Access, Clock) {
     let clock = Clock::set_to(START);
     let store = Store::in_memory().expect("opens");
-    let access = Access::open(Dependencies { store, clock: clock.clone(), tasks: Tasks::default() }).await;
+    let access = Access::open(Dependencies {
+        store,
+        clock: clock.clone(),
+        tasks: Tasks::default(),
+        of_accounts: TokensOfAccounts::default(),
+    })
+    .await;
     (access.expect("opens"), clock)
 }
 
@@ -43,7 +49,7 @@ async fn an_account_token_is_valid_for_15_minutes_and_for_one_account() {
     assert_eq!((access.authenticate(token.expose()), access.is_still_valid(&caller)), (None, false));
     // Making another one lets go of it.
     access.create_account_token(&CALLER, ACCOUNT, "acme").expect("made");
-    assert_eq!(lock(&access.0.account_tokens).len(), 1);
+    assert_eq!(access.0.uses.of_accounts.account_tokens().len(), 1);
 }
 
 #[tokio::test]
@@ -159,7 +165,13 @@ async fn a_token_keeps_its_limits_and_is_limited_only_to_what_exists() {
     let caller = access.authenticate(secret.expose()).expect("known");
     assert_eq!(caller.limits(), Some(&read_only));
     let store = access.0.uses.store.clone();
-    let reopened = Access::open(Dependencies { store, clock: Clock::set_to(START), tasks: Tasks::default() }).await;
+    let reopened = Access::open(Dependencies {
+        store,
+        clock: Clock::set_to(START),
+        tasks: Tasks::default(),
+        of_accounts: TokensOfAccounts::default(),
+    })
+    .await;
     let again = reopened.expect("opens").authenticate(secret.expose());
     assert_eq!(again.expect("known").limits(), Some(&read_only), "after a restart as well");
     let id = relink_domain::AccountId::from_uuid(Uuid::nil());
@@ -196,12 +208,19 @@ async fn a_tokens_last_use_is_recorded_once_a_minute() {
 /// An account with its definition, and the access that shares its store.
 async fn with_account() -> (Access, Clock, relink_domain::account::Account, Arc<Definition>) {
     let it = crate::testing::Services::new();
-    let accounts = it.accounts();
+    with_account_of(&it, &it.accounts()).await
+}
+
+async fn with_account_of(
+    it: &crate::testing::Services,
+    accounts: &crate::accounts::Accounts,
+) -> (Access, Clock, relink_domain::account::Account, Arc<Definition>) {
     let installed = it.install_sandbox("http://127.0.0.1:7418").await;
     let credential = NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None };
-    let id = it.connect(&accounts, &installed, credential).await;
+    let id = it.connect(accounts, &installed, credential).await;
     let account = accounts.load(id).await.expect("there");
-    let uses = Dependencies { store: it.store.clone(), clock: it.clock.clone(), tasks: Tasks::default() };
+    let of_accounts = it.of_accounts.clone();
+    let uses = Dependencies { store: it.store.clone(), clock: it.clock.clone(), tasks: Tasks::default(), of_accounts };
     let definition = accounts.definition(&CALLER, id).await.expect("there").expect("usable");
     (Access::open(uses).await.expect("opens"), it.clock.clone(), account, definition)
 }
@@ -241,7 +260,12 @@ async fn an_mcp_token_outlives_a_restart_and_no_api_token_that_made_it() {
         access.create_mcp_token(&maker, &account, &definition, server("agent", None)).await.expect("made");
     let (_, of_person) =
         access.create_mcp_token(&CALLER, &account, &definition, server("claude", None)).await.expect("made");
-    let uses = Dependencies { store: access.0.uses.store.clone(), clock: clock.clone(), tasks: Tasks::default() };
+    let uses = Dependencies {
+        store: access.0.uses.store.clone(),
+        clock: clock.clone(),
+        tasks: Tasks::default(),
+        of_accounts: TokensOfAccounts::default(),
+    };
     let again = Access::open(uses).await.expect("opens");
     for access in [&access, &again] {
         assert!(access.authenticate_mcp(of_maker.expose(), None).is_some());
@@ -250,4 +274,19 @@ async fn an_mcp_token_outlives_a_restart_and_no_api_token_that_made_it() {
     clock.advance_secs(300);
     assert_eq!(again.authenticate_mcp(of_maker.expose(), None), None);
     assert!(again.authenticate_mcp(of_person.expose(), None).is_some());
+}
+
+#[tokio::test]
+async fn the_tokens_of_an_account_end_when_it_is_deleted() {
+    let it = crate::testing::Services::new();
+    let accounts = it.accounts();
+    let (access, _, account, definition) = with_account_of(&it, &accounts).await;
+    let (_, server) =
+        access.create_mcp_token(&CALLER, &account, &definition, server("claude", None)).await.expect("made");
+    let own = access.create_account_token(&CALLER, account.id(), "sandbox").expect("made");
+    let callers = [access.authenticate_mcp(server.expose(), None), access.authenticate(own.expose())];
+    let callers = callers.map(|caller| caller.expect("valid"));
+    accounts.delete(&CALLER, account.id()).await.expect("deleted");
+    assert_eq!([access.authenticate_mcp(server.expose(), None), access.authenticate(own.expose())], [None, None]);
+    assert!(!access.is_still_valid(&callers[0]), "a request in flight learns of it too");
 }

@@ -1,5 +1,7 @@
 //! Changes that people and programs make to an account: rename, and what the API changes.
 
+use std::{ops::ControlFlow, sync::Arc};
+
 use relink_domain::{
     AccountId,
     account::{Account, AccountChange, Input},
@@ -8,6 +10,7 @@ use relink_domain::{
     merge::merge,
     name::{self, MAX_TENANT_ID},
 };
+use rusqlite::Transaction;
 use serde_json::{Map, Value};
 
 use super::{AccountView, Accounts};
@@ -15,8 +18,14 @@ use crate::{
     error::{Error, Result},
     keychain::Key,
     provider::{SECRET_VARIABLES, check_override, drop_credentials_in_context},
+    store::{
+        self, accounts,
+        integrations::{self, Installed},
+    },
 };
 
+/// How often a change is checked while what it is checked with changes.
+const MAX_TRIES: u32 = 4;
 /// The maximum length of an account's name, in characters.
 const MAX_NAME: usize = 200;
 
@@ -58,12 +67,34 @@ impl Accounts {
     /// override is checked strictly with the definition. If that changes an address, the account is marked.
     pub async fn update(&self, caller: &Caller, id: AccountId, mut change: AccountChange) -> Result<AccountView> {
         self.require(caller, id).await?;
+        let has_new_override = !change.integration_override.is_empty();
+        for _ in 0..MAX_TRIES {
+            let Some(checked) = self.checked(caller, id, &mut change).await? else { return self.view_of(id).await };
+            let input = Input::Change(Box::new(change.clone()));
+            let is_current = move |tx: &Transaction<'_>| {
+                Ok(if checked.is_current(tx)? { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            };
+            if self.commit_with(caller, id, input, is_current).await?.is_none() {
+                continue;
+            }
+            if has_new_override {
+                Box::pin(self.follow_origins(id)).await?;
+            }
+            return self.view_of(id).await;
+        }
+        let message = "The account or its integration was changed at the same time. Nothing was changed. Do it again.";
+        Err(Error::conflict("account_changed", message))
+    }
+
+    /// Checks a change, without the credentials in it. None if there is nothing to change.
+    async fn checked(&self, caller: &Caller, id: AccountId, change: &mut AccountChange) -> Result<Option<Checked>> {
         let account = self.load(id).await?;
+        let installed = self.installed_of(&account).ok();
         // Without a usable definition, only the keys that are always credentials are known.
         let provider = self.0.uses.providers.of(&account).ok();
         drop_credentials_in_context(&mut change.context, provider.as_deref());
         if change.is_empty() {
-            return self.view_of(id).await;
+            return Ok(None);
         }
         let changed = change.clone().applied_to(account.profile.clone());
         if !name::is_line(&changed.tenant_id, MAX_TENANT_ID) {
@@ -79,35 +110,61 @@ impl Accounts {
                 .map_err(|fault| Error::invalid_field("context_invalid", field, fault.to_string()))?;
         }
         if !change.integration_override.is_empty() {
-            self.check_override(caller, &account, &settings.integration_override)?;
+            let installed = installed.as_deref().ok_or_else(|| {
+                Error::not_found("installed integration", &account.profile.environment_integration_id)
+            })?;
+            check_own_override(caller, installed, &account, &settings.integration_override)?;
         }
-        let has_new_override = !change.integration_override.is_empty();
-        self.commit(caller, id, Input::Change(Box::new(change))).await?;
-        if has_new_override {
-            Box::pin(self.follow_origins(id)).await?;
-        }
-        self.view_of(id).await
+        Ok(Some(Checked { account, installed }))
     }
+}
 
-    fn check_override(&self, caller: &Caller, account: &Account, own: &Map<String, Value>) -> Result<()> {
-        const FIELD: &str = "integration_override";
-        let installed = self.installed_of(account)?;
-        let mut over = installed.r#override.clone();
-        merge(&mut over, own);
-        if !own.is_empty() {
-            let mut checked = check_override(caller, &installed, &over, FIELD)?;
-            let has_client_secret = FORMATS.into_iter().any(|format| checked.client_secrets.take(format).is_some());
-            if has_client_secret || own.contains_key(SECRET_VARIABLES) {
-                let message = "The override of an account holds no secrets. Set them in the override of its environment integration, \
-                               which keeps them in the keychain.";
-                return Err(Error::invalid_field("secret_in_override", FIELD, message));
-            }
-            if !checked.definition.methods().contains(&account.method()) {
-                let message = "With this override, the account's own way to sign in isn't offered any more.";
-                return Err(Error::invalid_field("override_invalid", FIELD, message));
-            }
-        }
-        Ok(())
+/// Strictly checks an account's own override, over that of its integration.
+fn check_own_override(
+    caller: &Caller,
+    installed: &Installed,
+    account: &Account,
+    own: &Map<String, Value>,
+) -> Result<()> {
+    const FIELD: &str = "integration_override";
+    if own.is_empty() {
+        return Ok(());
+    }
+    let mut over = installed.r#override.clone();
+    merge(&mut over, own);
+    let mut checked = check_override(caller, installed, &over, FIELD)?;
+    let has_client_secret = FORMATS.into_iter().any(|format| checked.client_secrets.take(format).is_some());
+    if has_client_secret || own.contains_key(SECRET_VARIABLES) {
+        let message = "The override of an account holds no secrets. Set them in the override of its environment integration, \
+                       which keeps them in the keychain.";
+        return Err(Error::invalid_field("secret_in_override", FIELD, message));
+    }
+    if !checked.definition.methods().contains(&account.method()) {
+        let message = "With this override, the account's own way to sign in isn't offered any more.";
+        return Err(Error::invalid_field("override_invalid", FIELD, message));
+    }
+    Ok(())
+}
+
+/// What a change was checked with.
+#[derive(Clone)]
+struct Checked {
+    account: Account,
+    installed: Option<Arc<Installed>>,
+}
+
+impl Checked {
+    /// Whether the change would be checked with the same now.
+    fn is_current(&self, tx: &Transaction<'_>) -> store::Result<bool> {
+        let parts = |account: &Account| {
+            let profile = &account.profile;
+            (account.method(), profile.context.clone(), profile.settings.clone())
+        };
+        let is_same =
+            accounts::get(tx, self.account.id())?.is_some_and(|account| parts(&account) == parts(&self.account));
+        let definition = |it: &Installed| (it.integration.document.clone(), it.r#override.clone());
+        let installed = integrations::installed(tx, self.account.profile.environment_integration_id)?;
+        Ok(is_same && installed.as_ref().map(definition) == self.installed.as_deref().map(definition))
     }
 }
 

@@ -34,8 +34,9 @@ pub(crate) use revocation::keep_for_revocations;
 pub use views::{AccountName, AccountPage, AccountView, PageQuery, TimelineQuery};
 
 use crate::{
-    access_tokens::AccessTokens, clock::Clock, hosts::Hosts, keychain::Keychain, orphans::Orphans, outbound::Outbound,
-    provider::Providers, schedule::RefreshSchedule, store::Store, sync::lock, tasks::Tasks,
+    access::TokensOfAccounts, access_tokens::AccessTokens, clock::Clock, hosts::Hosts, keychain::Keychain,
+    orphans::Orphans, outbound::Outbound, provider::Providers, schedule::RefreshSchedule, store::Store, sync::lock,
+    tasks::Tasks,
 };
 use names::AccountNames;
 use waits::Waits;
@@ -53,6 +54,7 @@ pub(crate) struct Dependencies {
     pub(crate) tokens: AccessTokens,
     pub(crate) schedule: Arc<RefreshSchedule>,
     pub(crate) hosts: Arc<Hosts>,
+    pub(crate) own_tokens: TokensOfAccounts,
 }
 
 /// Reads and changes accounts. Clones share the same state.
@@ -96,6 +98,7 @@ impl Accounts {
     fn forget(&self, account: AccountId) {
         self.0.names.remove(account);
         self.0.uses.tokens.forget(account);
+        self.0.uses.own_tokens.forget(account);
         self.0.uses.providers.forget_account(account);
         self.0.uses.schedule.remove(account);
         lock(&self.0.locks).remove(&account);

@@ -1,7 +1,8 @@
 use relink_domain::{
-    account::{Input, TimelineEvent},
+    account::{AccountChange, Input, TimelineEvent},
     failure::{Cause, Failure},
 };
+use serde_json::{Map, json};
 
 use crate::{
     store::outbox,
@@ -34,4 +35,23 @@ async fn a_commit_changes_the_account_with_its_timeline_events_and_schedule() {
     assert_eq!(events[0].payload["id"], id.to_string());
     let next = it.schedule.take_due(START).next.expect("it is tried again");
     assert!(next > START && next < START.plus_secs(600), "{next}");
+}
+
+#[tokio::test]
+async fn changes_that_are_made_at_the_same_time_are_checked_together() {
+    let it = Services::new();
+    let accounts = it.accounts();
+    let installed = it.install_sandbox(NOWHERE).await;
+    let id = it.connect(&accounts, &installed, SIGN_IN).await;
+    // A third of what a context may have, each.
+    let update = |key: &str| {
+        let context = Map::from_iter([(key.to_owned(), json!("x".repeat(90 << 10)))]);
+        let change = AccountChange { context, ..AccountChange::default() };
+        let accounts = accounts.clone();
+        async move { accounts.update(&PERSON, id, change).await.map(drop) }
+    };
+    let (a, b, c, d) = tokio::join!(update("a"), update("b"), update("c"), update("d"));
+    let refused = [a, b, c, d].into_iter().filter_map(Result::err).map(|error| error.code()).collect::<Vec<_>>();
+    let context = accounts.get(&PERSON, id).await.expect("there").account.profile.context;
+    assert_eq!((context.len(), refused), (2, vec!["context_invalid"; 2]), "together they are too long");
 }

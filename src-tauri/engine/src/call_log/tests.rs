@@ -60,7 +60,7 @@ impl Alone {
             tx.execute_batch(
                 "INSERT OR IGNORE INTO integration (id, name, built_in, version, document, created_at, updated_at)
                    VALUES ('i', 'acme', 0, 1, '{}', 0, 0);
-                 INSERT OR IGNORE INTO environment_integration VALUES ('e', 'i', 1, 1, '{}', 0, 0, '{}')",
+                 INSERT OR IGNORE INTO environment_integration VALUES ('e', 'i', 1, 1, '{}', 0, 0, '{}', 0)",
             )?;
             tx.execute(
                 "INSERT INTO integrated_account VALUES (?1, 'e', 't', '{}', 'active', NULL, 0, 0, NULL, 0, 0)",

@@ -9,9 +9,10 @@ use relink_domain::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Catalog, SANDBOX, install::changed, secrets::NewSecrets};
+use super::{Catalog, SANDBOX, install::changed, secrets::Written};
 use crate::{
     error::{Error, Result},
+    provider::NewSecrets,
     store::integrations::{Installed, Integration},
 };
 
@@ -50,11 +51,10 @@ impl Catalog {
             merge(&mut installed.r#override, &client);
             Ok(())
         };
-        let has_secret = secret.is_some();
+        let secrets = NewSecrets { client: secret, ..NewSecrets::default() };
         // Check the change before anything is written.
         changed(installed.clone(), &change)?;
-        let commit = self.change_installed(&installed, change, has_secret);
-        let secrets = NewSecrets { client: secret, ..NewSecrets::default() };
+        let commit = self.change_installed(&installed, change, Written::by(&secrets));
         let installed = self.write_secrets(&installed, false, secrets, commit).await?;
         tracing::info!(integration = name, ?caller, "its OAuth client was set");
         Ok(installed)
@@ -78,7 +78,7 @@ impl Catalog {
             installed.r#override.clone_from(&config);
             Ok(())
         };
-        self.change_installed(&installed, moved, false).await?;
+        self.change_installed(&installed, moved, Written::default()).await?;
         tracing::info!(base_url, ?caller, "the Sandbox's address was set");
         Ok(())
     }

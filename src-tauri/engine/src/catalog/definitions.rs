@@ -16,11 +16,12 @@ use super::{
     Catalog,
     documentation::rows_of_file,
     install::{announce, newly_installed, record_of},
-    secrets::{NewSecrets, bind_client_secret},
+    secrets::Written,
 };
 use crate::{
     error::{Error, Result},
     keychain::Key,
+    provider::NewSecrets,
     store::{
         StoreError, documentation,
         integrations::{self, Installed, Integration},
@@ -188,7 +189,8 @@ impl Catalog {
         let mut installed = newly_installed(record_of(&definition, id, document, false, now), now);
         installed.id = before.as_ref().map_or(installed.id, |before| before.id);
 
-        let (is_new, has_secret) = (before.is_none(), secret.is_some());
+        let secrets = NewSecrets { client: secret, ..NewSecrets::default() };
+        let (is_new, has_secret, written) = (before.is_none(), secrets.client.is_some(), Written::by(&secrets));
         let is_installed = !is_new || has_secret || installs == Installs::All;
         let (record, providers, environment) = (installed.clone(), self.0.providers.clone(), self.0.environment);
         let write = move |tx: &rusqlite::Transaction<'_>| {
@@ -211,10 +213,8 @@ impl Catalog {
                 integrations::install(tx, &record)?;
                 orphans::claim(tx, &Key::Integration(record.id).to_string())?;
             }
-            let mut installed = integrations::installed(tx, record.id)?;
-            if has_secret {
-                installed = installed.map(|installed| bind_client_secret(tx, installed)).transpose()?;
-            }
+            let installed = integrations::installed(tx, record.id)?;
+            let installed = installed.map(|installed| written.put_in_force(tx, installed)).transpose()?;
             if let Some(installed) = &installed {
                 let event = if is_new {
                     EventKind::EnvironmentIntegrationCreated
@@ -239,7 +239,6 @@ impl Catalog {
                 }
             })
         };
-        let secrets = NewSecrets { client: secret, ..NewSecrets::default() };
         let (integration, installed) = self.write_secrets(&installed, is_new, secrets, commit).await?;
         if let Some(installed) = &installed {
             self.follow_addresses(installed).await;

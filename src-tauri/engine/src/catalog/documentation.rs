@@ -4,6 +4,7 @@ use relink_domain::{
     DocumentationId, Timestamp,
     caller::Caller,
     integration::{DefinitionError, resources::check_documentation},
+    merge::merge,
 };
 use rusqlite::{Connection, Transaction};
 use serde_json::{Map, Value};
@@ -39,7 +40,7 @@ impl Catalog {
 
     pub async fn documentation_row(&self, _caller: &Caller, id: DocumentationId) -> Result<Documentation> {
         let found = self.0.store.read(move |c| documentation::get(c, id)).await?;
-        found.ok_or_else(|| Error::not_found("documentation", &id))
+        found.ok_or_else(|| unknown(id))
     }
 
     /// Adds a row. The content of a schema must be YAML.
@@ -51,7 +52,7 @@ impl Catalog {
         let row = Documentation { id, entity_type, entity_id, document, created_at: now, updated_at: now };
         self.write_documentation(caller, row, |tx, row| {
             documentation::put(tx, row)?;
-            Ok(Some(row.clone()))
+            Ok(Ok(row.clone()))
         })
         .await
     }
@@ -64,18 +65,16 @@ impl Catalog {
         change: Map<String, Value>,
     ) -> Result<Documentation> {
         let row = self.documentation_row(caller, id).await?;
-        let merged = |mut document: Map<String, Value>| {
-            relink_domain::merge::merge(&mut document, &change);
-            document
-        };
-        check(&merged(row.document.clone()))?;
-        let (now, change) = (self.0.clock.now(), change.clone());
+        let now = self.0.clock.now();
         self.write_documentation(caller, row, move |tx, row| {
-            let Some(mut row) = documentation::get(tx, row.id)? else { return Ok(None) };
-            relink_domain::merge::merge(&mut row.document, &change);
+            let Some(mut row) = documentation::get(tx, row.id)? else { return Ok(Err(unknown(row.id))) };
+            merge(&mut row.document, &change);
+            if let Err(refused) = check(&row.document) {
+                return Ok(Err(refused));
+            }
             row.updated_at = now;
             documentation::put(tx, &row)?;
-            Ok(Some(row))
+            Ok(Ok(row))
         })
         .await
     }
@@ -84,7 +83,7 @@ impl Catalog {
         let row = self.documentation_row(caller, id).await?;
         let delete = |tx: &Transaction<'_>, row: &Documentation| {
             documentation::delete(tx, row.id)?;
-            Ok(Some(row.clone()))
+            Ok(Ok(row.clone()))
         };
         self.write_documentation(caller, row, delete).await.map(drop)
     }
@@ -94,25 +93,33 @@ impl Catalog {
         &self,
         caller: &Caller,
         row: Documentation,
-        write: impl Fn(&Transaction<'_>, &Documentation) -> store::Result<Option<Documentation>> + Send + 'static,
+        write: impl Fn(&Transaction<'_>, &Documentation) -> store::Result<Result<Documentation>> + Send + 'static,
     ) -> Result<Documentation> {
-        let (id, entity_type, entity_id) = (row.id, row.entity_type, row.entity_id.clone());
         let written = move |tx: &Transaction<'_>| {
-            let Some(name) = name_of(tx, &row)? else { return Ok(Err(())) };
-            let row = write(tx, &row)?;
-            Ok(Ok((row, integrations::installed_named(tx, &name)?)))
+            let Some(name) = name_of(tx, &row)? else { return Ok(Err(entity_unknown(&row))) };
+            match write(tx, &row)? {
+                Ok(row) => Ok(Ok((row, integrations::installed_named(tx, &name)?))),
+                Err(refused) => Ok(Err(refused)),
+            }
         };
         let providers = self.0.providers.clone();
-        let publish = move |written: &std::result::Result<(Option<Documentation>, Option<Installed>), ()>| {
+        let publish = move |written: &Result<(Documentation, Option<Installed>)>| {
             written.iter().filter_map(|(_, installed)| installed.clone()).for_each(|it| providers.publish(it));
         };
-        let Ok((row, _)) = self.0.store.write_then(written, publish).await? else {
-            let message = format!("There is no {} with this id: {entity_id}", entity_type.as_str().replace('_', " "));
-            return Err(Error::invalid_field("entity_unknown", "entity_id", message));
-        };
-        tracing::info!(documentation = %id, entity = entity_id, ?caller, "documentation was changed");
-        row.ok_or_else(|| Error::not_found("documentation", &id))
+        let (row, _) = self.0.store.write_then(written, publish).await??;
+        tracing::info!(documentation = %row.id, entity = row.entity_id, ?caller, "documentation was changed");
+        Ok(row)
     }
+}
+
+fn unknown(id: DocumentationId) -> Error {
+    Error::not_found("documentation", &id)
+}
+
+fn entity_unknown(row: &Documentation) -> Error {
+    let kind = row.entity_type.as_str().replace('_', " ");
+    let message = format!("There is no {kind} with this id: {}", row.entity_id);
+    Error::invalid_field("entity_unknown", "entity_id", message)
 }
 
 /// The name of the integration that a row is about.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     Catalog, SANDBOX,
     overriding::{checked_override, secrets_of},
-    secrets::bind_client_secret,
+    secrets::Written,
 };
 use crate::{
     error::{Error, Result},
@@ -66,7 +66,7 @@ impl Catalog {
         let integration = known.ok_or_else(|| Error::not_found("integration", name))?;
         let new = newly_installed(integration, now);
         let secrets = secrets_of(caller, &new, change.r#override.as_ref())?;
-        let (environment, has_client_secret) = (self.0.environment, secrets.client.is_some());
+        let (environment, written) = (self.0.environment, Written::by(&secrets));
         let write = {
             let (mut new, change, caller) = (new.clone(), change.clone(), caller.clone());
             move |tx: &Transaction<'_>| {
@@ -82,7 +82,7 @@ impl Catalog {
                 }
                 integrations::install(tx, &new)?;
                 orphans::claim(tx, &Key::Integration(new.id).to_string())?;
-                let installed = if has_client_secret { bind_client_secret(tx, new)? } else { new };
+                let installed = written.put_in_force(tx, new)?;
                 announce(tx, EventKind::EnvironmentIntegrationCreated, &installed, environment, now)?;
                 Ok(Ok(installed))
             }
@@ -110,10 +110,10 @@ impl Catalog {
             return Err(Error::conflict("sandbox_override", message));
         }
         let secrets = secrets_of(caller, &installed, change.r#override.as_ref())?;
-        let has_client_secret = secrets.client.is_some();
+        let written = Written::by(&secrets);
         let changer = caller.clone();
         let apply = move |installed: &mut Installed| change.apply(&changer, installed);
-        let commit = self.change_installed(&installed, apply, has_client_secret);
+        let commit = self.change_installed(&installed, apply, written);
         let installed = self.write_secrets(&installed, false, secrets, commit).await?;
         tracing::info!(integration = installed.integration.name, ?caller, "its installation was changed");
         Ok(installed)
@@ -136,7 +136,7 @@ impl Catalog {
         &self,
         installed: &Installed,
         change: impl Fn(&mut Installed) -> Result<()> + Send + 'static,
-        has_new_client_secret: bool,
+        written: Written,
     ) -> Result<Installed> {
         let (id, now, environment) = (installed.id, self.0.clock.now(), self.0.environment);
         let providers = self.0.providers.clone();
@@ -148,9 +148,7 @@ impl Catalog {
             };
             installed.updated_at = now;
             integrations::install(tx, &installed)?;
-            if has_new_client_secret {
-                installed = bind_client_secret(tx, installed)?;
-            }
+            let installed = written.put_in_force(tx, installed)?;
             announce(tx, EventKind::EnvironmentIntegrationUpdated, &installed, environment, now)?;
             Ok(Some(Ok(installed)))
         };
@@ -213,6 +211,7 @@ pub(super) fn newly_installed(integration: Integration, now: Timestamp) -> Insta
         show_in_catalog: true,
         r#override: Map::new(),
         client_secret_origins: Origins::default(),
+        secrets_generation: 0,
         documentation: Vec::new(),
         created_at: now,
         updated_at: now,

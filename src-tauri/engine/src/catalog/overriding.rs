@@ -9,10 +9,9 @@ use relink_domain::{
 };
 use serde_json::{Map, Value};
 
-use super::secrets::NewSecrets;
 use crate::{
     error::{Error, Result},
-    provider::{SECRET_VARIABLES, check_override},
+    provider::{NewSecrets, SECRET_VARIABLES, check_override},
     store::integrations::Installed,
 };
 

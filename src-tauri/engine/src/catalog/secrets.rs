@@ -1,66 +1,57 @@
 //! Secrets of installed integrations, in the keychain.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use relink_domain::Secret;
 use rusqlite::Transaction;
 
 use super::Catalog;
 use crate::{
     error::Result,
     keychain::{Item, Key, KeychainError},
-    provider::{CLIENT_SECRET, Entry},
+    provider::{Entry, IntegrationSecrets, NewSecrets},
     store::{
         self,
         integrations::{self, Installed},
     },
 };
 
-/// The names of secret variables in the keychain's item, beside the client secret.
-const VARIABLE: &str = "variable:";
-
-/// Held while secrets are written and what belongs to them is committed: a change that fails restores what it found, which must not be
-/// older than what another one has written.
+/// Held while secrets are written and what belongs to them is committed, so that each change begins with what the one before has
+/// left.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Turn(Arc<tokio::sync::Mutex<()>>);
 
-/// What changes of an installed integration's secrets.
-#[derive(Debug, Default)]
-pub(super) struct NewSecrets {
-    /// `None`: the stored one stays.
-    pub(super) client: Option<Secret>,
-    /// All secret variables; `None`: they stay. One without a value keeps the stored one.
-    pub(super) variables: Option<BTreeMap<String, Option<Secret>>>,
+/// Which secrets were written to the keychain, to be put in force with the rest of their change.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Written {
+    any: bool,
+    client: bool,
 }
 
-impl NewSecrets {
-    const fn is_empty(&self) -> bool {
-        self.client.is_none() && self.variables.is_none()
+impl Written {
+    pub(super) const fn by(secrets: &NewSecrets) -> Self {
+        Self { any: !secrets.is_empty(), client: secrets.client.is_some() }
     }
 
-    fn apply(self, item: &mut Item) {
-        if let Some(secret) = self.client {
-            item.secrets.insert(CLIENT_SECRET.to_owned(), secret);
+    /// Puts them in force, and binds the client's to the addresses that are in force now.
+    pub(super) fn put_in_force(self, tx: &Transaction<'_>, mut installed: Installed) -> store::Result<Installed> {
+        if self.any {
+            installed.secrets_generation += 1;
+            integrations::put_secrets_in_force(tx, installed.id, installed.secrets_generation)?;
         }
-        let Some(variables) = self.variables else { return };
-        item.secrets.retain(|name, _| name.strip_prefix(VARIABLE).is_none_or(|name| variables.contains_key(name)));
-        let new = variables.into_iter().filter_map(|(name, secret)| Some((format!("{VARIABLE}{name}"), secret?)));
-        item.secrets.extend(new);
+        if self.client
+            && let Ok(provider) = Entry::compile(installed.clone()).provider
+        {
+            installed.client_secret_origins = provider.client_origins();
+            integrations::bind_client_secret(tx, installed.id, &installed.client_secret_origins)?;
+        }
+        Ok(installed)
     }
-}
-
-/// Binds the client secret that was written to the keychain just now to the addresses in force.
-pub(super) fn bind_client_secret(tx: &Transaction<'_>, mut installed: Installed) -> store::Result<Installed> {
-    if let Ok(provider) = Entry::compile(installed.clone()).provider {
-        installed.client_secret_origins = provider.client_origins();
-        integrations::bind_client_secret(tx, installed.id, &installed.client_secret_origins)?;
-    }
-    Ok(installed)
 }
 
 impl Catalog {
-    /// Writes new secrets, if there are any, then runs `commit`. The keychain is written first, so that nothing has
-    /// changed if it is locked. If the commit fails, the keychain item is restored.
+    /// Writes new secrets to the keychain, if there are any, then runs `commit`, which puts them in force
+    /// ([`Written::put_in_force`]). So nothing has changed if the keychain is locked. Until the commit, and if it fails, the former
+    /// secrets are in force.
     pub(super) async fn write_secrets<T>(
         &self,
         installed: &Installed,
@@ -79,23 +70,24 @@ impl Catalog {
             found => found?,
         };
         let _being_written = if is_new { Some(self.0.orphans.note_before_writing(key).await?) } else { None };
-        let mut item = before.clone().unwrap_or_default();
-        secrets.apply(&mut item);
+        let generation = self.0.providers.installed(installed.id).map_or(0, |latest| latest.secrets_generation);
+        let former = before.as_ref().map(|item| IntegrationSecrets::in_force(item, generation)).unwrap_or_default();
+        let staged = former.staged(secrets, generation + 1);
         let label = format!("Relink: client of {}", installed.label());
-        keychain.set(&key, &label, &item).await?;
+        keychain.set(&key, &label, &staged).await?;
         let committed = commit.await;
-        if committed.is_err() {
-            let restored = if let Some(item) = before {
-                keychain.set(&key, &label, &item).await
-            } else {
-                let deleted = keychain.delete(&key).await;
-                self.0.providers.forget_client_secret(installed.id);
-                deleted
-            };
-            if let Err(error) = restored {
-                let integration = &installed.integration.name;
-                tracing::warn!(integration, "its secrets could not be restored: {error}");
-            }
+        // What fails from here on leaves only secrets that aren't in force.
+        let settle = async |item: Option<Item>| match item {
+            Some(item) => keychain.set(&key, &label, &item).await,
+            None => keychain.delete(&key).await,
+        };
+        let settled = match &committed {
+            Ok(_) => settle(Some(IntegrationSecrets::settled(staged))).await,
+            Err(_) => settle(before).await,
+        };
+        if let Err(error) = settled {
+            let integration = &installed.integration.name;
+            tracing::warn!(integration, "secrets that are no longer in force stay in the keychain: {error}");
         }
         committed
     }

@@ -10,6 +10,8 @@ use crate::{
     testing::{PERSON, Services},
 };
 
+mod documentation;
+mod secrets;
 mod uninstall;
 
 const ACME: &str = r#"{"name": "acme", "config": {"label": "Acme", "base_url": "https://api.acme.example",

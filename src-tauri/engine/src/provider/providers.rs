@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::{
     Provider,
     own::OwnProviders,
+    secrets::IntegrationSecrets,
     snapshot::{Entry, Snapshot},
 };
 use crate::{
@@ -28,8 +29,8 @@ use crate::{
     sync::lock,
 };
 
-/// Name of the client secret in an installed integration's keychain item.
-pub(crate) const CLIENT_SECRET: &str = "client_secret";
+/// How often secrets are read that are changed at the same time.
+const MAX_READS: u32 = 4;
 
 /// The installed integrations with their compiled definitions and client secrets. Clones share the same state.
 #[derive(Debug, Clone)]
@@ -121,22 +122,19 @@ impl Providers {
 
     /// The integration's OAuth client secret; `None` if it has none that may be sent to this provider's addresses.
     pub(crate) async fn client_secret(&self, provider: &Provider) -> Result<Option<Secret>, KeychainError> {
-        if self.client_secret_moved(provider).is_some() {
-            return Ok(None);
-        }
-        self.stored_client_secret(provider).await
+        let (secret, latest) = self.stored_client_secret(provider).await?;
+        Ok(secret.filter(|_| client_secret_moved(&latest, provider).is_none()))
     }
 
-    /// The address that the client secret in the keychain may not be sent to. Decided by the latest state: the provider may
-    /// be that of a sign-in that began before the integration was changed. After its removal, it is as it was then.
-    fn client_secret_moved(&self, provider: &Provider) -> Option<MovedAddress> {
-        let latest = self.installed(provider.id()).unwrap_or_else(|| Arc::clone(&provider.installed));
-        latest.client_secret_origins.moved_to(&provider.client_origins(), provider.moved_from())
+    /// The integration as it is now: the provider may be that of a sign-in that began before it was changed. After its removal, it
+    /// is as it was then.
+    fn latest(&self, provider: &Provider) -> Arc<Installed> {
+        self.installed(provider.id()).unwrap_or_else(|| Arc::clone(&provider.installed))
     }
 
     /// What the person must do because the client secret in the keychain was given for other addresses.
     pub(crate) async fn client_secret_to_enter_again(&self, provider: &Provider) -> Option<String> {
-        let moved = self.client_secret_moved(provider)?;
+        let moved = client_secret_moved(&self.latest(provider), provider)?;
         if !self.has_stored_client_secret(provider).await {
             return None;
         }
@@ -150,14 +148,38 @@ impl Providers {
         ))
     }
 
-    async fn stored_client_secret(&self, provider: &Provider) -> Result<Option<Secret>, KeychainError> {
+    /// The client secret, whether it may be sent to this provider's addresses or not, and the integration that it belongs to.
+    async fn stored_client_secret(
+        &self,
+        provider: &Provider,
+    ) -> Result<(Option<Secret>, Arc<Installed>), KeychainError> {
         match provider.definition.oauth2().map(|oauth2| oauth2.client_secret) {
             Some(ClientSecretNeed::Required | ClientSecretNeed::Optional) => {}
-            Some(ClientSecretNeed::Empty) => return Ok(Some(Secret::new(""))),
-            Some(ClientSecretNeed::Never) | None => return Ok(None),
+            Some(ClientSecretNeed::Empty) => return Ok((Some(Secret::new("")), self.latest(provider))),
+            Some(ClientSecretNeed::Never) | None => return Ok((None, self.latest(provider))),
         }
-        let item = self.0.keychain.get(&Key::Integration(provider.id())).await?;
-        Ok(item.and_then(|mut item| item.secrets.remove(CLIENT_SECRET)))
+        let (secrets, latest) = self.secrets(provider).await?;
+        Ok((secrets.client().cloned(), latest))
+    }
+
+    /// The integration's secrets, and the integration as it is while they are in force.
+    pub(crate) async fn secrets(
+        &self,
+        provider: &Provider,
+    ) -> Result<(IntegrationSecrets, Arc<Installed>), KeychainError> {
+        let key = Key::Integration(provider.id());
+        let mut reads = 0;
+        loop {
+            let item = self.0.keychain.get(&key).await?;
+            // Read after the keychain: what was written there before is either in force, or has the former ones beside it.
+            let latest = self.latest(provider);
+            let Some(item) = item else { return Ok((IntegrationSecrets::default(), latest)) };
+            reads += 1;
+            // A change was committed meanwhile, so the keychain has newer ones.
+            if item.generation >= latest.secrets_generation || reads == MAX_READS {
+                return Ok((IntegrationSecrets::in_force(&item, latest.secrets_generation), latest));
+            }
+        }
     }
 
     /// What is missing for a sign-in with this method, and what to do about it. `None`: nothing is known to be missing.
@@ -178,7 +200,7 @@ impl Providers {
         let known = KnownSecrets::default();
         // Also one that may not be sent to this provider any more.
         let known = match self.stored_client_secret(provider).await {
-            Ok(secret) => known.and(&secret),
+            Ok((secret, _)) => known.and(&secret),
             Err(_) => known.incomplete(),
         };
         let Some(account) = account else { return known };
@@ -197,11 +219,11 @@ impl Providers {
             return true;
         }
         match self.stored_client_secret(provider).await {
-            Ok(Some(_)) => {
+            Ok((Some(_), _)) => {
                 lock(&self.0.with_secret).insert(provider.id());
                 true
             }
-            Ok(None) => false,
+            Ok((None, _)) => false,
             Err(_) => true,
         }
     }
@@ -210,4 +232,9 @@ impl Providers {
     pub(crate) fn forget_client_secret(&self, id: EnvironmentIntegrationId) {
         lock(&self.0.with_secret).remove(&id);
     }
+}
+
+/// The address that the client secret in the keychain may not be sent to.
+fn client_secret_moved(latest: &Installed, provider: &Provider) -> Option<MovedAddress> {
+    latest.client_secret_origins.moved_to(&provider.client_origins(), provider.moved_from())
 }

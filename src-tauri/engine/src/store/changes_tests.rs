@@ -32,7 +32,7 @@ fn add_timeline_event(tx: &Transaction<'_>) -> Result<()> {
 
 const INSTALL: &str = "INSERT INTO integration (id, name, built_in, version, document, created_at, updated_at)
        VALUES ('i', 'acme', 0, 1, '{}', 0, 0);
-     INSERT INTO environment_integration VALUES ('e', 'i', 1, 1, '{}', 0, 0, '{}')";
+     INSERT INTO environment_integration VALUES ('e', 'i', 1, 1, '{}', 0, 0, '{}', 0)";
 
 fn upsert_account(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
     tx.execute(

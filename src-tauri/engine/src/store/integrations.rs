@@ -72,6 +72,9 @@ pub struct Installed {
     pub r#override: Map<String, Value>,
     /// The addresses that its client secret was given for. Set only by [`bind_client_secret`].
     pub client_secret_origins: Origins,
+    /// Which secrets of the keychain's item are in force. Set only by [`put_secrets_in_force`].
+    #[serde(default)]
+    pub secrets_generation: u64,
     /// The rows of documentation of this installation, oldest first. Nothing here writes them.
     #[serde(default)]
     pub documentation: Vec<Value>,
@@ -93,7 +96,7 @@ impl Installed {
 
 const INTEGRATION: &str = "i.id, i.name, i.built_in, i.version, i.checker_version, i.document, i.created_at, i.updated_at,
      (SELECT json_group_array(json(document)) FROM (SELECT document FROM documentation WHERE entity_id = i.id ORDER BY id))";
-const INSTALLED: &str = "e.id, e.is_enabled, e.show_in_catalog, e.override, e.created_at, e.updated_at, e.client_secret_origins,
+const INSTALLED: &str = "e.id, e.is_enabled, e.show_in_catalog, e.override, e.created_at, e.updated_at, e.client_secret_origins, e.secrets_generation,
      (SELECT json_group_array(json(document)) FROM (SELECT document FROM documentation WHERE entity_id = e.id ORDER BY id))";
 /// The place of the first column of [`INSTALLED`] after those of [`INTEGRATION`].
 const FIRST_OF_INSTALLED: usize = 9;
@@ -123,7 +126,8 @@ fn installed_row(row: &Row<'_>) -> rusqlite::Result<Installed> {
         created_at: Timestamp::from_millis(row.get(FIRST + 4)?),
         updated_at: Timestamp::from_millis(row.get(FIRST + 5)?),
         client_secret_origins: document(row.get_ref(FIRST + 6)?.as_str()?)?,
-        documentation: document(row.get_ref(FIRST + 7)?.as_str()?)?,
+        secrets_generation: row.get::<_, i64>(FIRST + 7)?.cast_unsigned(),
+        documentation: document(row.get_ref(FIRST + 8)?.as_str()?)?,
     })
 }
 
@@ -252,6 +256,19 @@ pub fn bind_client_secret(
     tx.execute(
         "UPDATE environment_integration SET client_secret_origins = ?2 WHERE id = ?1",
         params![installed_id.to_string(), serde_json::to_string(origins)?],
+    )?;
+    Ok(())
+}
+
+/// Records that the secrets with this generation are in force from now on.
+pub fn put_secrets_in_force(
+    tx: &Transaction<'_>,
+    installed_id: EnvironmentIntegrationId,
+    generation: u64,
+) -> Result<()> {
+    tx.execute(
+        "UPDATE environment_integration SET secrets_generation = ?2 WHERE id = ?1",
+        params![installed_id.to_string(), generation.cast_signed()],
     )?;
     Ok(())
 }
