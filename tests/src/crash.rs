@@ -7,6 +7,9 @@
 //! - Were events delivered, and incomplete keychain items removed?
 //! - Which of the two sign-ins is in force, and is the link used up if and only if it is the new one?
 
+mod point;
+mod steps;
+
 use std::collections::HashSet;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,7 +17,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
+pub use self::point::Point;
+use self::steps::{WITH_STEPS, with_steps};
 use crate::{
+    canary::Canaries,
     provider::Provider,
     receiver::{Delivery, Receiver},
     relink::{DEADLINE, POLL_INTERVAL, Relink},
@@ -23,64 +29,6 @@ use crate::{
 
 /// How providers treat a reused refresh token.
 pub const ROTATIONS: [&str; 3] = ["rotate", "grace", "strict"];
-
-/// The crash points, by their names in the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Point {
-    /// The intent is committed; no request was sent.
-    RefreshIntent,
-    /// The provider has responded; nothing is stored yet.
-    RefreshAnswered,
-    /// The new refresh token is in the keychain; the database isn't updated yet.
-    RefreshKept,
-    /// Everything is committed.
-    RefreshCommitted,
-    /// A replacement item is about to be written to the keychain.
-    ReplaceIntent,
-    /// The replacement is in the keychain; the database isn't updated yet.
-    ReplaceKept,
-    /// A new account's item is in the keychain; the database doesn't know the account.
-    ConnectKept,
-    /// A delivery is about to be sent.
-    DeliverySending,
-    /// The receiver has responded to a delivery; the database isn't updated yet.
-    DeliveryAnswered,
-}
-
-impl Point {
-    pub const ALL: &[Self] = &[
-        Self::RefreshIntent,
-        Self::RefreshAnswered,
-        Self::RefreshKept,
-        Self::RefreshCommitted,
-        Self::ReplaceIntent,
-        Self::ReplaceKept,
-        Self::ConnectKept,
-        Self::DeliverySending,
-        Self::DeliveryAnswered,
-    ];
-
-    pub fn named(name: &str) -> Result<Self> {
-        let found = Self::ALL.iter().find(|point| point.name() == name);
-        let all = || Self::ALL.iter().map(|point| point.name()).collect::<Vec<_>>().join(", ");
-        found.copied().with_context(|| format!("there is no crash point {name:?}; the crash points are {}", all()))
-    }
-
-    /// Its name in the code.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RefreshIntent => "refresh-intent",
-            Self::RefreshAnswered => "refresh-answered",
-            Self::RefreshKept => "refresh-kept",
-            Self::RefreshCommitted => "refresh-committed",
-            Self::ReplaceIntent => "replace-intent",
-            Self::ReplaceKept => "replace-kept",
-            Self::ConnectKept => "connect-kept",
-            Self::DeliverySending => "delivery-sending",
-            Self::DeliveryAnswered => "delivery-answered",
-        }
-    }
-}
 
 /// The results of the rounds.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +95,7 @@ impl Harness {
         let receiver = Receiver::start().await?;
         let relink = Relink::start(&session).await?;
         let account = provider.connect(&relink).await?;
+        relink.post("/relink/integrations", json!({ "text": with_steps(&provider)? })).await?;
         // An event that no other step of a round causes.
         let tokens_only = json!({ "target_url": receiver.url(), "event_types": ["api_token:created"] });
         relink.post("/webhook", tokens_only).await?;
@@ -192,6 +141,9 @@ impl Harness {
             Point::DeliverySending => self.check_delivered(&relink, &state_before, (deliveries, 0)).await?,
             Point::DeliveryAnswered => self.check_delivered(&relink, &state_before, (deliveries, 1)).await?,
             Point::ConnectKept => self.check_reconnected(&relink, &state_before).await?,
+            Point::StepsBegin | Point::StepsRan | Point::StepsCommitted => {
+                self.check_onboarded(&relink, &state_before).await?
+            }
             Point::RefreshIntent | Point::RefreshAnswered | Point::RefreshKept | Point::RefreshCommitted => {
                 self.works(&relink).await?
             }
@@ -210,7 +162,9 @@ impl Harness {
             Point::ReplaceIntent | Point::ReplaceKept => {
                 Some(relink.magic_link(json!({ "integrated_account_id": self.account })).await?)
             }
-            Point::ConnectKept => Some(relink.magic_link(json!({ "tenant_id": "another" })).await?),
+            Point::ConnectKept | Point::StepsBegin | Point::StepsRan | Point::StepsCommitted => {
+                Some(relink.magic_link(json!({ "tenant_id": "another" })).await?)
+            }
             Point::RefreshIntent
             | Point::RefreshAnswered
             | Point::RefreshKept
@@ -241,6 +195,9 @@ impl Harness {
             }
             Point::ReplaceIntent | Point::ReplaceKept | Point::ConnectKept => {
                 self.provider.complete_link(relink, state_before.link()?).await
+            }
+            Point::StepsBegin | Point::StepsRan | Point::StepsCommitted => {
+                self.provider.complete(relink, state_before.link()?, WITH_STEPS, &mut Canaries::default()).await
             }
             Point::DeliverySending | Point::DeliveryAnswered => {
                 relink.post("/relink/api-tokens", json!({ "name": "crash" })).await?;

@@ -98,7 +98,14 @@ impl Provider {
         self.complete(relink, link, NAME, canaries).await
     }
 
-    async fn complete(&self, relink: &Relink, link: &str, integration: &str, canaries: &mut Canaries) -> Result<Value> {
+    /// [`Provider::complete_link_recording`], for an integration with another name that signs in here.
+    pub(crate) async fn complete(
+        &self,
+        relink: &Relink,
+        link: &str,
+        integration: &str,
+        canaries: &mut Canaries,
+    ) -> Result<Value> {
         sign_in::complete_link(&self.client, relink, link, integration, canaries).await
     }
 

@@ -60,14 +60,15 @@ function flowResult(flow: Flow, session: Session | null): LinkResult | null {
     };
   }
   if (flow.phase !== 'failed' || !error) return null;
-  const account = error.error_type === 'validation_error' ? session?.account : null;
+  const account =
+    error.integrated_account_id ?? (error.error_type === 'validation_error' ? session?.account?.id : null);
   return {
     is_truto: true,
     result: 'error',
     error: errorText(error),
     error_type: error.error_type,
     integration,
-    ...(account ? { integrated_account_id: account.id } : {}),
+    ...(account ? { integrated_account_id: account } : {}),
   };
 }
 

@@ -195,7 +195,7 @@ step: FlowStep | null, question: IdentityQuestion | null, outcome: FlowOutcome |
 
 export type FlowPhase = "waiting" | "returned" | "working" | "question" | "succeeded" | "failed";
 
-export type FlowStep = "exchanging" | "checking" | "saving";
+export type FlowStep = "exchanging" | "checking" | "saving" | "onboarding";
 
 /**
  * The user signed in with another identity than before.
@@ -278,12 +278,16 @@ provider_message: string | null, error_type: FlowErrorType,
 /**
  * The form field with the error.
  */
-field: string | null, };
+field: string | null, 
+/**
+ * The account whose steps failed. It exists: the sign-in was saved.
+ */
+integrated_account_id: string | null, };
 
 /**
  * Truto's kinds of connection errors.
  */
-export type FlowErrorType = "connection_error" | "validation_error";
+export type FlowErrorType = "connection_error" | "validation_error" | "post_install_error";
 
 /**
  * What a person confirms whose browser didn't begin the flow that the provider returned to.

@@ -18,6 +18,8 @@ export type Commands = {
   /** Checks with one call to the provider whether the account works. */
   check: [arguments: { id: AccountId }, output: CheckResult];
   refresh: [arguments: { id: AccountId }, output: Account];
+  /** Runs the integration's steps again and waits for their end. If one fails, the account says so. */
+  run_steps: [arguments: { id: AccountId }, output: Account];
   rename: [arguments: { id: AccountId, name: string }, output: Account];
   delete_account: [arguments: { id: AccountId }, output: DeletedAccount];
   /** Silences reminders about the account until tomorrow or, where Relink detects that, until the machine is

@@ -5,6 +5,7 @@ import {
   connectSession,
   denied,
   mismatch,
+  stepFailed,
   github,
   hubspot,
   question,
@@ -218,6 +219,15 @@ const states: Record<string, () => Promise<unknown>> = {
     await page.getByRole('button', { name: 'Copied' }).waitFor();
     const copied = () => page.evaluate(() => navigator.clipboard.readText());
     await expect.poll(copied).toBe('app.relink.desktop:/oauth/callback/github');
+  },
+  'failed-step': async () => {
+    const page = await moved(stepFailed, 'A setup step for GitHub failed');
+    await page.getByText('The account is in Relink, where its steps can be run again.').waitFor();
+    expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0);
+  },
+  'setting-up': async () => {
+    const page = await moved({ phase: 'working', step: 'onboarding' }, 'Connecting GitHub…');
+    await page.getByText('Setting up the connection with GitHub').first().waitFor();
   },
   'failed-return-page': async () => {
     const page = await openWaiting();

@@ -172,6 +172,25 @@ export const denied: Partial<Flow> = {
     provider_message: null,
     error_type: 'connection_error',
     field: null,
+    integrated_account_id: null,
+  },
+};
+
+/** The sign-in is saved; a step that follows it failed. */
+export const stepFailed: Partial<Flow> = {
+  phase: 'failed',
+  error: {
+    code: 'post_install_error',
+    title: 'A setup step for GitHub failed',
+    message:
+      'The sign-in was saved, but a step that the integration runs after it failed. GitHub answered 500: The index is being rebuilt.',
+    hint: 'Look at what the step says. When that is solved, run the steps again.',
+    copy: null,
+    provider_code: null,
+    provider_message: null,
+    error_type: 'post_install_error',
+    field: null,
+    integrated_account_id: '0193',
   },
 };
 
@@ -188,5 +207,6 @@ export const mismatch: Partial<Flow> = {
     provider_message: 'The redirect_uri is not associated with this application.',
     error_type: 'connection_error',
     field: null,
+    integrated_account_id: null,
   },
 };

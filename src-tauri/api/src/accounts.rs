@@ -18,7 +18,7 @@ use crate::{
     call_waits::CallWaits,
     error::{ApiError, ApiResult},
     listing::{Paging, Place},
-    openapi::{BodyErrors, Conflict, NotFound, ProviderErrors, QueryErrors, Routes},
+    openapi::{BodyErrors, Conflict, NotFound, ProviderErrors, QueryErrors, Routes, StepErrors},
     path::{Id, PathId},
     query::{Query, invalid},
 };
@@ -29,6 +29,7 @@ pub(crate) fn routes() -> Routes {
         .with(Permission::ReadAccounts, routes!(show))
         .with(Permission::ChangeAccounts, routes!(delete))
         .with(Permission::UseAccounts, routes!(refresh_credentials))
+        .with(Permission::UseAccounts, routes!(run_post_install_actions))
         .with(Permission::UseAccounts, routes!(create_token))
         .with(Permission::ReadOwnAccount, routes!(show_own))
         .with(Permission::ReadAccounts, routes!(rows))
@@ -162,6 +163,26 @@ async fn refresh_credentials(
     Body(account): Body<ById>,
 ) -> ApiResult<Success> {
     api.engine.refresher().refresh(&caller, account_id(&account.id)?).await?;
+    Ok(Json(Success::YES))
+}
+
+/// Run an account's connect steps again
+///
+/// The actions `post_install` and `validation` of its integration. The answer comes when they have ended.
+#[utoipa::path(
+    post,
+    path = "/integrated-account/run-post-install-actions",
+    operation_id = "run_post_install_actions",
+    tag = "Accounts",
+    request_body = ById,
+    responses((status = 200, description = "They passed", body = Success), BodyErrors, NotFound, Conflict, ProviderErrors, StepErrors),
+)]
+async fn run_post_install_actions(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Body(account): Body<ById>,
+) -> ApiResult<Success> {
+    api.engine.onboarding().run_again(&caller, account_id(&account.id)?).await?;
     Ok(Json(Success::YES))
 }
 

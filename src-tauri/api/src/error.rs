@@ -132,6 +132,11 @@ impl From<Error> for ApiError {
 /// error of the provider is 502, which they retry.
 fn status_of(error: &Error) -> StatusCode {
     match (error.category(), error) {
+        // What the provider answered, or else that a step can't do what it should.
+        (_, Error::Step { status, .. }) => {
+            let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+            status.filter(|status| status.as_u16() >= 400).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY)
+        }
         (_, Error::Provider { failure, next_try, .. }) => match Verdict::for_failure(failure, *next_try) {
             Verdict::NeedsPerson | Verdict::NeedsClient => StatusCode::UNAUTHORIZED,
             Verdict::Retrying if failure.cause == Cause::RateLimited => StatusCode::TOO_MANY_REQUESTS,

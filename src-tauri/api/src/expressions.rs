@@ -13,12 +13,32 @@ use serde_json::{
 #[derive(Clone, Default)]
 pub(crate) struct Jsonata(Engines);
 
-impl Expressions for Jsonata {
-    async fn evaluate(&self, expression: &str, input: Value) -> Result<Option<Value>, ExpressionError> {
-        let input = to_raw_value(&input).map_err(|error| not_json(&error))?;
-        let result = self.0.eval(Arc::from(expression), Some(input), Bindings::default(), Limits::default()).await;
+impl Jsonata {
+    /// Like [`Expressions::evaluate`], with values that the expression sees as `$name`.
+    pub(crate) async fn evaluate_with(
+        &self,
+        expression: &str,
+        input: &Value,
+        bound: &[(&str, &Value)],
+    ) -> Result<Option<Value>, ExpressionError> {
+        let raw = |value: &Value| to_raw_value(value).map_err(|error| not_json(&error));
+        let bindings = bound.iter().map(|(name, value)| Ok(((*name).to_owned(), raw(value)?)));
+        let bindings = Bindings::new(bindings.collect::<Result<Vec<_>, ExpressionError>>()?);
+        let result = self.0.eval(Arc::from(expression), Some(raw(input)?), bindings, Limits::default()).await;
         let read = |result: Box<RawValue>| serde_json::from_str(result.get()).map_err(|error| not_json(&error));
         result.map_err(explain)?.map(read).transpose()
+    }
+
+    /// Checks an expression's syntax and the names in it, of which `bound` have a value.
+    pub(crate) async fn check(&self, expression: &str, bound: &[&str]) -> Result<(), ExpressionError> {
+        let names = bound.iter().map(|name| (*name).to_owned()).collect();
+        self.0.check(Arc::from(expression), names, Limits::default()).await.map_err(explain)
+    }
+}
+
+impl Expressions for Jsonata {
+    async fn evaluate(&self, expression: &str, input: Value) -> Result<Option<Value>, ExpressionError> {
+        self.evaluate_with(expression, &input, &[]).await
     }
 }
 

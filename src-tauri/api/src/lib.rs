@@ -65,6 +65,7 @@ mod server;
 #[cfg(unix)]
 mod socket;
 mod status;
+mod steps;
 mod tokens;
 mod tools;
 mod ui;
@@ -85,7 +86,7 @@ use std::{
 
 use relink_calls::{Calls, Upstream};
 use relink_domain::caller::Caller;
-use relink_engine::Engine;
+use relink_engine::{Engine, StepRunner};
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -189,6 +190,8 @@ pub struct Serving {
     sandbox_runner: SandboxRunner,
     redirect_test: RedirectTest,
     local_calls: LocalCalls,
+    /// Makes the requests of steps for as long as this lives.
+    _steps: Arc<dyn StepRunner>,
     discovery: Arc<Discovery>,
 }
 
@@ -236,6 +239,8 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         stopping: stopping.clone(),
         openapi_json: &OPENAPI_JSON,
     });
+    let steps = steps::runner(state.clone());
+    engine.onboarding().set_runner(&Caller::Internal, &steps);
     let local_calls = LocalCalls::new(state.clone());
     let service = router::service(state);
     let socket = serve_on_socket(&mut tasks, &data_dir, &service, &stopping);
@@ -260,7 +265,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
             server::run(listener, service, stop, bounds).await;
         }
     });
-    Ok(Serving { port, stopping, tasks, sandbox_runner, redirect_test, local_calls, discovery })
+    Ok(Serving { port, stopping, tasks, sandbox_runner, redirect_test, local_calls, _steps: steps, discovery })
 }
 
 fn set_engine_port(engine: &Engine, state: &PortState) {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::{
+    Json,
     body::Body,
     extract::{FromRequest, Request},
     http::{Method, StatusCode, Uri},
@@ -12,6 +13,7 @@ use http_body_util::BodyExt;
 use relink_calls::{BaseError, BuildError, Called, MethodCall, MethodError, MethodTarget, Parameters};
 use relink_domain::{AccountId, call::CallRoute, caller::Caller, integration::resources::Verb};
 use relink_engine::Error;
+use serde_json::{Value, json};
 
 use crate::{
     ApiState, call_error,
@@ -26,6 +28,9 @@ use crate::{
     waiting::{wait_of, waited},
     withdrawn::until_withdrawn,
 };
+
+/// Bytes of a body that an action is run with.
+const MAX_ACTION_BODY: usize = 1 << 20;
 
 /// A request to one of the routes.
 pub(crate) struct Call {
@@ -50,11 +55,62 @@ impl Call {
         call(&api, &caller, request, MethodTarget::Named { resource, method, id }).await
     }
 
+    /// Runs an action of the definition (contract section 4.8), and answers with the result of its last step.
+    pub(crate) async fn action(self, name: &str) -> Response {
+        let Self { api, caller, request } = self;
+        let uri = sent_uri(&request);
+        let parameters = Parameters::read(uri.query().unwrap_or_default());
+        let account = match account_of(&caller, &parameters) {
+            Ok(account) => account,
+            Err(error) => return error.into_response(),
+        };
+        let key = match Key::of(account, request.method(), uri.path(), request.headers()) {
+            Ok(key) => key,
+            Err(error) => return error.into_response(),
+        };
+        let (kept, now, name) = (api.idempotency.clone(), api.engine.now(), name.to_owned());
+        let run = run_action(api.clone(), caller.clone(), (account, parameters), name, request);
+        let Some(key) = key else { return run.await };
+        if let Err(error) = api.engine.accounts().get(&caller, account).await {
+            return ApiError::from(error).into_response();
+        }
+        kept.once(key, now, run).await
+    }
+
     /// Calls what follows `/custom` in the request's path.
     pub(crate) async fn custom(self) -> Response {
         let Self { api, caller, request } = self;
         let (uri, verb) = (sent_uri(&request), verb_of(request.method()));
         call(&api, &caller, request, MethodTarget::Custom { verb, path: below(uri.path(), "/custom") }).await
+    }
+}
+
+async fn run_action(
+    api: ApiState,
+    caller: Caller,
+    (account, parameters): (AccountId, Parameters),
+    name: String,
+    request: Request,
+) -> Response {
+    let body = match axum::body::to_bytes(request.into_body(), MAX_ACTION_BODY).await {
+        Ok(bytes) if bytes.trim_ascii().is_empty() => Value::Null,
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(body) => body,
+            Err(error) => {
+                let message = format!("The body isn't JSON: {error}.");
+                return ApiError::bad_request("body_not_json", &message).into_response();
+            }
+        },
+        Err(_) => {
+            let message = "The body is longer than 1 MiB, or the connection ended early.";
+            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_long", message).into_response();
+        }
+    };
+    let onboarding = api.engine.onboarding();
+    let asked = (parameters.forwarded, body);
+    match Box::pin(onboarding.run_action(&caller, account, &name, asked)).await {
+        Ok(result) => Json(json!({ "result": result })).into_response(),
+        Err(error) => ApiError::from(error).into_response(),
     }
 }
 
@@ -91,7 +147,7 @@ async fn make(
     let uri = sent_uri(&request);
     let (route, prefix) = match target {
         MethodTarget::Named { .. } => (CallRoute::Proxy, "/proxy"),
-        MethodTarget::Custom { .. } => (CallRoute::Custom, "/custom"),
+        MethodTarget::Custom { .. } | MethodTarget::Step { .. } => (CallRoute::Custom, "/custom"),
     };
     // The method of a definition is what the path says.
     let sent = (route == CallRoute::Custom).then(Arc::<OnceLock<Called>>::default);
@@ -180,7 +236,7 @@ fn account_of(caller: &Caller, parameters: &Parameters) -> Result<AccountId, Api
 }
 
 /// Why there is no answer of the provider.
-fn explain(error: MethodError<Error>) -> ApiError {
+pub(crate) fn explain(error: MethodError<Error>) -> ApiError {
     let bad_gateway = |code: &str, message: &str| ApiError::new(StatusCode::BAD_GATEWAY, code, message);
     let message = error.to_string();
     let conflict = |code: &str| ApiError::new(StatusCode::CONFLICT, code, &message);
@@ -194,6 +250,7 @@ fn explain(error: MethodError<Error>) -> ApiError {
             let message = format!("The resource {resource:?} has no method {method:?}. {}", listed("methods", &known));
             ApiError::new(StatusCode::NOT_FOUND, "method_not_found", &message)
         }
+        MethodError::NoStep { .. } => ApiError::new(StatusCode::NOT_FOUND, "step_not_found", &message),
         MethodError::MethodConfig(error) => {
             ApiError::bad_request("method_config_invalid", &format!("methodConfig can't be used: {error}."))
         }

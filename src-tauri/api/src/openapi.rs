@@ -214,6 +214,8 @@ error_responses! {
     NotFound: "404" "Not found.";
     /// Responses of routes that can be in conflict with the current state.
     Conflict: "409" "The request conflicts with the current state.";
+    /// Responses of routes that run steps.
+    StepErrors: "422" "A step of the integration failed: `code` is `post_install_error` or `validation_error`.";
     /// Responses of routes that call the provider.
     ProviderErrors:
         "400" "The request isn't valid.",

@@ -9,6 +9,9 @@ use crate::{
     openapi::{Conflict, NotFound, ProviderErrors, Routes},
 };
 
+/// In place of a resource: what is run is an action.
+const ACTIONS: &str = "_";
+
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .with(Permission::CallMethods, routes!(list, create, update_one, delete_one))
@@ -81,7 +84,8 @@ async fn get(Path((resource, id)): Path<(String, String)>, call: Call) -> Respon
 
 /// Run a method by its name
 ///
-/// Any method that the integration's definition has for the resource.
+/// Any method that the integration's definition has for the resource. With `_` in place of the resource, an action of the definition:
+/// `{"result"}` is what its last step gave.
 #[utoipa::path(
     post,
     path = "/proxy/{resource}/{*id_or_method}",
@@ -97,6 +101,9 @@ async fn get(Path((resource, id)): Path<(String, String)>, call: Call) -> Respon
     responses((status = "default", description = "The provider's data."), NotFound, Conflict, ProviderErrors),
 )]
 async fn run(Path((resource, method)): Path<(String, String)>, call: Call) -> Response {
+    if resource == ACTIONS {
+        return call.action(&method).await;
+    }
     call.named(&resource, &method, None).await
 }
 

@@ -6,7 +6,7 @@ use relink_contract::{
     window::{Account, AccountContext, CheckResult},
 };
 use relink_domain::{AccountId, Timestamp, caller::Caller};
-use relink_engine::{AccountView, Filter};
+use relink_engine::{AccountView, Error, Filter};
 
 use crate::{App, Result, error_view};
 
@@ -42,6 +42,14 @@ impl App {
     pub async fn refresh(&self, id: AccountId) -> Result<Account> {
         let view = self.0.engine.refresher().refresh(&Caller::Person, id).await.map_err(error_view)?;
         self.with_reminder(&view).await
+    }
+
+    /// Runs the steps again that the account's integration runs after a sign-in.
+    pub async fn run_steps(&self, id: AccountId) -> Result<Account> {
+        match self.0.engine.onboarding().run_again(&Caller::Person, id).await {
+            Ok(_) | Err(Error::Step { .. }) => self.account(id).await,
+            Err(error) => Err(error_view(error)),
+        }
     }
 
     pub async fn rename(&self, id: AccountId, name: String) -> Result<Account> {

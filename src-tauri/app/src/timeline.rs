@@ -115,6 +115,7 @@ fn facts(event: &TimelineEvent) -> Vec<Fact> {
         }
         TimelineEvent::CallbackRefused { code, .. } => vec![fact("Code", code)],
         TimelineEvent::Connected { .. }
+        | TimelineEvent::StepsBegun
         | TimelineEvent::Activated
         | TimelineEvent::Refreshed { .. }
         | TimelineEvent::Deferred { .. }

@@ -109,6 +109,11 @@ pub(crate) enum Command {
         /// Account ID, its beginning, or the account's name.
         id: String,
     },
+    /// Run the steps again that an account's integration runs after a sign-in.
+    RunSteps {
+        /// Account ID, its beginning, or the account's name.
+        id: String,
+    },
     /// Rename an account.
     Rename {
         /// Account ID, its beginning, or the account's name.

@@ -1,7 +1,7 @@
 //! Tests of an account's JSON.
 
 use relink_domain::{
-    account::{AccountState, Attempt, Identity, Profile, Renewal, Renewing},
+    account::{AccountState, Attempt, Credential, Identity, Profile, Renewal, Renewing, Trouble, Verdict},
     failure::{Cause, Failure},
     schedule::TokenLifetime,
 };
@@ -70,6 +70,8 @@ fn refused() -> Account {
         state: AccountState::Failing { credential, trouble },
         replacement: None,
         refusal_announced_at: None,
+        onboarding: None,
+        last_action_run: None,
     }
 }
 

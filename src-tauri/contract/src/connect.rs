@@ -232,6 +232,8 @@ pub enum FlowStep {
     Checking,
     /// Saving the credentials in the keychain.
     Saving,
+    /// Running the integration's own steps. The account exists by now.
+    Onboarding,
 }
 
 /// The user signed in with another identity than before.
@@ -354,6 +356,10 @@ pub struct FlowError {
     /// The form field with the error.
     #[schema(required)]
     pub field: Option<String>,
+    /// The account whose steps failed. It exists: the sign-in was saved.
+    #[schema(required)]
+    #[ts(type = "string | null")]
+    pub integrated_account_id: Option<AccountId>,
 }
 
 /// Truto's kinds of connection errors.
@@ -362,6 +368,8 @@ pub struct FlowError {
 pub enum FlowErrorType {
     /// An error of the provider or the network.
     ConnectionError,
-    /// The credentials or the callback are invalid.
+    /// The credentials or the callback are invalid, or the integration's `validation` didn't pass.
     ValidationError,
+    /// A step of the integration's `post_install` failed.
+    PostInstallError,
 }

@@ -252,6 +252,16 @@ causes! {
         "{provider}'s address changed",
         "The integration's addresses aren't those any more that this account was connected at. Relink has sent nothing to the new ones.",
         "If you trust the new address, reauthorize the connection.";
+    /// A step of the integration's action `post_install` failed (contract section 4.8).
+    PostInstallFailed = "post_install_error", Terminal, false,
+        "A setup step for {provider} failed",
+        "The sign-in was saved, but a step that the integration runs after it failed.",
+        "Look at what the step says. When that is solved, run the steps again.";
+    /// The integration's action `validation` failed, or said no (contract section 4.8).
+    ValidationFailed = "validation_error", Terminal, false,
+        "{provider}'s check of this connection failed",
+        "The sign-in was saved, but the check that the integration makes after it didn't pass.",
+        "Look at what the check says. When that is solved, run the steps again, or reauthorize the connection.";
     /// The account's item is gone from the keychain.
     CredentialMissing = "credential_missing", Terminal, false,
         "The sign-in is gone from the keychain",
@@ -286,6 +296,9 @@ pub struct Failure {
     /// Which address changed, for [`Cause::OriginChanged`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Box<MovedAddress>>,
+    /// What the step says that failed, for [`Cause::PostInstallFailed`] and [`Cause::ValidationFailed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_error: Option<String>,
     /// The body of a token endpoint's response, without secrets: what a call that needs the token is answered with (contract
     /// section 6).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -303,6 +316,7 @@ impl Failure {
             retry_after_secs: None,
             missing_scopes: Vec::new(),
             moved: None,
+            step_error: None,
             body: None,
         }
     }
@@ -340,6 +354,9 @@ impl Failure {
             let title = moved.title(provider);
             let message = format!("{title} {}. Relink has sent nothing there.", moved.change());
             return Explanation { title, message, ..explanation };
+        }
+        if let Some(error) = &self.step_error {
+            return Explanation { message: format!("{} {error}", explanation.message), ..explanation };
         }
         if !self.missing_scopes.is_empty() {
             let message = format!("{} It lacks: {}.", explanation.message, self.missing_scopes.join(", "));

@@ -84,6 +84,7 @@ pub(crate) const fn condition_after(timeline_event: &TimelineEvent, before: Cond
         TimelineEvent::RefreshFailed { next_try: Some(_), .. }
         | TimelineEvent::OriginRestored { next_try: Some(_) } => Condition::Retrying,
         TimelineEvent::RefreshFailed { next_try: None, .. }
+        | TimelineEvent::StepsBegun
         | TimelineEvent::StepFailed { .. }
         | TimelineEvent::Unauthorized { .. }
         | TimelineEvent::IntegrationUnusable { .. }

@@ -22,6 +22,12 @@ pub(crate) enum CrashPoint {
     ReplaceKept,
     /// A new account's item is in the keychain; the database only has it as an orphan.
     ConnectKept,
+    /// The connect steps of an account are open; nothing of the next action was sent.
+    StepsBegin,
+    /// An action has run; its end isn't stored yet.
+    StepsRan,
+    /// The action's end is committed.
+    StepsCommitted,
     /// A delivery is about to be sent.
     DeliverySending,
     /// The receiver has responded to a delivery; the database isn't updated yet.
@@ -39,6 +45,9 @@ impl CrashPoint {
             Self::ReplaceIntent => "replace-intent",
             Self::ReplaceKept => "replace-kept",
             Self::ConnectKept => "connect-kept",
+            Self::StepsBegin => "steps-begin",
+            Self::StepsRan => "steps-ran",
+            Self::StepsCommitted => "steps-committed",
             Self::DeliverySending => "delivery-sending",
             Self::DeliveryAnswered => "delivery-answered",
         }

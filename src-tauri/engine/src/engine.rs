@@ -1,5 +1,7 @@
 //! The engine: builds the components, starts and stops them.
 
+mod components;
+
 use std::{
     fs, io,
     path::PathBuf,
@@ -27,6 +29,7 @@ use crate::{
     hosts::Hosts,
     keychain::{Keychain, KeychainState, KeychainStatus},
     network::{self, Network},
+    onboarding::{self, Onboarding},
     organization::Organization,
     orphans::{self, Orphans},
     outbound::Outbound,
@@ -37,6 +40,7 @@ use crate::{
     refresher::{self, Refresher},
     retention::{self, Retention},
     schedule::RefreshSchedule,
+    step_runner::StepRunners,
     store::{Changes, Opened, Store, StoreError, settings},
     tasks::Tasks,
     unfinished::Unfinished,
@@ -97,6 +101,7 @@ struct Inner {
     refresher: Refresher,
     recovery: Recovery,
     connections: Connections,
+    onboarding: Onboarding,
     outbox: Outbox,
     access: Access,
     call_log: CallLog,
@@ -136,7 +141,8 @@ impl Engine {
         let of_accounts = TokensOfAccounts::default();
         let schedule = Arc::new(RefreshSchedule::default());
         let hosts = Arc::new(Hosts::default());
-        let unfinished = Unfinished::default();
+        let (unfinished, connecting) = (Unfinished::default(), Unfinished::default());
+        let runners = StepRunners::default();
         let providers = Providers::new(keychain.clone(), address.clone());
 
         let orphans = Orphans::new(orphans::Dependencies {
@@ -158,6 +164,7 @@ impl Engine {
             schedule: Arc::clone(&schedule),
             hosts: Arc::clone(&hosts),
             own_tokens: of_accounts.clone(),
+            connecting: connecting.clone(),
         });
         let catalog = Catalog::open(catalog::Dependencies {
             store: store.clone(),
@@ -167,6 +174,7 @@ impl Engine {
             providers: providers.clone(),
             accounts: accounts.clone(),
             environment,
+            runners: runners.clone(),
         })
         .await?;
         let refresher = Refresher::new(refresher::Dependencies {
@@ -191,6 +199,16 @@ impl Engine {
             schedule,
             unfinished: unfinished.clone(),
         });
+        let onboarding = Onboarding::new(onboarding::Dependencies {
+            store: store.clone(),
+            keychain: keychain.clone(),
+            tasks: tasks.clone(),
+            providers: providers.clone(),
+            accounts: accounts.clone(),
+            tokens: tokens.clone(),
+            connecting,
+            runners,
+        });
         let connections = Connections::new(connections::Dependencies {
             store: store.clone(),
             keychain: keychain.clone(),
@@ -202,6 +220,7 @@ impl Engine {
             orphans: orphans.clone(),
             unfinished,
             tokens,
+            onboarding: onboarding.clone(),
             address: address.clone(),
             takes_deep_links,
         });
@@ -248,6 +267,7 @@ impl Engine {
             refresher,
             recovery,
             connections,
+            onboarding,
             outbox,
             access,
             call_log,
@@ -277,6 +297,7 @@ impl Engine {
         inner.orphans.start();
         inner.accounts.start();
         inner.connections.start();
+        inner.onboarding.start();
         inner.refresher.start();
         inner.outbox.start();
         inner.call_log.start();
@@ -299,42 +320,6 @@ impl Engine {
             Ok(Err(error)) => tracing::info!("the write-ahead log is merged at the next start: {error}"),
             Err(_) => tracing::warn!("the disk doesn't answer; the write-ahead log is merged at the next start"),
         }
-    }
-
-    pub fn accounts(&self) -> &Accounts {
-        &self.0.accounts
-    }
-
-    pub fn refresher(&self) -> &Refresher {
-        &self.0.refresher
-    }
-
-    pub fn connections(&self) -> &Connections {
-        &self.0.connections
-    }
-
-    pub fn catalog(&self) -> &Catalog {
-        &self.0.catalog
-    }
-
-    pub fn outbox(&self) -> &Outbox {
-        &self.0.outbox
-    }
-
-    pub fn access(&self) -> &Access {
-        &self.0.access
-    }
-
-    pub fn call_log(&self) -> &CallLog {
-        &self.0.call_log
-    }
-
-    pub fn documents(&self) -> &Documents {
-        &self.0.documents
-    }
-
-    pub fn organization(&self) -> &Organization {
-        &self.0.organization
     }
 
     /// The one environment of this installation.

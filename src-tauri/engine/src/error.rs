@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use relink_domain::{
     Timestamp,
-    account::{Rejected, Verdict},
+    account::{ConnectStep, Rejected, Verdict},
     callback::CallbackError,
     failure::{Explanation, Failure},
     link::LinkError,
@@ -75,6 +75,20 @@ pub enum Error {
     Undelivered {
         /// What happened, and what the target said.
         message: String,
+    },
+    /// A step of an action failed.
+    #[error("{message}")]
+    Step {
+        /// The stable code.
+        code: &'static str,
+        title: String,
+        /// What the step says.
+        message: String,
+        hint: String,
+        /// Which connect step it is part of, if it is one.
+        failed: Option<ConnectStep>,
+        /// The status of the provider's answer, if there was one.
+        status: Option<u16>,
     },
     /// The operating system reported an error.
     #[error("{0}")]
@@ -167,7 +181,10 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "not_found",
-            Self::Invalid { code, .. } | Self::Conflict { code, .. } | Self::CallbackRefused { code, .. } => code,
+            Self::Invalid { code, .. }
+            | Self::Conflict { code, .. }
+            | Self::CallbackRefused { code, .. }
+            | Self::Step { code, .. } => code,
             Self::Forbidden(_) => "forbidden",
             Self::TokenEnded => "token_ended",
             Self::Link { refused } => refused.code(),
@@ -180,6 +197,8 @@ impl Error {
             Self::Rejected(Rejected::BeingReplaced) => "being_replaced",
             Self::Rejected(Rejected::OriginChanged) => "origin_changed",
             Self::Rejected(Rejected::StepsDone) => "steps_done",
+            Self::Rejected(Rejected::StepsRunning) => "steps_running",
+            Self::Rejected(Rejected::NeedsPerson) => "needs_person",
             Self::Keychain(error) => error.code(),
             Self::Store(_) => "store",
             Self::Deferred => "deferred",
@@ -196,7 +215,7 @@ impl Error {
             | Self::Rejected(Rejected::NotRenewing) => Category::BadRequest,
             Self::Forbidden(_) | Self::TokenEnded => Category::Forbidden,
             Self::Conflict { .. } | Self::Rejected(_) => Category::Conflict,
-            Self::Provider { .. } | Self::Undelivered { .. } => Category::Provider,
+            Self::Provider { .. } | Self::Undelivered { .. } | Self::Step { .. } => Category::Provider,
             Self::Keychain(_) | Self::Deferred | Self::Stopping => Category::Unavailable,
             Self::Store(_) => Category::Internal,
         }
@@ -206,6 +225,7 @@ impl Error {
     pub fn title(&self) -> String {
         match self {
             Self::Provider { words, .. } => words.title.clone(),
+            Self::Step { title, .. } => title.clone(),
             Self::Link { refused } => refused.to_string(),
             Self::Keychain(_) => "The keychain isn't available".into(),
             Self::CallbackRefused { .. } | Self::Callback(_) => "This sign-in can't be completed".into(),
@@ -226,6 +246,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Provider { words, .. } => Some(words.hint.clone()),
+            Self::Step { hint, .. } => Some(hint.clone()),
             Self::Forbidden(refusal) => Some(refusal.hint()),
             Self::TokenEnded => Some("Create another one: relink api-token create NAME".into()),
             Self::Link { refused } => Some(refused.hint().into()),

@@ -22,6 +22,7 @@ pub mod keychain;
 pub mod many_accounts;
 mod network;
 mod oauth;
+mod onboarding;
 mod organization;
 mod orphans;
 mod outbound;
@@ -34,6 +35,7 @@ mod refresher;
 mod retention;
 mod schedule;
 mod scheduler;
+mod step_runner;
 mod store;
 mod sync;
 mod tasks;
@@ -52,6 +54,7 @@ pub use connections::{BeginFlow, BegunFlow, Connections, NewLink, OpenedIn, Take
 pub use documents::Documents;
 pub use engine::{Engine, Options, StartError};
 pub use error::{Category, Error};
+pub use onboarding::Onboarding;
 pub use organization::{Organization, Team, TeamChange};
 #[cfg(feature = "test-support")]
 pub use outbound::DEADLINE as OUTBOUND_DEADLINE;
@@ -59,6 +62,7 @@ pub use outbox::{DeliveryDetails, NewWebhook, Outbox, WebhookChange};
 pub use provider::{PreparedAccount, Refusal};
 pub use random::random_token;
 pub use refresher::{CheckReport, Refresher};
+pub use step_runner::{RunnerFuture, StepCall, StepError, StepRunner, StepScope};
 pub use store::{
     ChangeSet, ChangedAccounts, Changes, StoreError,
     api_tokens::ApiToken,

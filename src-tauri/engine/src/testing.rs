@@ -30,10 +30,12 @@ use crate::{
     connections::{self, Connections},
     hosts::Hosts,
     keychain::{Item, Key, Keychain, MemoryKeychain},
+    onboarding::{self, Onboarding},
     orphans::{self, Orphans},
     outbound::Outbound,
     provider::{Providers, REFRESH_TOKEN},
     schedule::RefreshSchedule,
+    step_runner::StepRunners,
     store::{
         self, Store,
         integrations::{self, Installed, Integration},
@@ -69,6 +71,8 @@ pub(crate) struct Services {
     pub(crate) hosts: Arc<Hosts>,
     pub(crate) unfinished: Unfinished,
     pub(crate) of_accounts: TokensOfAccounts,
+    pub(crate) connecting: Unfinished,
+    pub(crate) runners: StepRunners,
 }
 
 impl Services {
@@ -98,6 +102,8 @@ impl Services {
             hosts: Arc::default(),
             unfinished: Unfinished::default(),
             of_accounts: TokensOfAccounts::default(),
+            connecting: Unfinished::default(),
+            runners: StepRunners::default(),
         }
     }
 
@@ -120,6 +126,7 @@ impl Services {
             schedule: Arc::clone(&self.schedule),
             hosts: Arc::clone(&self.hosts),
             own_tokens: self.of_accounts.clone(),
+            connecting: self.connecting.clone(),
         })
     }
 
@@ -132,8 +139,22 @@ impl Services {
             providers: self.providers.clone(),
             accounts: accounts.clone(),
             environment: self.environment,
+            runners: self.runners.clone(),
         });
         opening.await.expect("opens")
+    }
+
+    pub(crate) fn onboarding(&self, accounts: &Accounts) -> Onboarding {
+        Onboarding::new(onboarding::Dependencies {
+            store: self.store.clone(),
+            keychain: self.keychain.clone(),
+            tasks: self.tasks.clone(),
+            providers: self.providers.clone(),
+            accounts: accounts.clone(),
+            tokens: self.tokens.clone(),
+            connecting: self.connecting.clone(),
+            runners: self.runners.clone(),
+        })
     }
 
     pub(crate) fn connections(&self, accounts: &Accounts, takes_deep_links: bool) -> Connections {
@@ -148,6 +169,7 @@ impl Services {
             orphans: self.orphans.clone(),
             unfinished: self.unfinished.clone(),
             tokens: self.tokens.clone(),
+            onboarding: self.onboarding(accounts),
             address: self.address.clone(),
             takes_deep_links,
         })

@@ -42,6 +42,19 @@ export function needsPerson({ verdict, status }: Account): boolean {
   return status === 'validation_error' || status === 'post_install_error';
 }
 
+/** Whether a step failed that the integration runs after a sign-in: the sign-in itself is good. */
+export function failedStep({ problem, status }: Account): boolean {
+  return (
+    status !== 'active' && (problem?.code === 'post_install_error' || problem?.code === 'validation_error')
+  );
+}
+
+/** What the badge of an account says that needs its person. */
+export function callToAction(account: Account): string {
+  if (account.verdict === 'needs_client') return 'Set up OAuth';
+  return failedStep(account) ? 'Setup failed' : 'Reauthorize';
+}
+
 /** The second line of a row in the list. */
 export function secondLine(account: Account, now: number): string {
   const label = account.integration_label;

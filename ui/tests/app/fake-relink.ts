@@ -111,6 +111,7 @@ export class FakeRelink {
     try_call: () => this.tried,
     check: ({ id }) => ({ outcome: 'accepted', account: this.find(id) }),
     refresh: ({ id }) => this.find(id),
+    run_steps: ({ id }) => this.find(id),
     rename: ({ id, name }) => {
       const renamed = { ...this.find(id), name };
       this.accounts = this.accounts.map((each) => (each.id === id ? renamed : each));

@@ -130,6 +130,37 @@ it('says that OAuth needs setting up, and opens the integration', async () => {
   await page.getByRole('heading', { level: 2, name: 'GitHub' }).waitFor();
 });
 
+it('says which step failed after a sign-in, and runs the steps again', async () => {
+  const relink = relinkWithAccounts();
+  const failed = revoked('1', {
+    status: 'post_install_error',
+    problem: {
+      code: 'post_install_error',
+      title: 'A setup step for GitHub failed',
+      message:
+        'The sign-in was saved, but a step that the integration runs after it failed. GitHub answered 500: The index is being rebuilt.',
+      hint: 'Look at what the step says. When that is solved, run the steps again.',
+      http_status: null,
+      provider_code: null,
+      provider_message: null,
+      occurred_at: at(3),
+    },
+  });
+  relink.accounts = [failed];
+  relink.handlers.run_steps = () => (relink.accounts = [account('1')])[0]!;
+  app = await openWindow(relink);
+  const { page } = app;
+  await page.getByRole('definition').getByText('Setup failed').waitFor();
+  await page.getByRole('alert').getByText('The index is being rebuilt.').waitFor();
+  expect(await page.getByRole('button', { name: 'Remind me later' }).count()).toBe(0);
+  await inspect(app, 'setup-failed');
+  await inspectLargeText(app, 'setup-failed');
+  await page.getByRole('button', { name: 'Run the steps again' }).click();
+  await expect.poll(() => relink.invocations.some(({ command }) => command === 'run_steps')).toBe(true);
+  await app.changed('accounts');
+  await page.getByRole('button', { name: 'Run the steps again' }).waitFor({ state: 'detached' });
+});
+
 it('says when it will remind, and mentions unlocking only where Relink notices it', async () => {
   const relink = relinkWithAccounts();
   relink.accounts = [revoked('2', { remind_at: at(-20 * 60 - 30) })];

@@ -145,6 +145,7 @@ pub(super) const TABLE: &[(Who, &str)] = &[
     (Who::Full, "DELETE /integrated-account/{id}"),
     (Who::Full, "POST /integrated-account/bulk-delete"),
     (Who::Program, "POST /integrated-account/refresh-credentials"),
+    (Who::Program, "POST /integrated-account/run-post-install-actions"),
     (Who::Program, "POST /integrated-account/token"),
     (Who::Account, "GET /integrated-account/me"),
     (Who::Account, "PATCH /integrated-account/me"),

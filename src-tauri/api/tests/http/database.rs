@@ -31,7 +31,9 @@ async fn no_response_repeats_what_the_database_says() {
     let body = |path: &str| match path {
         "/link-token" => json!({ "tenant_id": "acme-1" }),
         "/webhook" => json!({ "target_url": "https://example.com/hook" }),
-        "/webhook/test" | "/integrated-account/refresh-credentials" => json!({ "id": account }),
+        "/webhook/test"
+        | "/integrated-account/refresh-credentials"
+        | "/integrated-account/run-post-install-actions" => json!({ "id": account }),
         "/integrated-account/{id}" => json!({ "context": { "a": 1 } }),
         "/environment-integration" => json!({ "integration_id": account }),
         "/relink/api-tokens" => json!({ "name": "agent" }),

@@ -76,7 +76,9 @@ fn class_of(method: &Method, path: &str, permission: &str) -> Class {
             |path, id| (path.to_owned(), json!({ "integrated_account_id": id }))
         }
         "/integrated-account/bulk-delete" => |path, id| (path.to_owned(), json!({ "ids": [id] })),
-        "/integrated-account/refresh-credentials" => |path, id| (path.to_owned(), json!({ "id": id })),
+        "/integrated-account/refresh-credentials" | "/integrated-account/run-post-install-actions" => {
+            |path, id| (path.to_owned(), json!({ "id": id }))
+        }
         "/relink/timeline" => |path, id| (format!("{path}?account={id}"), Value::Null),
         "/relink/accounts/{id}/rename" => |path, id| (path.replace("{id}", id), json!({ "name": "renamed" })),
         "/integrated-account/{id}" => |path, id| (path.replace("{id}", id), json!({ "context": { "a": 1 } })),

@@ -24,6 +24,7 @@ mod limits;
 mod lists;
 mod mcp;
 mod observed;
+mod onboarding;
 mod open_calls;
 mod openapi;
 mod organization;

@@ -50,6 +50,8 @@ pub struct MethodCall<'a> {
 pub enum MethodTarget<'a> {
     /// A method of the definition, by name.
     Named { resource: &'a str, method: &'a str, id: Option<&'a str> },
+    /// The request of a step of the definition's action, by its place.
+    Step { action: &'a str, step: usize },
     /// A path below the integration's base URL, percent-encoded as it was sent: empty, or it begins with a slash. A `methodConfig` in
     /// the body says more.
     Custom { verb: Verb, path: &'a str },
@@ -66,6 +68,9 @@ pub enum MethodError<E> {
     /// With the methods that there are.
     #[error("{resource:?} has no method {method:?}")]
     NoMethod { resource: String, method: String, known: Vec<String> },
+    /// The definition has changed meanwhile.
+    #[error("the action {action:?} has no request at step {step} any more")]
+    NoStep { action: String, step: usize },
     #[error(transparent)]
     MethodConfig(#[from] DefinitionError),
     /// With the placeholder. A caller's own method names a secret, other than to authorize the call.

@@ -78,6 +78,7 @@ impl<A: Accounts> Calls<A> {
         // What can be refused is, before anything of the body is read.
         let named = match target {
             MethodTarget::Named { resource, method, .. } => Some(named(account.definition(), resource, method)?),
+            MethodTarget::Step { action, step } => Some(of_step(account.definition(), action, step)?),
             MethodTarget::Custom { .. } => None,
         };
         if account.is_sandbox() && named.is_some_and(|method| is_write(target, method)) {
@@ -103,6 +104,10 @@ impl<A: Accounts> Calls<A> {
                 }
                 (Cow::Borrowed(method), Raw::default(), callers_body(method, &headers, bytes)?)
             }
+            MethodTarget::Step { action, step } => {
+                let method = of_step(account.definition(), action, step)?;
+                (Cow::Borrowed(method), Raw::default(), callers_body(method, &headers, bytes)?)
+            }
             MethodTarget::Custom { verb, path } => {
                 let (custom, body) = Custom::read(&account, (verb, path), &headers, bytes)?;
                 let query = (!custom.has_config).then_some(parameters.as_sent.as_str());
@@ -121,7 +126,7 @@ impl<A: Accounts> Calls<A> {
         let accepted_coding = coding::acceptable(&headers);
         let (name, record) = match target {
             MethodTarget::Named { resource, method, id } => (Some((resource, method)), id),
-            MethodTarget::Custom { .. } => (None, None),
+            MethodTarget::Step { .. } | MethodTarget::Custom { .. } => (None, None),
         };
         let run = Run {
             method: &method,
@@ -133,12 +138,12 @@ impl<A: Accounts> Calls<A> {
             body,
             headers: match target {
                 MethodTarget::Custom { .. } => of_custom_call(headers, &method),
-                MethodTarget::Named { .. } => HeaderMap::new(),
+                MethodTarget::Named { .. } | MethodTarget::Step { .. } => HeaderMap::new(),
             },
             accepted_coding,
         };
         let outline = run.outline(&account, asked.as_ref().is_ok_and(Asked::is_later_page))?;
-        if let (MethodTarget::Custom { .. }, Some(called)) = (target, called) {
+        if let (MethodTarget::Custom { .. } | MethodTarget::Step { .. }, Some(called)) = (target, called) {
             called.get_or_init(|| Called::new(&outline));
         }
         let (asked, base) = (asked?, account.base_of(&method).map_err(BuildError::Base)?);
@@ -182,11 +187,17 @@ fn named<'d, E>(definition: &'d Definition, resource: &str, method: &str) -> Res
     })
 }
 
+fn of_step<'d, E>(definition: &'d Definition, action: &str, step: usize) -> Result<&'d Method, E> {
+    let found = definition.actions().request(action, step);
+    found.ok_or_else(|| MethodError::NoStep { action: action.to_owned(), step })
+}
+
 /// Signs the cursors of a target's lists.
 fn seal(key: CursorKey, account: AccountId, target: MethodTarget<'_>) -> Seal {
     let account = account.to_string();
     match target {
         MethodTarget::Named { resource, method, .. } => Seal::new(key, &[&account, "proxy", resource, method]),
+        MethodTarget::Step { action, step } => Seal::new(key, &[&account, "action", action, &step.to_string()]),
         MethodTarget::Custom { verb, .. } => Seal::new(key, &[&account, "custom", verb.as_str()]),
     }
 }
@@ -196,7 +207,7 @@ fn is_write(target: MethodTarget<'_>, method: &Method) -> bool {
     match target {
         MethodTarget::Named { method: "list" | "get", .. } => false,
         MethodTarget::Named { method: "create" | "update" | "delete", .. } => true,
-        MethodTarget::Named { .. } | MethodTarget::Custom { .. } => !method.verb.is_safe(),
+        MethodTarget::Named { .. } | MethodTarget::Step { .. } | MethodTarget::Custom { .. } => !method.verb.is_safe(),
     }
 }
 

@@ -166,6 +166,7 @@ impl<A: Accounts, X: Expressions> Source<'_, A, X> {
         }
         let is_enveloped = match target {
             MethodTarget::Named { method, .. } => method == "list",
+            MethodTarget::Step { .. } => false,
             MethodTarget::Custom { .. } => method.verb != Verb::Head && is_json(&parts.headers),
         };
         let is_read = is_enveloped
@@ -182,7 +183,7 @@ impl<A: Accounts, X: Expressions> Source<'_, A, X> {
                 list_response(Records::of(&read.data), About::default(), read.headers)
             }
             MethodTarget::Custom { .. } if is_enveloped => read.into_result(),
-            MethodTarget::Named { .. } | MethodTarget::Custom { .. } => read.into_bare(),
+            MethodTarget::Named { .. } | MethodTarget::Step { .. } | MethodTarget::Custom { .. } => read.into_bare(),
         })
     }
 

@@ -42,6 +42,7 @@ operations! {
     GetAccount = GET "/relink/accounts/{id}";
     GetAccessToken = POST "/relink/accounts/{id}/access-token";
     RefreshAccount = POST "/relink/accounts/{id}/refresh";
+    RunPostInstallActions = POST "/integrated-account/run-post-install-actions";
     CheckAccount = POST "/relink/accounts/{id}/check";
     RenameAccount = POST "/relink/accounts/{id}/rename";
     DeleteIntegratedAccount = DELETE "/integrated-account/{id}";

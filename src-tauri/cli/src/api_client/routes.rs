@@ -52,6 +52,10 @@ impl ApiClient {
         self.call(Operation::RefreshAccount.of(id))
     }
 
+    pub(crate) fn run_steps(&self, id: &str) -> Result<Success, CliError> {
+        self.call_with(Operation::RunPostInstallActions, &ById { id: id.to_owned() })
+    }
+
     pub(crate) fn check_account(&self, id: &str) -> Result<CheckReport, CliError> {
         self.call(Operation::CheckAccount.of(id))
     }

@@ -90,6 +90,13 @@ pub(super) fn refresh(client: &ApiClient, id: &str, output: Output) -> Result<()
     output.table(&client.refresh_account(&find_account_id(client, id)?)?, describe)
 }
 
+/// An error is the one of the step that failed.
+pub(super) fn run_steps(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
+    let id = find_account_id(client, id)?;
+    client.run_steps(&id)?;
+    output.table(&client.account(&id)?, describe)
+}
+
 pub(super) fn rename(client: &ApiClient, id: &str, name: String, output: Output) -> Result<(), CliError> {
     output.table(&client.rename_account(&find_account_id(client, id)?, name)?, describe)
 }

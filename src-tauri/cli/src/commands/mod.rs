@@ -33,6 +33,7 @@ pub(crate) fn run(client: &ApiClient, command: Command, output: Output) -> Resul
         Command::Check { id } => accounts::check(client, &id, output),
         Command::Call { arguments } => call::run(client, &arguments.0),
         Command::Refresh { id } => accounts::refresh(client, &id, output),
+        Command::RunSteps { id } => accounts::run_steps(client, &id, output),
         Command::Rename { id, name } => accounts::rename(client, &id, name, output),
         Command::Delete { id, yes } => accounts::delete(client, &id, yes, output),
         Command::Timeline { id, limit } => timeline::run(client, id.as_deref(), limit, output),

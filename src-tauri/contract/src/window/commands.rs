@@ -28,6 +28,8 @@ macro_rules! window_commands {
             /// Checks with one call to the provider whether the account works.
             fn check(id: AccountId) -> CheckResult;
             fn refresh(id: AccountId) -> Account;
+            /// Runs the integration's steps again and waits for their end. If one fails, the account says so.
+            fn run_steps(id: AccountId) -> Account;
             fn rename(id: AccountId, name: String) -> Account;
             fn delete_account(id: AccountId) -> DeletedAccount;
             /// Silences reminders about the account until tomorrow or, where Relink detects that, until the machine is

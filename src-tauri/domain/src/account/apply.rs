@@ -1,8 +1,8 @@
 //! The state machine's one function: [`Account::apply`].
 
 use super::{
-    Account, AccountState, Attempt, ConnectStep, Credential, DeferReason, Input, Rejected, Renewal, Renewing,
-    SeenFailure, TimelineEvent, Transition, Trouble,
+    Account, AccountState, Attempt, Credential, DeferReason, Input, Rejected, Renewal, Renewing, SeenFailure,
+    TimelineEvent, Transition, Trouble,
 };
 use crate::{
     Timestamp,
@@ -30,7 +30,9 @@ impl Account {
         }
         match input {
             Input::StepsPassed => self.steps_passed(now),
-            Input::StepFailed { step, failure } => self.step_failed(step, failure, now),
+            Input::BeginSteps { first } => self.begin_steps(first, now),
+            Input::StepContext { generation, context } => self.step_context(generation, context, now),
+            Input::ActionEnded { generation, run, outcome } => self.action_ended(generation, run, outcome, now),
             Input::BeginRefresh => self.begin_refresh(now),
             Input::ResumeRefresh => self.resume_refresh(),
             Input::Refreshed { generation, lifetime, rotated } => self.refreshed(generation, lifetime, rotated, now),
@@ -38,7 +40,7 @@ impl Account {
             Input::Defer { why } => Ok(self.defer(why, now)),
             Input::CredentialGone { failure } => Ok(self.credential_gone(failure, now, jitter)),
             Input::CallAnswered { generation, outcome } => self.call_answered(generation, outcome, now, jitter),
-            Input::BeginReplacement { granted, link } => self.begin_replacement(granted, link),
+            Input::BeginReplacement { granted, link, first_step } => self.begin_replacement(granted, link, first_step),
             Input::Replaced { generation } => self.replaced(generation, now),
             Input::ReplacementLost { generation } => self.replacement_lost(generation),
             Input::AnnounceWithheld => Ok(self.announce_withheld(now)),
@@ -64,40 +66,6 @@ impl Account {
             },
             Credential::Fixed(_) => Err(Rejected::Stale { got: generation }),
         }
-    }
-
-    /// The credential, while connect steps are open. Once they are done, a late result of a step must not hide the
-    /// account's trouble.
-    fn steps_open(&self) -> Result<Credential, Rejected> {
-        match &self.state {
-            AccountState::Connecting { credential } | AccountState::StepFailed { credential, .. } => {
-                Ok(credential.clone())
-            }
-            AccountState::Working { .. }
-            | AccountState::Failing { .. }
-            | AccountState::Moved { .. }
-            | AccountState::Unusable { .. } => Err(Rejected::StepsDone),
-        }
-    }
-
-    fn steps_passed(mut self, now: Timestamp) -> Result<Transition, Rejected> {
-        let credential = self.steps_open()?;
-        self.state = AccountState::Working { credential };
-        self.profile.last_error = None;
-        self.profile.updated_at = now;
-        Ok(self.transition(vec![TimelineEvent::Activated], vec![EventKind::AccountActive]))
-    }
-
-    fn step_failed(mut self, step: ConnectStep, failure: Failure, now: Timestamp) -> Result<Transition, Rejected> {
-        let credential = self.steps_open()?;
-        self.state = AccountState::StepFailed { step, credential };
-        self.profile.last_error = Some(SeenFailure { failure: failure.clone(), at: now });
-        self.profile.updated_at = now;
-        let event = match step {
-            ConnectStep::PostInstall => EventKind::AccountPostInstallError,
-            ConnectStep::Validation => EventKind::AccountValidationError,
-        };
-        Ok(self.transition(vec![TimelineEvent::StepFailed { step, failure }], vec![event]))
     }
 
     fn begin_refresh(mut self, now: Timestamp) -> Result<Transition, Rejected> {
@@ -161,6 +129,11 @@ impl Account {
         }
         let mut events = vec![];
         self.state = match self.state {
+            AccountState::Failing { .. } if self.onboarding.is_some() => {
+                timeline.push(TimelineEvent::StepsBegun);
+                events.push(EventKind::AccountUpdated);
+                AccountState::Connecting { credential }
+            }
             AccountState::Failing { .. } => {
                 timeline.push(TimelineEvent::Reactivated);
                 events.push(EventKind::AccountReactivated);
@@ -172,7 +145,10 @@ impl Account {
             | AccountState::Moved { .. }
             | AccountState::Unusable { .. }) => other.with(credential),
         };
-        self.profile.last_error = None;
+        // What a step failed of stays.
+        if !matches!(self.state, AccountState::StepFailed { .. }) {
+            self.profile.last_error = None;
+        }
         self.profile.updated_at = now;
         Ok(self.transition(timeline, events))
     }

@@ -1,8 +1,8 @@
 //! What the answer to a call with the account's credential changes: a 401 becomes the account's trouble and its event.
 
 use super::{
-    Account, AccountState, CallOutcome, ConnectStep, Credential, ForbiddenCall, Identity, Rejected, SeenFailure,
-    TimelineEvent, Transition, Trouble, trouble::CALL_EVENTS_MILLIS,
+    Account, AccountState, CallOutcome, Credential, ForbiddenCall, Identity, Rejected, SeenFailure, TimelineEvent,
+    Transition, Trouble, trouble::CALL_EVENTS_MILLIS,
 };
 use crate::{
     Timestamp,
@@ -35,6 +35,10 @@ impl Account {
                 self.profile.last_forbidden_error = Some(ForbiddenCall { seen, method });
                 self.profile.updated_at = now;
                 self.transition(vec![TimelineEvent::Forbidden { failure: Some(failure) }], vec![])
+            }
+            // It is the steps' own call, or they show it: a step that is refused fails.
+            CallOutcome::Unauthorized { .. } if matches!(self.state, AccountState::Connecting { .. }) => {
+                self.transition(vec![], vec![])
             }
             CallOutcome::Unauthorized { status, said } => {
                 let cause = match self.state.credential() {
@@ -131,8 +135,8 @@ impl Account {
     pub fn recovers_by_accepted_call(&self) -> bool {
         let ends_trouble = match &self.state {
             AccountState::Failing { credential, trouble } => ends_by_accepted_call(credential, trouble),
-            AccountState::StepFailed { step, .. } => *step == ConnectStep::Validation,
             AccountState::Connecting { .. }
+            | AccountState::StepFailed { .. }
             | AccountState::Working { .. }
             | AccountState::Moved { .. }
             | AccountState::Unusable { .. } => false,
@@ -140,13 +144,24 @@ impl Account {
         self.profile.answers_as_another.is_none() && ends_trouble
     }
 
-    /// An accepted call ends the trouble that a refused call began, and passes a failed validation. For a fixed credential
-    /// it ends any trouble. It does not end the trouble of a failed refresh: the current access token may still be valid
+    /// An accepted call ends the trouble that a refused call began. For a fixed credential it ends any trouble. It does not end the trouble of a failed refresh: the current access token may still be valid
     /// although it can't be renewed.
     fn accepted(mut self, now: Timestamp) -> Transition {
         let is_itself_again = self.profile.answers_as_another.take().is_some();
         let is_permitted_again = self.profile.last_forbidden_error.take().is_some();
+        let has_steps = self.onboarding.is_some();
         let (state, timeline, mut events) = match self.state {
+            AccountState::Failing { credential, trouble }
+                if has_steps && ends_by_accepted_call(&credential, &trouble) =>
+            {
+                self.profile.last_error = None;
+                self.profile.updated_at = now;
+                (
+                    AccountState::Connecting { credential },
+                    vec![TimelineEvent::StepsBegun],
+                    vec![EventKind::AccountUpdated],
+                )
+            }
             AccountState::Failing { credential, trouble } if ends_by_accepted_call(&credential, &trouble) => {
                 self.profile.last_error = None;
                 self.profile.updated_at = now;
@@ -158,11 +173,6 @@ impl Account {
                     (vec![], vec![])
                 };
                 (AccountState::Working { credential }, timeline, events)
-            }
-            AccountState::StepFailed { step: ConnectStep::Validation, credential } => {
-                self.profile.last_error = None;
-                self.profile.updated_at = now;
-                (AccountState::Working { credential }, vec![TimelineEvent::Activated], vec![EventKind::AccountActive])
             }
             other @ (AccountState::Connecting { .. }
             | AccountState::StepFailed { .. }

@@ -157,4 +157,7 @@ pub struct Replacement {
     /// The link token that asked for them. It counts as used from the beginning, and becomes usable again if they are
     /// lost.
     pub link: LinkTokenId,
+    /// The connect step that follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_step: Option<super::ConnectStep>,
 }

@@ -1,6 +1,11 @@
 //! What goes into the state machine and what comes out of it.
 
-use super::{Account, AccountChange, ConnectStep, DeferReason, Granted, Identity, ResourceMethod, TimelineEvent};
+use serde_json::{Map, Value};
+
+use super::{
+    Account, AccountChange, ActionOutcome, ActionRun, ConnectStep, DeferReason, Granted, Identity, ResourceMethod,
+    TimelineEvent,
+};
 use crate::{
     LinkTokenId,
     event::EventKind,
@@ -12,10 +17,24 @@ use crate::{
 /// What happened to an account, or is about to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// All connect steps passed.
+    /// There are no connect steps.
     StepsPassed,
-    /// A connect step failed.
-    StepFailed { step: ConnectStep, failure: Failure },
+    /// The connect steps are to run: after a sign-in, or once more.
+    BeginSteps { first: ConnectStep },
+    /// A connect step sets keys of the account's context.
+    StepContext {
+        /// See [`super::Onboarding::generation`].
+        generation: u64,
+        context: Map<String, Value>,
+    },
+    /// The action that was next has ended.
+    ActionEnded {
+        /// See [`super::Onboarding::generation`].
+        generation: u64,
+        /// `None`: the definition doesn't have it.
+        run: Option<ActionRun>,
+        outcome: ActionOutcome,
+    },
     /// A refresh is about to be tried. This intent is committed before the exchange: it proves that the disk takes writes
     /// before the old token is spent.
     BeginRefresh,
@@ -51,6 +70,8 @@ pub enum Input {
         granted: Granted,
         /// The link token that asked for them. This is its single success.
         link: LinkTokenId,
+        /// The connect step that follows, if the integration has any.
+        first_step: Option<ConnectStep>,
     },
     /// The new credentials are in the keychain.
     Replaced {
@@ -138,4 +159,8 @@ pub enum Rejected {
     OriginChanged,
     #[error("the connect steps of this account are already done")]
     StepsDone,
+    #[error("the connect steps of this account are running")]
+    StepsRunning,
+    #[error("this account must be reauthorized first")]
+    NeedsPerson,
 }

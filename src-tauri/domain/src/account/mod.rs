@@ -7,6 +7,8 @@
 //! - An account has a [`Trouble`] exactly while it is [`AccountState::Failing`] or [`AccountState::Moved`].
 //! - It is [`AccountState::Moved`] from the moment that an address of its integration isn't one any more that its credentials
 //!   may be sent to ([`Profile::origins`]), until they are replaced or the address is back.
+//! - While it has steps to do or one has failed ([`Account::onboarding`]), it is never [`AccountState::Working`]: a recovery leads back
+//!   to [`AccountState::Connecting`].
 //! - A result carries the generation that it belongs to; one of another generation is [`Rejected::Stale`].
 //! - The five Truto statuses are a view ([`Account::status`]), never stored.
 
@@ -18,6 +20,7 @@ mod credential;
 mod due;
 mod input;
 mod moved;
+mod onboarding;
 mod replacement;
 mod timeline_event;
 mod trouble;
@@ -34,6 +37,7 @@ pub use change::{AccountChange, Settings};
 pub use credential::{Attempt, Credential, Fixed, FixedKind, Granted, NewCredential, Renewal, Renewing, Replacement};
 pub use due::Due;
 pub use input::{CallOutcome, Input, Rejected, Transition};
+pub use onboarding::{ActionOutcome, ActionRun, Onboarding, StepRun};
 pub use timeline_event::{DeferReason, TimelineEvent, Tone};
 pub use trouble::Trouble;
 
@@ -112,9 +116,9 @@ impl Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectStep {
-    /// The integration's post-install actions.
+    /// The integration's action `post_install`.
     PostInstall,
-    /// The probe: a call that any working credential may make.
+    /// The integration's action `validation`.
     Validation,
 }
 
@@ -280,6 +284,12 @@ pub struct Account {
     pub state: AccountState,
     /// New credentials that are being written to the keychain.
     pub replacement: Option<Replacement>,
+    /// Set while its connect steps aren't done, also if one failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onboarding: Option<Onboarding>,
+    /// What the last action did that ran after a sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_action_run: Option<ActionRun>,
     /// When the latest event about a refused call was sent. It outlasts the trouble: a credential that is refused and accepted
     /// in turn sends at most one event a minute, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -298,6 +308,8 @@ impl Account {
             profile: profile.signed_in(granted, now),
             state: AccountState::Connecting { credential },
             replacement: None,
+            onboarding: None,
+            last_action_run: None,
             refusal_announced_at: None,
         };
         let identity = account.profile.identity.as_ref().map(|identity| identity.label.clone());

@@ -95,13 +95,16 @@ impl Account {
             timeline.push(TimelineEvent::OriginFollowed { moved });
         }
         if let AccountState::Moved { before, .. } = self.state {
-            self.state = *before;
+            self.state = before.run_again();
             self.profile.last_error = self.state.failure_seen();
             self.profile.updated_at = now;
             let next_try = self.state.trouble().and_then(|trouble| trouble.next_try);
             timeline.push(TimelineEvent::OriginRestored { next_try });
             if matches!(self.state, AccountState::Working { .. }) {
                 timeline.push(TimelineEvent::Reactivated);
+            }
+            if matches!(self.state, AccountState::Connecting { .. }) {
+                timeline.push(TimelineEvent::StepsBegun);
             }
             events.push(match self.state {
                 AccountState::Working { .. } => EventKind::AccountReactivated,

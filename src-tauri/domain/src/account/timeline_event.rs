@@ -45,6 +45,8 @@ pub enum TimelineEvent {
         /// The label of the identity that signed in.
         identity: Option<String>,
     },
+    /// The connect steps run after a reauthorization, or once more.
+    StepsBegun,
     /// A connect step failed.
     StepFailed { step: ConnectStep, failure: Failure },
     /// All connect steps passed.
@@ -192,6 +194,7 @@ impl TimelineEvent {
             | Self::RevokedLater { revoked: true, .. } => Tone::Good,
             Self::Deferred { .. }
             | Self::Resumed
+            | Self::StepsBegun
             | Self::CheckInconclusive { .. }
             | Self::AnsweredAsAnother { .. }
             | Self::Forbidden { .. }
@@ -234,12 +237,8 @@ impl TimelineEvent {
         match self {
             Self::Connected { identity: Some(identity) } => (format!("Connected as {identity}"), None),
             Self::Connected { identity: None } => ("Connected".into(), None),
-            Self::StepFailed { step: ConnectStep::PostInstall, failure } => {
-                ("A post-install step failed".into(), cause(failure))
-            }
-            Self::StepFailed { step: ConnectStep::Validation, failure } => {
-                (format!("{provider} didn't accept the first call"), cause(failure))
-            }
+            Self::StepsBegun => ("Running the integration's steps".into(), None),
+            Self::StepFailed { failure, .. } => (failure.cause.title(provider), failure.step_error.clone()),
             Self::Activated => ("Ready".into(), None),
             Self::Refreshed { rotated: true, .. } => ("Refreshed".into(), Some("With a new refresh token".into())),
             Self::Refreshed { rotated: false, .. } => ("Refreshed".into(), None),

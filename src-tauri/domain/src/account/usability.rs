@@ -44,14 +44,15 @@ impl Account {
     /// The integration's definition can be loaded again. An account that worked before is active again.
     pub(super) fn integration_usable(mut self, now: Timestamp) -> Result<Transition, Rejected> {
         let AccountState::Unusable { before } = self.state else { return Err(Rejected::StepsDone) };
-        self.state = *before;
+        self.state = before.run_again();
         self.profile.last_error = self.state.failure_seen();
         self.profile.updated_at = now;
         let events = match self.state {
             AccountState::Working { .. } => vec![EventKind::AccountUpdated, EventKind::AccountActive],
             _ => vec![EventKind::AccountUpdated],
         };
-        Ok(self.transition(vec![TimelineEvent::IntegrationUsable], events))
+        let steps = matches!(self.state, AccountState::Connecting { .. }).then_some(TimelineEvent::StepsBegun);
+        Ok(self.transition([TimelineEvent::IntegrationUsable].into_iter().chain(steps).collect(), events))
     }
 
     /// The generation of the next credential, above every one that a result may still carry.
@@ -82,6 +83,15 @@ impl Account {
 }
 
 impl AccountState {
+    /// The state that an account returns to when its integration has changed: a step that had failed runs once more.
+    #[must_use]
+    pub(super) fn run_again(self) -> Self {
+        match self {
+            Self::StepFailed { credential, .. } => Self::Connecting { credential },
+            other => other,
+        }
+    }
+
     /// What its trouble shows as the last failure.
     pub(super) fn failure_seen(&self) -> Option<SeenFailure> {
         self.trouble().map(|trouble| SeenFailure { failure: trouble.failure.clone().without_body(), at: trouble.since })

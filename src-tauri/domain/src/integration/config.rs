@@ -1,6 +1,7 @@
 //! Decoding Truto's `config`.
 
 use super::{
+    actions::Actions,
     address::Address,
     authorization::{self, Authorization},
     available::Available,
@@ -33,6 +34,7 @@ pub(super) struct Config {
     pub(super) authorization: PerFormat<Authorization>,
     pub(super) calls: Calls,
     pub(super) resources: Resources,
+    pub(super) actions: Actions,
     /// What the methods have in common.
     pub(super) shared: Shared,
     pub(super) own: Additions,
@@ -169,13 +171,14 @@ impl Config {
             authorization,
             calls,
             resources: Resources::default(),
+            actions: Actions::default(),
             shared: Shared::default(),
             own,
             inbound: object.describing("webhook", |node| InboundWebhook::decode(&node))?.flatten(),
         })
     }
 
-    /// Decodes the methods and what they have in common. Misplaced secrets are refused before, because there they are explained.
+    /// Decodes the methods, what they have in common, and the actions. Misplaced secrets are refused before, because there they are explained.
     /// `documentation`: the document's rows.
     pub(super) fn decode_resources(
         &mut self,
@@ -187,8 +190,11 @@ impl Config {
         let availables = availables(&self.credentials, true);
         let decoder = Decoder { shared: &shared, availables: &availables, origins: &self.own.origins };
         let mut resources = decoder.resources(&object)?;
+        let actions = Actions::decode(&object, &decoder)?;
         for format in self.formats() {
-            let own = resources.methods().filter_map(|(_, _, method)| match &method.authorization {
+            let methods = resources.methods().map(|(_, _, method)| method);
+            let methods = methods.chain(actions.requests().map(|(_, _, method)| method));
+            let own = methods.filter_map(|method| match &method.authorization {
                 MethodAuthorization::Own(own) => own.get(format),
                 MethodAuthorization::Inherited | MethodAuthorization::None => None,
             });
@@ -204,7 +210,12 @@ impl Config {
                 node.at(&at).warn("can't be called, because neither it nor the integration has a \"base_url\"");
             }
         }
-        (self.resources, self.shared) = (resources, shared);
+        for (action, step, method) in actions.requests() {
+            let key = |key: &str| Step::Key(key.to_owned());
+            let at = [key("actions"), key(action), key("steps"), Step::Item(step), key("config")];
+            self.refuse_secrets_in_url(method, &node.at(&at))?;
+        }
+        (self.resources, self.shared, self.actions) = (resources, shared, actions);
         Ok(())
     }
 

@@ -1,11 +1,14 @@
 //! An integration's definition.
 
+mod addresses;
+
 use std::collections::BTreeSet;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{
+    actions::Actions,
     address::Address,
     answer::Kept,
     authorization::Authorization,
@@ -29,12 +32,7 @@ use super::{
     secrets::take_client_secrets,
     strictness::Strictness,
 };
-use crate::{
-    IntegrationId, Secret,
-    account::AuthenticationMethod,
-    merge,
-    origins::{AddressKind, Origin, Origins},
-};
+use crate::{IntegrationId, Secret, account::AuthenticationMethod, merge, origins::Origin};
 
 /// An integration's definition. It holds no secret, and serializes as the document that it was decoded from, with
 /// `"secret": ""`.
@@ -210,41 +208,6 @@ impl Definition {
         self.config.base_url.iter().map(|url| url.origin(context)).collect()
     }
 
-    /// Every address that something of an account with this method may be sent to: credentials, codes, verifiers, tokens and
-    /// the client's secret. An account is bound to them, resolved with its context.
-    pub fn addresses(&self, method: AuthenticationMethod, context: &Map<String, Value>) -> Origins {
-        self.addresses_by(method, |url| url.origin(context))
-    }
-
-    /// The same as all accounts share them: with placeholders where accounts differ. A client's secret is bound to them.
-    pub fn unresolved_addresses(&self, method: AuthenticationMethod) -> Origins {
-        self.addresses_by(method, Address::unresolved_origin)
-    }
-
-    fn addresses_by(&self, method: AuthenticationMethod, origin: impl Fn(&Address) -> Origin) -> Origins {
-        let of = |kind, url: &Address| (kind, origin(url));
-        let mut addresses: Vec<_> = self.base_url().into_iter().map(|url| of(AddressKind::Api, url)).collect();
-        let own = self.config.resources.methods().filter_map(|(_, _, method)| method.base_url.as_ref());
-        addresses.extend(Origin::several(own.map(&origin)).map(|several| (AddressKind::Methods, several)));
-        match method {
-            AuthenticationMethod::Oauth2 => addresses.extend(self.oauth2().into_iter().flat_map(|oauth2| {
-                let revocation = oauth2.revocation_url.as_ref().map(|url| of(AddressKind::Revocation, url));
-                [
-                    of(AddressKind::Authorization, &oauth2.authorize_url),
-                    of(AddressKind::Token, &oauth2.token_url),
-                    of(AddressKind::Refresh, &oauth2.refresh_url),
-                ]
-                .into_iter()
-                .chain(revocation)
-            })),
-            AuthenticationMethod::Oauth2ClientCredentials => {
-                addresses.extend(self.client_credentials().map(|own| of(AddressKind::Token, &own.token_url)));
-            }
-            AuthenticationMethod::ApiKey => {}
-        }
-        addresses.into_iter().collect()
-    }
-
     /// Origins that the provider has left: credentials bound to them may follow to the present ones. Relink honors it only
     /// in a built-in definition.
     pub fn moved_from(&self) -> &[Origin] {
@@ -310,6 +273,11 @@ impl Definition {
     /// What can be called by name.
     pub const fn resources(&self) -> &Resources {
         &self.config.resources
+    }
+
+    /// What runs in several steps.
+    pub const fn actions(&self) -> &Actions {
+        &self.config.actions
     }
 
     /// Compiles a method that a caller gives for one call (`methodConfig`), by the rules for those in a file.

@@ -10,6 +10,7 @@
 //!
 //! **Invariant:** the document itself is kept whole. What Relink doesn't understand has no effect and isn't lost.
 
+pub mod actions;
 mod address;
 mod answer;
 mod authorization;

@@ -28,6 +28,7 @@
 //!   begins no placeholder (stored, it is text), an entry that contradicts its key;
 //! - descriptions: label, category, `is_beta`, `sharing`, logo, color, docs, scope descriptions, documentation links, labels and help of
 //!   fields, patterns and defaults, and rows of `documentation`. Values that aren't understood are omitted;
+//! - actions (`actions/`). A stored one that isn't understood is left out;
 //! - additions of a newer version: an authentication method, a redirect type or a type of field (treated as a password,
 //!   so that it is kept secret), as long as a known one remains; and unknown parts of `refresh`.
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use relink_domain::{
     AccountId,
-    account::{Account, DeferReason, Input, Transition},
+    account::{Account, AccountState, DeferReason, Input, Transition},
     caller::Caller,
 };
 use rusqlite::Transaction;
@@ -48,6 +48,7 @@ impl Accounts {
         loop {
             let stored = self.0.uses.store.read(move |c| accounts::get_stored(c, id)).await?;
             let Stored { account, document } = stored.ok_or_else(|| Error::not_found("account", &id))?;
+            let was_connecting = matches!(account.state, AccountState::Connecting { .. });
             let step = account.apply(input.clone(), self.0.uses.clock.now(), jitter())?;
             let change = self.change(caller, &step)?;
             let extra = extra.clone();
@@ -74,6 +75,9 @@ impl Accounts {
                         accounts.0.uses.tokens.remove(id);
                     }
                     accounts.plan(&step.account, waits_for);
+                    if !was_connecting {
+                        accounts.run_steps_of(&step.account);
+                    }
                 }
             };
             match self.0.uses.store.write_then(write, follow).await? {

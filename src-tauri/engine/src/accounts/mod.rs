@@ -25,7 +25,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use relink_domain::{AccountId, EnvironmentId, account::Account};
+use relink_domain::{
+    AccountId, EnvironmentId,
+    account::{Account, AccountState},
+};
 use tokio::sync::Notify;
 
 pub(crate) use change::tenant_id_invalid;
@@ -36,7 +39,7 @@ pub use views::{AccountName, AccountPage, AccountView, PageQuery, TimelineQuery}
 use crate::{
     access::TokensOfAccounts, access_tokens::AccessTokens, clock::Clock, hosts::Hosts, keychain::Keychain,
     orphans::Orphans, outbound::Outbound, provider::Providers, schedule::RefreshSchedule, store::Store, sync::lock,
-    tasks::Tasks,
+    tasks::Tasks, unfinished::Unfinished,
 };
 use names::AccountNames;
 use waits::Waits;
@@ -55,6 +58,8 @@ pub(crate) struct Dependencies {
     pub(crate) schedule: Arc<RefreshSchedule>,
     pub(crate) hosts: Arc<Hosts>,
     pub(crate) own_tokens: TokensOfAccounts,
+    /// The accounts whose connect steps are to run.
+    pub(crate) connecting: Unfinished,
 }
 
 /// Reads and changes accounts. Clones share the same state.
@@ -92,6 +97,14 @@ impl Accounts {
     pub(crate) fn created(&self, account: &Account) {
         self.0.names.set(account);
         self.plan(account, None);
+        self.run_steps_of(account);
+    }
+
+    /// Leaves the connect steps of an account that has just begun them to `Onboarding`.
+    fn run_steps_of(&self, account: &Account) {
+        if matches!(account.state, AccountState::Connecting { .. }) {
+            self.0.uses.connecting.add(account.id());
+        }
     }
 
     /// Removes a deleted account from memory: its tokens, its schedule, its name and its lock.

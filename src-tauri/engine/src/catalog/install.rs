@@ -67,6 +67,7 @@ impl Catalog {
         let new = newly_installed(integration, now);
         let secrets = secrets_of(caller, &new, change.r#override.as_ref())?;
         let (environment, written) = (self.0.environment, Written::by(&secrets));
+        self.check_overriding_expressions(caller, &new, change.r#override.as_ref()).await?;
         let write = {
             let (mut new, change, caller) = (new.clone(), change.clone(), caller.clone());
             move |tx: &Transaction<'_>| {
@@ -111,6 +112,7 @@ impl Catalog {
         }
         let secrets = secrets_of(caller, &installed, change.r#override.as_ref())?;
         let written = Written::by(&secrets);
+        self.check_overriding_expressions(caller, &installed, change.r#override.as_ref()).await?;
         let changer = caller.clone();
         let apply = move |installed: &mut Installed| change.apply(&changer, installed);
         let commit = self.change_installed(&installed, apply, written);

@@ -33,6 +33,7 @@ use crate::{
     keychain::Keychain,
     orphans::Orphans,
     provider::{Provider, Providers, compile},
+    step_runner::StepRunners,
     store::{
         Store,
         integrations::{self, Installed, Integration},
@@ -51,6 +52,7 @@ pub(crate) struct Dependencies {
     pub(crate) providers: Providers,
     pub(crate) accounts: Accounts,
     pub(crate) environment: EnvironmentId,
+    pub(crate) runners: StepRunners,
 }
 
 /// Integrations, installed integrations and their OAuth clients. Clones share the same state.
@@ -125,6 +127,20 @@ impl Catalog {
 
     pub fn is_installed(&self, _caller: &Caller, name: &str) -> bool {
         self.0.providers.entry_named(name).is_some()
+    }
+
+    /// Checks the expressions of a definition's actions: their syntax, and the names in them. Nothing can while there is no runner.
+    /// Errors call the definition's config `root`.
+    async fn check_expressions(&self, definition: &Definition, root: &str) -> Result<()> {
+        let Some(runner) = self.0.runners.get() else { return Ok(()) };
+        for (place, expression) in definition.actions().expressions() {
+            if let Err(error) = runner.check(expression).await {
+                let place = format!("{root}.{place}");
+                let message = format!("{place}: the expression can't be used: {error}");
+                return Err(Error::invalid_field("expression_invalid", place, message));
+            }
+        }
+        Ok(())
     }
 
     async fn first_not_ready(&self, provider: &Provider) -> Option<String> {

@@ -9,11 +9,15 @@ use relink_domain::{
 };
 use serde_json::{Map, Value};
 
+use super::Catalog;
 use crate::{
     error::{Error, Result},
     provider::{NewSecrets, SECRET_VARIABLES, check_override},
     store::integrations::Installed,
 };
+
+/// What errors call an override.
+const FIELD: &str = "override";
 
 /// Strictly checks an override with the integration's definition. Returns it as it is stored, and its secrets.
 pub(super) fn checked_override(
@@ -24,16 +28,31 @@ pub(super) fn checked_override(
     let filled = over.iter().filter(|(_, value)| !value.is_null());
     let mut over: Map<String, Value> = filled.map(|(key, value)| (key.clone(), value.clone())).collect();
     let variables = take_secret_variables(&mut over)?;
-    let mut in_force = check_override(caller, installed, &over, "override")?;
+    let mut in_force = check_override(caller, installed, &over, FIELD)?;
     let client = FORMATS.into_iter().find_map(|format| in_force.client_secrets.take(format));
     let mut over = Value::Object(over);
     take_client_secrets(&mut over);
-    let Value::Object(over) = over else { return Err(not_an_object("override")) };
+    let Value::Object(over) = over else { return Err(not_an_object(FIELD)) };
     let names = |over: &Map<String, Value>| -> Vec<String> {
         over.get(SECRET_VARIABLES).and_then(Value::as_object).into_iter().flat_map(Map::keys).cloned().collect()
     };
     let stay = variables.values().all(Option::is_none) && names(&over) == names(&installed.r#override);
     Ok((over, NewSecrets { client, variables: (!stay).then_some(variables) }))
+}
+
+impl Catalog {
+    /// Checks the expressions that an override, which has passed every other check, brings with it.
+    pub(super) async fn check_overriding_expressions(
+        &self,
+        caller: &Caller,
+        installed: &Installed,
+        over: Option<&Map<String, Value>>,
+    ) -> Result<()> {
+        let Some(over) = over.filter(|over| over.contains_key("actions")) else { return Ok(()) };
+        let mut over = over.clone();
+        over.retain(|key, value| key != SECRET_VARIABLES && !value.is_null());
+        self.check_expressions(&check_override(caller, installed, &over, FIELD)?.definition, FIELD).await
+    }
 }
 
 /// The secrets of an override, if there is one.
@@ -48,12 +67,12 @@ pub(super) fn secrets_of(
 /// Takes the values of the secret variables out of an override. An empty text stands for the value that is stored.
 fn take_secret_variables(over: &mut Map<String, Value>) -> Result<BTreeMap<String, Option<Secret>>> {
     let Some(slot) = over.get_mut(SECRET_VARIABLES) else { return Ok(BTreeMap::new()) };
-    let Value::Object(slot) = slot else { return Err(not_an_object(&format!("override.{SECRET_VARIABLES}"))) };
+    let Value::Object(slot) = slot else { return Err(not_an_object(&format!("{FIELD}.{SECRET_VARIABLES}"))) };
     slot.retain(|_, value| !value.is_null());
     let mut taken = BTreeMap::new();
     for (name, value) in slot.iter_mut() {
         let Value::String(text) = value else {
-            let field = format!("override.{SECRET_VARIABLES}.{name}");
+            let field = format!("{FIELD}.{SECRET_VARIABLES}.{name}");
             return Err(Error::invalid_field(
                 "override_invalid",
                 field,

@@ -55,9 +55,11 @@ impl Connections {
             Ok(outcome) => flow.set(Phase::Succeeded(outcome)),
             Err(error) => {
                 // Whatever failed, this is why.
-                let is_removed = self.is_removed(flow);
+                let is_removed = self.is_removed(flow) && !error.is_of_account();
                 let error = if is_removed { FlowFailure::integration_removed(flow.provider.label()) } else { error };
-                self.note_failure(&flow.caller, flow, &error).await;
+                if !error.is_of_account() {
+                    self.note_failure(&flow.caller, flow, &error).await;
+                }
                 flow.set(Phase::Failed(error));
             }
         }

@@ -43,6 +43,7 @@ use crate::{
     clock::Clock,
     error::{Error, Result},
     keychain::Keychain,
+    onboarding::Onboarding,
     orphans::Orphans,
     outbound::Outbound,
     provider::Providers,
@@ -72,6 +73,7 @@ pub(crate) struct Dependencies {
     pub(crate) orphans: Orphans,
     pub(crate) unfinished: Unfinished,
     pub(crate) tokens: AccessTokens,
+    pub(crate) onboarding: Onboarding,
     pub(crate) address: ApiAddress,
     /// Whether this process is the system's handler for deep links.
     pub(crate) takes_deep_links: bool,

@@ -6,7 +6,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use relink_contract::connect::{FlowOutcome, FlowStep};
 use relink_domain::{
     AccountId,
-    account::{Account, Input, Profile, Replacement, Transition},
+    account::{Account, AccountState, ConnectStep, Input, Profile, Replacement, Transition},
     link::{LinkError, Purpose},
     origins::Origins,
 };
@@ -61,8 +61,23 @@ impl Connections {
         if let Err(error) = self.0.uses.accounts.provider_for(&saved).await {
             tracing::info!(account = %saved.id(), code = error.code(), "connected, but not usable: {error}");
         }
+        let saved = self.run_steps(flow, saved).await?;
         let reauthorized = flow.account_to_reauthorize() == Some(saved.id());
         Ok(outcome_of(&saved, flow, reauthorized))
+    }
+
+    /// Waits for the integration's steps, which have begun with the commit.
+    async fn run_steps(&self, flow: &Flow, saved: Account) -> Result<Account, FlowFailure> {
+        if !matches!(saved.state, AccountState::Connecting { .. }) {
+            return Ok(saved);
+        }
+        flow.set(Phase::Working(FlowStep::Onboarding));
+        let onboarding = &self.0.uses.onboarding;
+        let ended = onboarding.wait(saved.id()).await.map_err(|error| FlowFailure::of_error(&error))?;
+        match onboarding.error_of(&ended) {
+            None => Ok(ended),
+            Some(error) => Err(FlowFailure::of_steps(&error, ended.id())),
+        }
     }
 
     /// Revokes the tokens of a sign-in that isn't saved, if the provider supports that.
@@ -90,7 +105,8 @@ impl Connections {
         CrashPoint::ConnectKept.here(&(&item, &staged.access)).await;
 
         let created = Account::connect(profile, &staged.granted, now);
-        let active = created.account.clone().apply(Input::StepsPassed, now, jitter())?;
+        let input = first_step(flow).map_or(Input::StepsPassed, |first| Input::BeginSteps { first });
+        let active = created.account.clone().apply(input, now, jitter())?;
         let account = active.account;
         let changes = [
             uses.accounts.change(&flow.caller, &created)?,
@@ -201,7 +217,7 @@ impl Connections {
             let used_up = links::use_up(tx, link, now)?;
             Ok(if used_up.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         };
-        let input = Input::BeginReplacement { granted: staged.granted.clone(), link };
+        let input = Input::BeginReplacement { granted: staged.granted.clone(), link, first_step: first_step(flow) };
         let begun = uses.accounts.commit_with(&flow.caller, id, input, use_link).await?;
         if let Some(begun) = begun {
             return Ok(begun.account);
@@ -227,4 +243,9 @@ impl Connections {
         }
         Err(error.into())
     }
+}
+
+/// The connect step that follows the sign-in.
+fn first_step(flow: &Flow) -> Option<ConnectStep> {
+    flow.provider.definition.actions().first_connect_step()
 }

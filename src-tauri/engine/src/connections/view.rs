@@ -2,6 +2,8 @@
 
 use relink_contract::connect::{self, FlowError, FlowErrorType, FlowPhase};
 use relink_domain::{
+    AccountId,
+    account::ConnectStep,
     failure::{Advice, Cause, Failure, Occasion, ProviderError, Severity},
     integration::Field,
 };
@@ -31,6 +33,7 @@ impl FlowFailure {
             provider_message: None,
             error_type,
             field: None,
+            integrated_account_id: None,
         };
         Self { shown, at_provider: true }
     }
@@ -289,6 +292,23 @@ impl FlowFailure {
             "Start over and allow everything that Relink asks for.",
             FlowErrorType::ValidationError,
         )
+    }
+
+    /// The sign-in was saved, but the account isn't active after its steps. The account itself says so.
+    pub(super) fn of_steps(error: &Error, account: AccountId) -> Self {
+        let mut failure = Self::of_error(error);
+        failure.shown.error_type = match error {
+            Error::Step { failed: Some(ConnectStep::PostInstall), .. } => FlowErrorType::PostInstallError,
+            Error::Step { failed: Some(ConnectStep::Validation), .. } => FlowErrorType::ValidationError,
+            _ => FlowErrorType::ConnectionError,
+        };
+        failure.shown.integrated_account_id = Some(account);
+        Self { at_provider: false, ..failure }
+    }
+
+    /// Whether there is an account that says the same.
+    pub(super) const fn is_of_account(&self) -> bool {
+        self.shown.integrated_account_id.is_some()
     }
 
     /// Any error of the engine.

@@ -42,10 +42,10 @@ impl Refresher {
         accounts.require(caller, id).await?;
         let account = accounts.load(id).await?;
         accounts.provider_for(&account).await?;
-        let mut probed = self.probe_account(caller, &account).await?;
+        let mut probed = Box::pin(self.probe_account(caller, &account)).await?;
         if let (ProbeResult::Unauthorized { .. }, Some(refused)) = (&probed.result, &probed.renewable) {
             self.0.uses.tokens.remove_refused(id, refused);
-            probed = self.probe_account(caller, &account).await?;
+            probed = Box::pin(self.probe_account(caller, &account)).await?;
             // A new token that is refused as well is dead, too: it is not handed out.
             if let (ProbeResult::Unauthorized { .. }, Some(refused)) = (&probed.result, &probed.renewable) {
                 self.0.uses.tokens.remove_refused(id, refused);

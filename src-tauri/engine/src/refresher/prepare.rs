@@ -161,7 +161,8 @@ impl Refresher {
     /// A call was answered with 401 or what means the same, also after a refresh where there can be one.
     pub fn call_refused(&self, caller: &Caller, account: &PreparedAccount, refusal: &Refusal<'_>) {
         // First the report, for which a refresh waits that the missing token leads to.
-        let is_reported = account.standing().reports_refusal(self.now());
+        // A step that is refused fails its action, which says so (contract section 6): that is not the account's trouble.
+        let is_reported = *caller != Caller::Internal && account.standing().reports_refusal(self.now());
         // A new token that is refused as well is dead, too: it is not handed out.
         if let Some(token) = account.access_token() {
             self.0.uses.tokens.remove_refused(account.id(), token);

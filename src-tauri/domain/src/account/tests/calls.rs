@@ -4,20 +4,6 @@ use super::*;
 use crate::notice::FailingAccount;
 
 #[test]
-fn a_late_step_result_hides_no_trouble() {
-    let mut story = Story::connected(Some(Renewal::RefreshToken));
-    let failed = Input::StepFailed { step: ConnectStep::Validation, failure: Failure::new(Cause::Rejected) };
-    for input in [Input::StepsPassed, failed.clone()] {
-        assert_eq!(story.try_apply(input), Err(Rejected::StepsDone));
-    }
-    story.refresh_fails(Cause::InvalidGrant);
-    for input in [Input::StepsPassed, failed] {
-        assert_eq!(story.try_apply(input), Err(Rejected::StepsDone));
-    }
-    assert_eq!(story.account.status(), Status::NeedsReauth);
-}
-
-#[test]
 fn an_api_key_has_nothing_to_refresh() {
     let mut story = Story::connected(None);
     assert_eq!(story.try_apply(Input::BeginRefresh), Err(Rejected::NotRenewing));
@@ -187,23 +173,6 @@ fn an_accepted_call_ends_the_trouble_of_a_call_that_was_refused_after_a_refresh(
     story.answered(CallOutcome::Accepted);
     assert_eq!(story.events[2..], ["authentication_error", "reactivated"]);
     assert_eq!((story.account.status(), &story.account.profile.last_error), (Status::Active, &None));
-}
-
-#[test]
-fn an_accepted_call_passes_a_failed_validation_but_no_post_install_step() {
-    for (step, status) in
-        [(ConnectStep::Validation, Status::Active), (ConnectStep::PostInstall, Status::PostInstallError)]
-    {
-        let mut story = Story {
-            account: Account::connect(profile(), &granted(None, "ada"), T0).account,
-            events: vec![],
-            timeline: vec![],
-            now: T0,
-        };
-        story.apply(Input::StepFailed { step, failure: Failure::new(Cause::Rejected) });
-        story.answered(CallOutcome::Accepted);
-        assert_eq!(story.account.status(), status, "{step:?}");
-    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod calls;
 mod clock;
 mod moved;
+mod onboarding;
 mod properties;
 mod refresh;
 mod replacement;
@@ -37,7 +38,11 @@ fn granted(by: Option<Renewal>, person: &str) -> Granted {
 }
 
 fn replacement(by: Option<Renewal>, person: &str) -> Input {
-    Input::BeginReplacement { granted: granted(by, person), link: LinkTokenId::from_uuid(uuid::Uuid::nil()) }
+    Input::BeginReplacement {
+        granted: granted(by, person),
+        link: LinkTokenId::from_uuid(uuid::Uuid::nil()),
+        first_step: None,
+    }
 }
 
 fn unauthorized() -> CallOutcome {
@@ -94,6 +99,28 @@ impl Story {
         assert_eq!(step.events, [EventKind::AccountCreated]);
         story.apply(Input::StepsPassed);
         story
+    }
+
+    /// An account whose connect steps have just begun.
+    fn connecting(by: Option<Renewal>) -> Self {
+        let step = Account::connect(profile(), &granted(by, "ada"), T0);
+        let mut story = Self { account: step.account, events: vec!["created"], timeline: step.timeline, now: T0 };
+        story.apply(Input::BeginSteps { first: ConnectStep::PostInstall });
+        story
+    }
+
+    /// The action that is next ends.
+    fn ends(&mut self, outcome: ActionOutcome) -> &mut Self {
+        let generation = self.account.onboarding.expect("steps are open").generation;
+        self.apply(Input::ActionEnded { generation, run: None, outcome })
+    }
+
+    fn fails(&mut self) -> &mut Self {
+        self.ends(ActionOutcome::Failed { error: "The workspace is gone.".into() })
+    }
+
+    fn passes(&mut self, then: Option<ConnectStep>) -> &mut Self {
+        self.ends(ActionOutcome::Passed { then })
     }
 
     fn try_apply(&mut self, input: Input) -> Result<(), Rejected> {

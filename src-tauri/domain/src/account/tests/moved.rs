@@ -125,7 +125,7 @@ fn new_credentials_are_bound_to_the_addresses_that_they_were_given_for() {
         story.apply(now_at(THERE));
         let granted = Granted { origins: origins(THERE), ..granted(by, "ada") };
         let link = LinkTokenId::from_uuid(uuid::Uuid::nil());
-        story.apply(Input::BeginReplacement { granted, link });
+        story.apply(Input::BeginReplacement { granted, link, first_step: None });
         let generation = story.account.replacement.as_ref().expect("open").generation;
         story.apply(Input::Replaced { generation });
         assert_eq!(story.account.status(), Status::Active);

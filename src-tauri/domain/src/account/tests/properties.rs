@@ -16,6 +16,14 @@ fn answers() -> impl Strategy<Value = CallOutcome> {
     ]
 }
 
+fn outcomes() -> impl Strategy<Value = ActionOutcome> {
+    prop_oneof![
+        Just(ActionOutcome::Passed { then: Some(ConnectStep::Validation) }),
+        Just(ActionOutcome::Passed { then: None }),
+        Just(ActionOutcome::Failed { error: "no".into() }),
+    ]
+}
+
 fn at(api: &str) -> Origins {
     [(AddressKind::Api, serde_json::from_value(api.into()).expect("an origin"))].into_iter().collect()
 }
@@ -25,8 +33,12 @@ fn inputs() -> impl Strategy<Value = Input> {
     let generation = 0_u64..8;
     prop_oneof![
         Just(Input::StepsPassed),
-        (prop::sample::select(vec![ConnectStep::PostInstall, ConnectStep::Validation]), cause.clone())
-            .prop_map(|(step, cause)| Input::StepFailed { step, failure: Failure::new(cause) }),
+        Just(Input::BeginSteps { first: ConnectStep::PostInstall }),
+        (generation.clone(), outcomes()).prop_map(|(generation, outcome)| Input::ActionEnded {
+            generation,
+            run: None,
+            outcome
+        }),
         Just(Input::BeginRefresh),
         Just(Input::ResumeRefresh),
         generation.clone().prop_map(|generation| Input::Refreshed {
@@ -82,6 +94,9 @@ proptest! {
                 prop_assert_eq!((before.status(), after.status()), (Status::NeedsReauth, Status::Active));
                 prop_assert!(!sent(EventKind::AccountUpdated));
             }
+            let is_onboarding = matches!(after.state, AccountState::Connecting { .. } | AccountState::StepFailed { .. });
+            prop_assert!(!is_onboarding || after.onboarding.is_some(), "{:?}", input);
+            prop_assert!(after.status() != Status::Active || after.onboarding.is_none(), "{:?}", input);
             if let Some(trouble) = after.state.trouble() {
                 prop_assert_eq!(trouble.next_try.is_some(), trouble.verdict() == Verdict::Retrying);
                 prop_assert_eq!(Verdict::for_failure(&trouble.failure, trouble.next_try), trouble.verdict());

@@ -273,19 +273,17 @@ fn no_refresh_begins_while_a_replacement_is_open() {
 
 #[test]
 fn an_account_that_is_connecting_or_in_a_failed_step_keeps_its_state_through_a_refresh() {
-    let step = Account::connect(profile(), &granted(Some(Renewal::RefreshToken), "ada"), T0);
-    let mut story = Story { account: step.account, events: vec![], timeline: vec![], now: T0 };
+    let mut story = Story::connecting(Some(Renewal::RefreshToken));
     assert_eq!(story.account.due(Jitter::NONE), None);
     story.refresh_succeeds();
     assert_eq!(story.account.status(), Status::Connecting);
-    let failed = Input::StepFailed { step: ConnectStep::PostInstall, failure: Failure::new(Cause::Rejected) };
-    story.apply(failed);
+    story.fails();
     assert_eq!(story.account.status(), Status::PostInstallError);
     assert_eq!(story.account.due(Jitter::NONE).map(Due::at), Some(T0.plus_secs(3600 - 360)));
     story.refresh_succeeds();
     assert_eq!(
         (story.account.status(), story.events.as_slice()),
-        (Status::PostInstallError, &["post_install_error"][..])
+        (Status::PostInstallError, &["created", "post_install_error"][..])
     );
 }
 

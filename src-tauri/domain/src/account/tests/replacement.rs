@@ -32,11 +32,12 @@ fn a_replacement_that_was_lost_before_the_keychain_changes_nothing() {
 fn a_sign_in_without_an_identity_keeps_the_old_identity() {
     let mut story = Story::connected(Some(Renewal::RefreshToken));
     let generation = story.account.next_generation();
-    let Input::BeginReplacement { mut granted, link } = replacement(Some(Renewal::RefreshToken), "ada") else {
+    let Input::BeginReplacement { mut granted, link, first_step } = replacement(Some(Renewal::RefreshToken), "ada")
+    else {
         unreachable!()
     };
     granted.identity = None;
-    story.apply(Input::BeginReplacement { granted, link }).apply(Input::Replaced { generation });
+    story.apply(Input::BeginReplacement { granted, link, first_step }).apply(Input::Replaced { generation });
     assert_eq!(story.account.profile.identity.as_ref().map(|identity| identity.id.as_str()), Some("ada"));
 }
 
@@ -100,10 +101,10 @@ fn a_reauthorization_clears_the_last_errors_and_sets_the_context() {
     let mut story = Story::connected(None);
     story.answered(forbidden()).answered(unauthorized());
     let generation = story.account.next_generation();
-    let Input::BeginReplacement { mut granted, link } = replacement(None, "ada") else { unreachable!() };
+    let Input::BeginReplacement { mut granted, link, first_step } = replacement(None, "ada") else { unreachable!() };
     granted.scopes = vec!["read".into()];
     granted.context.insert("team".into(), "core".into());
-    story.wait(60).apply(Input::BeginReplacement { granted, link }).apply(Input::Replaced { generation });
+    story.wait(60).apply(Input::BeginReplacement { granted, link, first_step }).apply(Input::Replaced { generation });
     let profile = &story.account.profile;
     assert_eq!((&profile.last_error, &profile.last_forbidden_error), (&None, &None));
     assert_eq!((profile.scopes.as_slice(), &profile.context["team"]), (&["read".to_owned()][..], &"core".into()));

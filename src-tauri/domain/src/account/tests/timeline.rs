@@ -11,7 +11,10 @@ fn failure() -> Failure {
 fn every_entry_has_its_text_and_tone() {
     let problem = "GitHub is having problems";
     let ada = || Some("ada".to_owned());
-    let step = |step| TimelineEvent::StepFailed { step, failure: failure() };
+    let step = |step, cause| TimelineEvent::StepFailed {
+        step,
+        failure: Failure { step_error: Some("It is gone.".into()), ..Failure::new(cause) },
+    };
     let refreshed = |rotated| TimelineEvent::Refreshed { expires_at: None, rotated };
     let refused = |next_try| TimelineEvent::RefreshFailed { failure: failure(), next_try };
     let deferred = |why| TimelineEvent::Deferred { why };
@@ -47,8 +50,19 @@ fn every_entry_has_its_text_and_tone() {
     for (event, tone, line, detail) in [
         (TimelineEvent::Connected { identity: ada() }, Tone::Good, "Connected as ada", None),
         (TimelineEvent::Connected { identity: None }, Tone::Good, "Connected", None),
-        (step(ConnectStep::PostInstall), Tone::Bad, "A post-install step failed", Some(problem)),
-        (step(ConnectStep::Validation), Tone::Bad, "GitHub didn't accept the first call", Some(problem)),
+        (TimelineEvent::StepsBegun, Tone::Warning, "Running the integration's steps", None),
+        (
+            step(ConnectStep::PostInstall, Cause::PostInstallFailed),
+            Tone::Bad,
+            "A setup step for GitHub failed",
+            Some("It is gone."),
+        ),
+        (
+            step(ConnectStep::Validation, Cause::ValidationFailed),
+            Tone::Bad,
+            "GitHub's check of this connection failed",
+            Some("It is gone."),
+        ),
         (TimelineEvent::Activated, Tone::Good, "Ready", None),
         (refreshed(true), Tone::Good, "Refreshed", Some("With a new refresh token")),
         (refreshed(false), Tone::Good, "Refreshed", None),

@@ -1,0 +1,249 @@
+//! Requests and expressions of an integration's actions, for the engine: they go the way of a program's calls.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use axum::{
+    body::{self, Body, Bytes},
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::Response,
+};
+use http_body_util::BodyExt;
+use relink_calls::{Called, MethodCall, MethodError, MethodTarget, Parameters};
+use relink_domain::{AccountId, call::CallRoute, caller::Caller};
+use relink_engine::{RunnerFuture, StepCall, StepError, StepRunner, StepScope};
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+
+use crate::{
+    ApiState,
+    error::ApiError,
+    method_calls::explain,
+    recording::{Begun, attempted},
+};
+
+/// For so long a step's request may take.
+const DEADLINE: Duration = Duration::from_mins(1);
+/// Bytes of a provider's answer that a step can use.
+const MAX_ANSWER: usize = 8 << 20;
+/// The last result, in expressions.
+const PREVIOUS: &str = "previous";
+
+/// The runner that the engine gets.
+pub(crate) fn runner(api: ApiState) -> Arc<dyn StepRunner> {
+    Arc::new(Steps(api))
+}
+
+struct Steps(ApiState);
+
+impl std::fmt::Debug for Steps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Steps").finish_non_exhaustive()
+    }
+}
+
+impl StepRunner for Steps {
+    fn call<'a>(
+        &'a self,
+        caller: &'a Caller,
+        account: AccountId,
+        call: StepCall<'a>,
+    ) -> RunnerFuture<'a, Result<Value, StepError>> {
+        Box::pin(async move {
+            let answer = Box::pin(answer_of(&self.0, caller, account, call));
+            let late = || StepError { message: "There was no answer within a minute.".to_owned(), status: Some(504) };
+            timeout(DEADLINE, answer).await.map_err(|_| late())?
+        })
+    }
+
+    fn evaluate<'a>(
+        &'a self,
+        expression: &'a str,
+        scope: &'a StepScope<'a>,
+    ) -> RunnerFuture<'a, Result<Option<Value>, StepError>> {
+        Box::pin(async move {
+            let StepScope { previous, context, steps, query, body } = scope;
+            let input = json!({ "context": context, "steps": steps, "query": query, "body": body });
+            let evaluated = self.0.expressions.evaluate_with(expression, &input, &[(PREVIOUS, previous)]).await;
+            evaluated.map_err(|error| StepError::new(format!("Its expression can't be evaluated: {error}")))
+        })
+    }
+
+    fn check<'a>(&'a self, expression: &'a str) -> RunnerFuture<'a, Result<(), StepError>> {
+        Box::pin(async move {
+            let checked = self.0.expressions.check(expression, &[PREVIOUS]).await;
+            checked.map_err(|error| {
+                let advice = error.advice.map(|advice| format!(" {advice}")).unwrap_or_default();
+                StepError::new(format!("{}{advice}", error.message))
+            })
+        })
+    }
+}
+
+/// Makes a step's request, which is recorded. The data that was answered.
+async fn answer_of(
+    api: &ApiState,
+    caller: &Caller,
+    account: AccountId,
+    call: StepCall<'_>,
+) -> Result<Value, StepError> {
+    let sent = Arc::<OnceLock<Called>>::default();
+    let (none, nothing) = (Map::new(), Value::Null);
+    let (target, query, body) = match call {
+        StepCall::Own { action, step, query, body } => (MethodTarget::Step { action, step }, query, body),
+        StepCall::Named { resource, method, query } => {
+            let id = query.get("id").and_then(Value::as_str);
+            (MethodTarget::Named { resource, method, id }, query, &nothing)
+        }
+    };
+    let (route, path, reached) = match target {
+        MethodTarget::Named { resource, id, .. } => {
+            let id = id.map(|id| format!("/{id}")).unwrap_or_default();
+            (CallRoute::Proxy, format!("/{resource}{id}"), None)
+        }
+        MethodTarget::Step { .. } | MethodTarget::Custom { .. } => (CallRoute::Custom, String::new(), Some(&sent)),
+    };
+    let begun = Begun { account, route, path: &path, query: None, called: reached.cloned() };
+    let mut request = Request::new(if body.is_null() { Body::empty() } else { Body::from(body.to_string()) });
+    *request.method_mut() = verb_of(target);
+    if !body.is_null() {
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    let has_pages = has_pages(api, caller, account, target).await;
+    let query = if query.is_empty() { &none } else { query };
+    let forward = |request: Request| async {
+        let (parts, body) = request.into_parts();
+        let prefix = format!("{}/via/{account}", api.port.base_url());
+        let call = MethodCall {
+            target,
+            parameters: parameters_of(query),
+            headers: headers_of(&parts.headers),
+            body: body.map_err(Into::into).boxed_unsync(),
+            prefix: &prefix,
+            called: reached.map(|sent| &**sent),
+        };
+        match api.calls.run_method(caller, account, call, &api.expressions).await {
+            Ok(response) => Ok(response.map(Body::new)),
+            Err(MethodError::Remote(response)) => Ok(response.map(Body::new)),
+            Err(error) => Err(explain(error)),
+        }
+    };
+    match attempted(api, caller, begun, request, forward).await {
+        Ok(response) => data_of(response, has_pages).await,
+        Err(error) => Err(of_own(error)),
+    }
+}
+
+/// Whether the data is in the envelope of a list.
+async fn has_pages(api: &ApiState, caller: &Caller, account: AccountId, target: MethodTarget<'_>) -> bool {
+    let definition = api.engine.accounts().definition(caller, account).await.ok().flatten();
+    definition.is_some_and(|definition| match target {
+        MethodTarget::Named { method: "list", .. } => true,
+        MethodTarget::Named { resource, method, .. } => {
+            let method = definition.resources().get(resource).and_then(|resource| resource.get(method));
+            method.is_some_and(|method| method.pagination.is_some())
+        }
+        MethodTarget::Step { action, step } => {
+            definition.actions().request(action, step).is_some_and(|method| method.pagination.is_some())
+        }
+        MethodTarget::Custom { .. } => false,
+    })
+}
+
+fn headers_of(headers: &HeaderMap) -> HeaderMap {
+    headers.get(header::CONTENT_TYPE).map(|it| (header::CONTENT_TYPE, it.clone())).into_iter().collect()
+}
+
+/// `limit` and the cursors are Relink's, as in a program's call.
+fn parameters_of(query: &Map<String, Value>) -> Parameters {
+    let mut forwarded = query.clone();
+    let mut own = |name: &str| {
+        let value = forwarded.remove(name)?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    };
+    let (limit, next_cursor, prev_cursor) = (own("limit"), own("next_cursor"), own("prev_cursor"));
+    Parameters { limit, next_cursor, prev_cursor, forwarded, ..Parameters::default() }
+}
+
+/// As it is recorded.
+fn verb_of(target: MethodTarget<'_>) -> Method {
+    match target {
+        MethodTarget::Named { method: "update", .. } => Method::PATCH,
+        MethodTarget::Named { method: "delete", .. } => Method::DELETE,
+        MethodTarget::Named { method: "list" | "get", .. } => Method::GET,
+        MethodTarget::Named { .. } | MethodTarget::Step { .. } | MethodTarget::Custom { .. } => Method::POST,
+    }
+}
+
+async fn data_of(response: Response, has_pages: bool) -> Result<Value, StepError> {
+    let (parts, body) = response.into_parts();
+    let unread = |_| StepError::new("The provider's answer is too long for a step, or ended early.");
+    let bytes = body::to_bytes(body, MAX_ANSWER).await.map_err(unread)?;
+    let value = read(&bytes);
+    if parts.status.is_client_error() || parts.status.is_server_error() {
+        return Err(refused(parts.status, &value));
+    }
+    if parts.status.is_redirection() {
+        let message = format!("The provider answered with a redirect ({}), which isn't followed.", parts.status);
+        return Err(StepError { message, status: Some(StatusCode::BAD_GATEWAY.as_u16()) });
+    }
+    match value {
+        Value::Object(mut envelope) if has_pages => Ok(envelope.remove("result").unwrap_or_default()),
+        value => Ok(value),
+    }
+}
+
+/// JSON, or else the text.
+fn read(bytes: &Bytes) -> Value {
+    if bytes.trim_ascii().is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_slice(bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// The provider refused the request.
+fn refused(status: StatusCode, answer: &Value) -> StepError {
+    let message = answer.get("message").and_then(Value::as_str).filter(|message| !message.is_empty());
+    let said = message.map(|message| format!(": {message}")).unwrap_or_default();
+    StepError { message: format!("The provider answered {status}{said}"), status: Some(status.as_u16()) }
+}
+
+/// There was no answer of the provider.
+fn of_own(error: ApiError) -> StepError {
+    let status = error.status().as_u16();
+    StepError { message: error.into_body().message, status: Some(status) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_data_of_an_answer_is_what_a_step_gives() {
+        let answer = |status: u16, body: &str| {
+            let mut response = Response::new(Body::from(body.to_owned()));
+            *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+            response
+        };
+        assert_eq!(data_of(answer(200, r#"{"id": 1}"#), false).await, Ok(json!({"id": 1})));
+        assert_eq!(data_of(answer(200, r#"{"result": [1], "next_cursor": null}"#), true).await, Ok(json!([1])));
+        assert_eq!(data_of(answer(204, ""), false).await, Ok(Value::Null));
+        assert_eq!(data_of(answer(200, "pong"), false).await, Ok(json!("pong")));
+        let refused = data_of(answer(403, r#"{"statusCode": 403, "message": "Missing scope"}"#), false).await;
+        let refused = refused.expect_err("refused");
+        assert_eq!((refused.status, refused.message.contains("Missing scope")), (Some(403), true));
+        let moved = data_of(answer(302, ""), false).await.expect_err("a redirect");
+        assert!(moved.message.contains("302"), "{moved}");
+    }
+
+    #[test]
+    fn what_is_relinks_of_a_steps_query_is_not_forwarded() {
+        let query = json!({"limit": 5, "next_cursor": "c", "state": "open"});
+        let read = parameters_of(query.as_object().expect("an object"));
+        assert_eq!((read.limit.as_deref(), read.next_cursor.as_deref()), (Some("5"), Some("c")));
+        assert_eq!(Value::Object(read.forwarded), json!({"state": "open"}));
+    }
+}

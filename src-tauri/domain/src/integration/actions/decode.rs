@@ -1,0 +1,96 @@
+//! Decoding `config.actions`.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Action, Actions, CallApi, Form, NamedCall, Step, StepKind};
+use crate::{
+    integration::{
+        credential_keys::is_always_credential,
+        error::DefinitionError,
+        node::{Node, Object, listed},
+        resources::Decoder,
+    },
+    template::Template,
+};
+
+type Result<T, E = DefinitionError> = std::result::Result<T, E>;
+
+const TYPES: &[&str] = &["request", "transform", "update_context", "set_context", "get_context", "form"];
+pub(super) const APIS: &[(&str, CallApi)] = &[("proxy", CallApi::Proxy), ("unified", CallApi::Unified)];
+
+impl Actions {
+    /// Of a stored definition, an action that isn't understood is left out: before this version, none had an effect.
+    pub(in crate::integration) fn decode(config: &Object<'_>, decoder: &Decoder<'_>) -> Result<Self> {
+        let mut found = BTreeMap::new();
+        for (name, node) in config.describing("actions", |node| node.object())?.iter().flat_map(Object::entries) {
+            match action(&node, decoder) {
+                Err(error) if node.is_written() => return Err(error),
+                Err(_) => {}
+                Ok(action) => {
+                    found.insert(name.to_owned(), action);
+                }
+            }
+        }
+        Ok(Self(found))
+    }
+}
+
+fn action(node: &Node<'_>, decoder: &Decoder<'_>) -> Result<Action> {
+    let object = node.object()?;
+    object.warn_unknown_keys(&["steps"]);
+    let steps = object.need("steps", "[{\"type\": \"request\", \"config\": {\"path\": \"/me\"}}]")?.array()?;
+    Ok(Action { steps: steps.iter().map(|node| step(node, decoder)).collect::<Result<_>>()? })
+}
+
+fn step(node: &Node<'_>, decoder: &Decoder<'_>) -> Result<Step> {
+    let object = node.object()?;
+    object.warn_unknown_keys(&["type", "config", "run_if"]);
+    let kind_node = object.need("type", "\"request\"")?;
+    let config = object.get("config");
+    let needed = || object.need("config", "{\"path\": \"/me\"}");
+    let kind = match kind_node.text()? {
+        "request" => request(&needed()?, decoder)?,
+        "transform" => match expression(config.as_ref())? {
+            Some(text) => StepKind::Transform(text),
+            None => return Err(object.fail("has no \"expression\" in \"config\"; add one, such as \"$previous.id\"")),
+        },
+        "update_context" => StepKind::UpdateContext(expression(config.as_ref())?),
+        "set_context" => {
+            let values = needed()?.object()?;
+            for (key, node) in values.entries() {
+                if is_always_credential(key) {
+                    node.fail_if_written("is a credential, which is never stored in a context")?;
+                }
+            }
+            StepKind::SetContext(values.entries().map(|(key, node)| (key.to_owned(), node.json().clone())).collect())
+        }
+        "get_context" => StepKind::GetContext,
+        "form" => StepKind::Form(Box::new(Form::decode(&needed()?)?)),
+        other => return Err(kind_node.fail(format_args!("{other:?} is not known here; use {}", listed(TYPES)))),
+    };
+    Ok(Step { kind, run_if: object.map("run_if", |node| node.text().map(Arc::from))? })
+}
+
+/// A method, or the name of one.
+fn request(config: &Node<'_>, decoder: &Decoder<'_>) -> Result<StepKind> {
+    let object = config.object()?;
+    if !object.has("resource") {
+        return Ok(StepKind::Request(Box::new(decoder.method("request", config)?)));
+    }
+    object.warn_unknown_keys(&["type", "resource", "method", "query"]);
+    Ok(StepKind::Call(NamedCall {
+        api: object.map("type", |node| node.one_of(APIS))?.unwrap_or(CallApi::Proxy),
+        resource: object.need("resource", "\"users\"")?.text()?.to_owned(),
+        method: object.need("method", "\"list\"")?.text()?.to_owned(),
+        query: object.map("query", |node| node.object().map(|_| Template::compile(node.json())))?,
+    }))
+}
+
+/// `config.expression`, or the config as a text.
+fn expression(config: Option<&Node<'_>>) -> Result<Option<Arc<str>>> {
+    let Some(config) = config else { return Ok(None) };
+    if config.json().is_string() {
+        return config.text().map(|text| Some(Arc::from(text)));
+    }
+    config.object()?.map("expression", |node| node.text().map(Arc::from))
+}

@@ -1,0 +1,73 @@
+//! The crash points.
+
+use anyhow::{Context, Result};
+
+/// The crash points, by their names in the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// The intent is committed; no request was sent.
+    RefreshIntent,
+    /// The provider has responded; nothing is stored yet.
+    RefreshAnswered,
+    /// The new refresh token is in the keychain; the database isn't updated yet.
+    RefreshKept,
+    /// Everything is committed.
+    RefreshCommitted,
+    /// A replacement item is about to be written to the keychain.
+    ReplaceIntent,
+    /// The replacement is in the keychain; the database isn't updated yet.
+    ReplaceKept,
+    /// A new account's item is in the keychain; the database doesn't know the account.
+    ConnectKept,
+    /// A new account's steps are open; nothing of the next one was sent.
+    StepsBegin,
+    /// An action has run; its end isn't stored yet.
+    StepsRan,
+    /// An action's end is committed.
+    StepsCommitted,
+    /// A delivery is about to be sent.
+    DeliverySending,
+    /// The receiver has responded to a delivery; the database isn't updated yet.
+    DeliveryAnswered,
+}
+
+impl Point {
+    pub const ALL: &[Self] = &[
+        Self::RefreshIntent,
+        Self::RefreshAnswered,
+        Self::RefreshKept,
+        Self::RefreshCommitted,
+        Self::ReplaceIntent,
+        Self::ReplaceKept,
+        Self::ConnectKept,
+        Self::StepsBegin,
+        Self::StepsRan,
+        Self::StepsCommitted,
+        Self::DeliverySending,
+        Self::DeliveryAnswered,
+    ];
+
+    pub fn named(name: &str) -> Result<Self> {
+        let found = Self::ALL.iter().find(|point| point.name() == name);
+        let all = || Self::ALL.iter().map(|point| point.name()).collect::<Vec<_>>().join(", ");
+        found.copied().with_context(|| format!("there is no crash point {name:?}; the crash points are {}", all()))
+    }
+
+    /// Its name in the code.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RefreshIntent => "refresh-intent",
+            Self::RefreshAnswered => "refresh-answered",
+            Self::RefreshKept => "refresh-kept",
+            Self::RefreshCommitted => "refresh-committed",
+            Self::ReplaceIntent => "replace-intent",
+            Self::ReplaceKept => "replace-kept",
+            Self::ConnectKept => "connect-kept",
+            Self::StepsBegin => "steps-begin",
+            Self::StepsRan => "steps-ran",
+            Self::StepsCommitted => "steps-committed",
+            Self::DeliverySending => "delivery-sending",
+            Self::DeliveryAnswered => "delivery-answered",
+        }
+    }
+}
