@@ -84,6 +84,7 @@ async fn start_engine(
         listen: Some(listen),
         // The window shows the problem, and the port can be changed there.
         runs_without_port: true,
+        also_listen: false,
         data_dir: data_dir.clone(),
         runtime_dir: relink_api::runtime_dir(),
     };

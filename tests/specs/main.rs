@@ -15,6 +15,7 @@ mod harness_components;
 mod harness_oidc;
 mod lifecycle;
 mod lifecycle_methods;
+mod link_sdk;
 mod outages;
 mod sdks;
 mod secrets;

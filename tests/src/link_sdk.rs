@@ -1,4 +1,6 @@
-//! An app of another origin that connects accounts with Truto's Link SDK, unmodified, in its pop-up mode.
+//! An app of another origin that connects accounts with Truto's Link SDK, unmodified.
+
+use std::fs::File;
 
 use anyhow::{Context, Result};
 use axum::{
@@ -7,11 +9,12 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use serde_json::Value;
 use tokio::{fs, net::TcpListener, task::JoinHandle};
 
-use crate::process;
+use crate::{browser::Browser, process};
 
-/// The page. It lists every message that reaches it, so that a test sees how many there were.
+/// The page. It lists every message that reaches it, so that a test sees how many there were. `options` of its URL are the SDK's.
 const PAGE: &str = r#"<!doctype html><title>An app</title>
 <button id="connect">Connect</button> <pre id="result"></pre> <pre id="messages"></pre>
 <script type="module">
@@ -20,13 +23,15 @@ const PAGE: &str = r#"<!doctype html><title>An app</title>
   const show = (id, value) => (document.getElementById(id).textContent += JSON.stringify(value) + "\n");
   addEventListener("message", ({ origin, data }) => show("messages", { origin, data }));
   document.getElementById("connect").onclick = () => {
-    const options = { baseUrl: asked.get("base"), iframe: false, integration: asked.get("integration") };
-    authenticate(asked.get("token"), options).then(
+    authenticate(asked.get("token"), JSON.parse(asked.get("options")))?.then(
       (resolved) => show("result", { resolved }),
       (rejected) => show("result", { rejected: typeof rejected === "string" ? rejected : { ...rejected } }),
     );
   };
 </script>"#;
+
+/// Where a link's `redirect_uri` leads.
+const DONE: &str = "<!doctype html><title>An app</title><h1>Back in the app</h1>";
 
 #[derive(Debug)]
 pub struct App {
@@ -49,7 +54,8 @@ impl App {
             let sdk = sdk.clone();
             async move { ([(CONTENT_TYPE, "text/javascript")], sdk).into_response() }
         };
-        let router = Router::new().route("/", get(page)).route("/sdk.js", get(script));
+        let done = || async { ([(CONTENT_TYPE, "text/html")], DONE).into_response() };
+        let router = Router::new().route("/", get(page)).route("/sdk.js", get(script)).route("/done", get(done));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base_url = format!("http://{}", listener.local_addr()?);
         let server = tokio::spawn(async move {
@@ -59,9 +65,9 @@ impl App {
         Ok(Self { base_url, server })
     }
 
-    /// Its page, for a link of the Relink at `base`.
-    pub fn page(&self, base: &str, token: &str, integration: &str) -> Result<String> {
-        let parameters = [("base", base), ("token", token), ("integration", integration)];
+    /// Its page, for a link token and these options of the SDK.
+    pub fn page(&self, token: &str, options: &Value) -> Result<String> {
+        let parameters = [("token", token), ("options", &options.to_string())];
         Ok(url::Url::parse_with_params(&self.base_url, parameters)?.into())
     }
 
@@ -74,4 +80,26 @@ impl Drop for App {
     fn drop(&mut self) {
         self.server.abort();
     }
+}
+
+/// What the app's page got: the messages.
+pub async fn messages(browser: &Browser) -> Result<Vec<Value>> {
+    lines(browser, "messages").await
+}
+
+/// What the app's page got: the results of the Link SDK.
+pub async fn results(browser: &Browser) -> Result<Vec<Value>> {
+    lines(browser, "result").await
+}
+
+async fn lines(browser: &Browser, id: &str) -> Result<Vec<Value>> {
+    let text = browser.evaluate(&format!("return document.getElementById('{id}').textContent;")).await?;
+    text.lines().map(|line| serde_json::from_str(line).context("not JSON")).collect()
+}
+
+/// The one port from which the SDK accepts an iframe's messages, 5173: the tests that use it run one after the other.
+pub fn port_5173() -> Result<File> {
+    let file = File::create(std::env::temp_dir().join("relink-tests-port-5173.lock"))?;
+    file.lock()?;
+    Ok(file)
 }

@@ -65,6 +65,13 @@ impl Page {
         Ok(())
     }
 
+    /// Enters a frame of the page, as soon as it exists. [`Browser::switch_to`](crate::browser::Browser::switch_to) leaves it.
+    pub async fn enter_frame(&self, css: &str) -> Result<()> {
+        let found = self.0.wait().at_most(DEADLINE).for_element(Locator::Css(css)).await;
+        found.with_context(|| format!("no frame matches {css}"))?.enter_frame().await?;
+        Ok(())
+    }
+
     /// The visible text of the page.
     pub async fn text(&self) -> Result<String> {
         Ok(self.0.find(Locator::Css("body")).await?.text().await?)

@@ -18,6 +18,24 @@ export interface StoredFlow {
 
 type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem' | 'key' | 'length'>;
 
+/** Stores nothing. A tab finishes its own flow without: it keeps the key in memory, too. */
+const NO_STORE: Store = {
+  length: 0,
+  key: () => null,
+  getItem: () => null,
+  setItem: () => undefined,
+  removeItem: () => undefined,
+};
+
+/** What the tabs of this browser share. A browser may refuse it, such as to a frame of another site. */
+export function storageOf(page: Pick<Window, 'localStorage'>): Store {
+  try {
+    return page.localStorage;
+  } catch {
+    return NO_STORE;
+  }
+}
+
 export class FlowKeys {
   readonly #store: Store;
   readonly #now: () => number;

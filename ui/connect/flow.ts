@@ -90,7 +90,7 @@ export class ConnectFlow {
       this.#set({ session });
       const previousName = this.#chosen?.integration.name;
       const same = offered(session, request).find(({ name }) => name === previousName);
-      this.#go(same ? integrationView(same) : firstView(session, request));
+      this.#go(same ? integrationView(same, request) : firstView(session, request));
     });
   }
 
@@ -99,7 +99,7 @@ export class ConnectFlow {
   }
 
   choose(integration: Integration): void {
-    this.#go(integrationView(integration));
+    this.#go(integrationView(integration, this.#request));
   }
 
   chooseMethod(integration: Integration, method: Method): void {

@@ -2,8 +2,8 @@ import type { Flow, FlowErrorType, Session } from './api';
 import { isRefusal, needsLinkAgain, type ErrorView, type View } from './views';
 
 /**
- * The message to the page that opened this one as a pop-up, as Truto’s Link SDK expects it (its contract, section 2.1). It
- * contains no secret.
+ * The message to the page that opened this one as a pop-up, or that shows it in a frame, as Truto’s Link SDK expects it (its
+ * contract, section 2.1). It contains no secret.
  */
 export interface LinkResult {
   is_truto: true;
@@ -14,29 +14,59 @@ export interface LinkResult {
   integrated_account_id?: string;
 }
 
-/** The page that opened this one, as far as it can be known. */
-export interface OpeningPage {
-  opener: Pick<Window, 'postMessage'> | null;
+/** What the Link SDK expects in a frame when the person gives up. For a pop-up, closing it says the same. */
+const GIVEN_UP = 'closed';
+
+type Receiver = Pick<Window, 'postMessage'>;
+
+/** The pages around this one, as far as they can be known. */
+export interface Surroundings {
+  opener: Receiver | null;
+  /** The page that shows this one in a frame. */
+  frame: Receiver | null;
   referrer: string;
 }
 
-/** Sends the first result, and no other: the Link SDK closes the pop-up when it gets one. */
+/** The surroundings of this window. */
+export function surroundingsOf(page: Window): Surroundings {
+  return {
+    opener: page.opener as Window | null,
+    frame: page.parent === page ? null : page.parent,
+    referrer: page.document.referrer,
+  };
+}
+
+/** Sends the first result, and no other: the Link SDK closes the pop-up or removes the frame when it gets one. */
 export class OpenerReport {
-  readonly #page: OpeningPage;
+  readonly #around: Surroundings;
   #sent = false;
 
-  constructor(page: OpeningPage) {
-    this.#page = page;
+  constructor(around: Surroundings) {
+    this.#around = around;
+  }
+
+  get isFramed(): boolean {
+    return this.#around.frame !== null;
   }
 
   send(result: LinkResult): void {
-    const { opener, referrer } = this.#page;
-    if (!opener || this.#sent) return;
+    this.#post(result);
+  }
+
+  /** The person closes the frame. */
+  giveUp(): void {
+    if (this.isFramed) this.#post(GIVEN_UP);
+  }
+
+  #post(message: LinkResult | typeof GIVEN_UP): void {
+    const { opener, frame, referrer } = this.#around;
+    const receiver = frame ?? opener;
+    if (!receiver || this.#sent) return;
     this.#sent = true;
     // Only for the app that opened the pop-up, not for whatever its tab shows by now. An app that sends no referrer can’t be
     // told apart. It had the link token, which is worth more than the result.
     const target = URL.canParse(referrer) ? new URL(referrer).origin : '*';
-    opener.postMessage(result, target);
+    receiver.postMessage(message, target);
   }
 }
 
@@ -78,7 +108,7 @@ export function viewResult(view: View, session: Session | null): LinkResult | nu
   if (view.at === 'invalid_link' && (isRefusal(view.error.code) || needsLinkAgain(view.error.code))) {
     return { is_truto: true, result: 'error', error: errorText(view.error), error_type: 'invalid_token' };
   }
-  if (view.at === 'integrations' && view.missing !== null) {
+  if ((view.at === 'integrations' || view.at === 'nothing_offered') && view.missing !== null) {
     const error = `The integration ${view.missing} isn’t installed.`;
     const error_type = 'invalid_integration';
     return { is_truto: true, result: 'error', error, error_type, integration: view.missing };

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { connectSession, hubspot, reauthorizeSession, succeeded } from '../tests/samples';
+import { connectSession, github, hubspot, reauthorizeSession, salesforce, succeeded } from '../tests/samples';
 import { storage } from '../tests/fake-tab';
-import type { FieldSpec } from './api';
+import type { FieldSpec, Integration, Session } from './api';
 import { fieldErrors, typedValues } from './fields';
-import { FlowKeys } from './flow-keys';
+import { FlowKeys, storageOf } from './flow-keys';
 import { searchIntegrations } from './search';
-import { OpenerReport } from './opener';
+import { OpenerReport, viewResult } from './opener';
 import { addressWithoutSecrets, openable, requestFrom } from './urls';
+import { firstView, previous } from './views';
 import { recipientText, storageText, outcomeText, refusalText, errorLine } from './texts';
 
 it('a form says whether Relink tests the credentials first', () => {
@@ -50,13 +51,15 @@ const location = (path: string) => new URL(path, 'http://127.0.0.1:7417');
 
 describe('the page’s URL', () => {
   it('reads every parameter', () => {
-    const query = '?link_token=t&integration=github&no_back=true&integrations=github,%20hubspot,';
+    const query =
+      '?link_token=t&integration=github&no_back=true&integrations=github,%20hubspot,&auth_format=api_key';
     expect(requestFrom(location(`/connect-account${query}`))).toEqual({
       at: 'connect',
       linkToken: 't',
       nonce: null,
       integration: 'github',
       only: ['github', 'hubspot'],
+      authFormat: 'api_key',
       noBack: true,
     });
     expect(requestFrom(location('/connect-account/open/n-_1?integration=github'))).toMatchObject({
@@ -90,23 +93,116 @@ describe('the page’s URL', () => {
   });
 });
 
-describe('the message to the app that opened the pop-up', () => {
+/** A window that gets messages. */
+function receiver(): { messages: unknown[]; window: Window } {
+  const messages: unknown[] = [];
+  const postMessage = (...message: unknown[]): void => void messages.push(message);
+  return { messages, window: { postMessage } as unknown as Window };
+}
+
+describe('the message to the app around the page', () => {
   const first = { is_truto: true, result: 'success' } as const;
-  const sent = (referrer: string) => {
-    const messages: unknown[] = [];
-    const opener = { postMessage: (...message: unknown[]) => void messages.push(message) };
-    const report = new OpenerReport({ opener: opener as unknown as Window, referrer });
+  const none = { opener: null, frame: null };
+
+  it('is sent once, to the origin that opened the pop-up', () => {
+    const { messages, window } = receiver();
+    const report = new OpenerReport({ ...none, opener: window, referrer: 'http://127.0.0.1:5173/app?x=1' });
     report.send(first);
     report.send({ ...first, result: 'error' });
-    return messages;
-  };
-
-  it('is sent once, to the origin that opened it', () => {
-    expect(sent('http://127.0.0.1:5173/app?x=1')).toEqual([[first, 'http://127.0.0.1:5173']]);
+    expect(messages).toEqual([[first, 'http://127.0.0.1:5173']]);
   });
 
   it('is sent to whoever opened it if that app sends no referrer', () => {
-    expect(sent('')).toEqual([[first, '*']]);
+    const { messages, window } = receiver();
+    new OpenerReport({ ...none, opener: window, referrer: '' }).send(first);
+    expect(messages).toEqual([[first, '*']]);
+  });
+
+  it('is sent to the page around a frame, which gets “closed” if the person gives up', () => {
+    const [result, closed] = [receiver(), receiver()];
+    const referrer = 'https://app.example.com/';
+    const done = new OpenerReport({ ...none, frame: result.window, referrer });
+    done.send(first);
+    done.giveUp();
+    expect(result.messages).toEqual([[first, 'https://app.example.com']]);
+    const given = new OpenerReport({ ...none, frame: closed.window, referrer });
+    expect(given.isFramed).toBe(true);
+    given.giveUp();
+    given.send(first);
+    expect(closed.messages).toEqual([['closed', 'https://app.example.com']]);
+  });
+
+  it('of a pop-up never says that it was closed: the SDK sees that itself', () => {
+    const { messages, window } = receiver();
+    const report = new OpenerReport({ ...none, opener: window, referrer: '' });
+    report.giveUp();
+    expect([report.isFramed, messages]).toEqual([false, []]);
+  });
+});
+
+describe('a browser that refuses its storage', () => {
+  it('still runs a flow, whose key then is in memory alone', () => {
+    const refusing = {
+      get localStorage(): Storage {
+        throw new DOMException('The operation is insecure.', 'SecurityError');
+      },
+    };
+    const keys = new FlowKeys(storageOf(refusing));
+    keys.save('f', { key: 'k', color: null, logo: null });
+    keys.ended('f');
+    keys.forget('f');
+    expect(keys.find('f')).toBeNull();
+  });
+});
+
+describe('the parameters of the URL', () => {
+  const both: Integration = {
+    ...salesforce,
+    methods: [
+      { ...salesforce.methods[0]!, not_ready: null },
+      { ...salesforce.methods[1]!, not_ready: null },
+    ],
+  };
+  const session: Session = { ...connectSession, integrations: [github, both] };
+  const view = (query: string) => {
+    const request = requestFrom(location(`/connect-account/open/n?${query}`));
+    const first = firstView(session, request);
+    const back = previous(first, session, request);
+    return [first.at, 'method' in first ? first.method.format : null, back?.at ?? null];
+  };
+
+  it('select the authentication method, which then can’t be changed', () => {
+    expect(view('integration=salesforce')).toEqual(['methods', null, 'integrations']);
+    expect(view('integration=salesforce&auth_format=oauth2')).toEqual([
+      'authorize',
+      'oauth2',
+      'integrations',
+    ]);
+    expect(view('integration=salesforce&auth_format=oauth2_client_credentials&no_back=true')).toEqual([
+      'form',
+      'oauth2_client_credentials',
+      null,
+    ]);
+  });
+
+  it('offer the methods if the one they name isn’t among them', () => {
+    expect(view('integration=salesforce&auth_format=keka_oauth')[0]).toBe('methods');
+  });
+
+  it('leave an integration with one method as it is', () => {
+    expect(view('integration=github&auth_format=api_key')).toEqual(['authorize', 'oauth2', 'integrations']);
+  });
+
+  it('name an integration that isn’t there', () => {
+    const request = requestFrom(
+      location('/connect-account/open/n?integrations=nosuch&skip_rapid_form=true&iframe=true'),
+    );
+    const missing = firstView(session, request);
+    expect(missing).toEqual({ at: 'nothing_offered', missing: 'nosuch' });
+    expect(viewResult(missing, session)).toMatchObject({
+      error_type: 'invalid_integration',
+      integration: 'nosuch',
+    });
   });
 });
 
@@ -167,9 +263,12 @@ describe('stored flow keys', () => {
 describe('texts', () => {
   it('say who the link is for', () => {
     expect(recipientText(reauthorizeSession)).toBe(
-      'For Acme engineering (tenant acme-1), connected as octo-acme.',
+      'Acme asks for this, for Acme engineering (tenant acme-1), connected as octo-acme.',
     );
-    expect(recipientText(connectSession)).toBe('For tenant acme-1.');
+    const requested_by = { team: 'Acme', program: 'my-agent' };
+    expect(recipientText({ ...connectSession, requested_by })).toBe(
+      'my-agent (Acme) asks for this, for tenant acme-1.',
+    );
   });
 
   it('say how the flow ended', () => {

@@ -7,13 +7,15 @@ export function purposeTitle(session: Session | null, label: string): string {
   return `${session?.purpose === 'reauthorize' ? 'Reauthorize' : 'Connect'} ${label}`;
 }
 
-/** The tenant and account that the link is for. Another person may have created it. */
+/** Who asks, and for which tenant and account. Another person may have created the link. */
 export function recipientText(session: Session | null): string {
   if (!session) return '';
-  const { account, tenant_id } = session;
-  if (!account) return `For tenant ${tenant_id}.`;
+  const { account, tenant_id, requested_by } = session;
+  const { team, program } = requested_by;
+  const who = program === null ? team : `${program} (${team})`;
+  if (!account) return `${who} asks for this, for tenant ${tenant_id}.`;
   const identity = account.identity === null ? '' : `, connected as ${account.identity}`;
-  return `For ${account.name} (tenant ${tenant_id})${identity}.`;
+  return `${who} asks for this, for ${account.name} (tenant ${tenant_id})${identity}.`;
 }
 
 /** An authentication method, as an option to choose. */
@@ -82,6 +84,10 @@ const REFUSALS: Record<string, { title: string; hint: string }> = {
   link_token_ended: {
     title: 'This link has ended',
     hint: 'The program that created it lost its access. Get a new link in Relink.',
+  },
+  link_token_revoked: {
+    title: 'This link was revoked',
+    hint: 'Ask for a new one.',
   },
   opening_used: {
     title: 'This page was opened twice',

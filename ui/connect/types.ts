@@ -23,7 +23,7 @@ export type PageToken = { page_token: string, };
 /**
  * What a link token permits.
  */
-export type Session = { purpose: LinkPurpose, tenant_id: string, 
+export type Session = { purpose: LinkPurpose, tenant_id: string, requested_by: Requester, 
 /**
  * The account to reauthorize.
  */
@@ -34,6 +34,19 @@ account: SessionAccount | null, integrations: Array<SessionIntegration>,
 redirects: Array<RedirectKind>, expires_at: string, };
 
 export type LinkPurpose = "connect" | "reauthorize";
+
+/**
+ * Who asks for what a link is for.
+ */
+export type Requester = { 
+/**
+ * The name of the team that runs this Relink.
+ */
+team: string, 
+/**
+ * The name of the API token of the program that created the link; null if the person did.
+ */
+program: string | null, };
 
 /**
  * The account to reauthorize.

@@ -24,6 +24,8 @@ export type Request =
       nonce: string | null;
       integration: string | null;
       only: string[] | null;
+      /** The authentication method to use, where an integration has several. */
+      authFormat: string | null;
       noBack: boolean;
     }
   | {
@@ -62,6 +64,7 @@ export function requestFrom({ pathname, search, hash }: Address): Request {
     nonce: OPEN.exec(pathname)?.[1] ?? null,
     integration: query.get('integration') || null,
     only: only.length > 0 ? only : null,
+    authFormat: query.get('auth_format') || null,
     noBack: query.get('no_back') === 'true',
   };
 }

@@ -36,7 +36,8 @@ export type View =
   | { at: 'invalid_link'; error: ErrorView }
   /** `missing`: the integration named in the URL, if it isn’t installed. */
   | { at: 'integrations'; missing: string | null }
-  | { at: 'nothing_offered' }
+  /** `missing`: an integration that the URL names. */
+  | { at: 'nothing_offered'; missing: string | null }
   | { at: 'methods'; integration: Integration }
   | ({ at: 'not_ready'; reason: string } & Chosen<Method>)
   | ({ at: 'authorize'; error: ErrorView | null } & Chosen<OAuthMethod>)
@@ -82,19 +83,32 @@ export function offered(session: Session, request: Request): Integration[] {
 export function firstView(session: Session, request: Request): View {
   const choices = offered(session, request);
   const [first, ...others] = choices;
-  if (!first) return { at: 'nothing_offered' };
-  if (session.purpose === 'reauthorize') return integrationView(first);
+  if (!first) return { at: 'nothing_offered', missing: named(request) };
+  if (session.purpose === 'reauthorize') return integrationView(first, request);
   const requested = request.at === 'connect' ? request.integration : null;
   if (requested !== null) {
     const found = choices.find(({ name }) => name === requested);
-    return found ? integrationView(found) : { at: 'integrations', missing: requested };
+    return found ? integrationView(found, request) : { at: 'integrations', missing: requested };
   }
-  return others.length === 0 ? integrationView(first) : { at: 'integrations', missing: null };
+  return others.length === 0 ? integrationView(first, request) : { at: 'integrations', missing: null };
 }
 
-export function integrationView(integration: Integration): View {
-  const [only, ...others] = integration.methods;
-  return only && others.length === 0 ? methodView(integration, only) : { at: 'methods', integration };
+/** The first integration that the URL names. */
+function named(request: Request): string | null {
+  return request.at === 'connect' ? (request.integration ?? request.only?.[0] ?? null) : null;
+}
+
+/** The method that the URL asks for, or the only one there is; otherwise null, and the person chooses. */
+function fixedMethod({ methods }: Integration, request: Request): Method | null {
+  const [first, ...others] = methods;
+  if (!first || others.length === 0) return first ?? null;
+  const format = request.at === 'connect' ? request.authFormat : null;
+  return methods.find((method) => method.format === format) ?? null;
+}
+
+export function integrationView(integration: Integration, request: Request): View {
+  const method = fixedMethod(integration, request);
+  return method ? methodView(integration, method) : { at: 'methods', integration };
 }
 
 export function methodView(integration: Integration, method: Method): View {
@@ -107,7 +121,7 @@ export function methodView(integration: Integration, method: Method): View {
 /** The view that Back leads to, or null if there is none. */
 export function previous(view: View, session: Session | null, request: Request): View | null {
   if (!session || !('integration' in view)) return null;
-  if (view.at !== 'methods' && view.integration.methods.length > 1) {
+  if (view.at !== 'methods' && fixedMethod(view.integration, request) === null) {
     return { at: 'methods', integration: view.integration };
   }
   const fixed = session.purpose === 'reauthorize' || (request.at === 'connect' && request.noBack);
@@ -130,6 +144,7 @@ const REFUSALS = new Set([
   'link_token_used',
   'link_token_expired',
   'link_token_ended',
+  'link_token_revoked',
   'account_deleted',
 ]);
 

@@ -52,6 +52,12 @@ export type Commands = {
   /** The allowed redirect URIs of links. */
   redirect_uris: [arguments: void, output: Array<string>];
   set_redirect_uris: [arguments: { uris: Array<string> }, output: Array<string>];
+  /** The links that can still be used, the newest first. */
+  usable_links: [arguments: void, output: Array<IssuedLink>];
+  revoke_link: [arguments: { id: LinkTokenId }, output: null];
+  /** Where links work. */
+  link_settings: [arguments: void, output: LinkSettingsState];
+  set_link_settings: [arguments: { settings: LinkSettings }, output: LinkSettingsState];
   integrations: [arguments: void, output: Array<Integration>];
   install: [arguments: { name: string }, output: null];
   uninstall: [arguments: { name: string }, output: null];
@@ -599,6 +605,25 @@ client_id: string | null,
  */
 redirect_uris: Array<RedirectUri>, };
 
+/**
+ * A link that was created. Its token is stored nowhere.
+ */
+export type IssuedLink = { id: LinkTokenId, status: IssuedLinkStatus, 
+/**
+ * The tenant of the new account; null if the link reauthorizes one.
+ */
+tenant_id: string | null, 
+/**
+ * The account that the link reauthorizes.
+ */
+integrated_account_id: AccountId | null, account_name: string | null, 
+/**
+ * The name of the API token of the program that created the link; null if the person did.
+ */
+program: string | null, created_at: Timestamp, expires_at: Timestamp, };
+
+export type IssuedLinkStatus = "usable" | "used" | "expired" | "ended" | "revoked";
+
 export type KeychainState = { available: boolean, 
 /**
  * Why it isn't available.
@@ -624,13 +649,62 @@ name: string, description: string | null, };
 export type LinkPurpose = { "account": AccountId } | { "tenant": string };
 
 /**
+ * Where links work: only on this machine, unless the person says otherwise.
+ */
+export type LinkSettings = { 
+/**
+ * Whether the connect UI is also at `http://localhost:5173`, the one address on this machine from which Truto's Link SDK
+ * accepts an iframe's messages.
+ */
+also_listen: boolean, 
+/**
+ * The origins of the pages that may show the connect UI in a frame.
+ */
+frame_origins: Array<string>, 
+/**
+ * The https origin of a tunnel or reverse proxy in front of the connect UI; null: links work on this machine only.
+ */
+public_address: string | null, };
+
+/**
+ * The settings of links, and what became of them.
+ */
+export type LinkSettingsState = { 
+/**
+ * Why Relink doesn't listen on `localhost:5173` although it should; null if it does, or shouldn't.
+ */
+also_listen_problem: string | null, 
+/**
+ * Whether the connect UI is also at `http://localhost:5173`, the one address on this machine from which Truto's Link SDK
+ * accepts an iframe's messages.
+ */
+also_listen: boolean, 
+/**
+ * The origins of the pages that may show the connect UI in a frame.
+ */
+frame_origins: Array<string>, 
+/**
+ * The https origin of a tunnel or reverse proxy in front of the connect UI; null: links work on this machine only.
+ */
+public_address: string | null, };
+
+/**
+ * A link token's record, not the token itself.
+ */
+export type LinkTokenId = string;
+
+/**
  * A magic link. The page opens or copies it by its id and never sees its token.
  */
 export type MagicLink = { id: string, 
 /**
  * The link without its token.
  */
-shown: string, expires_at: Timestamp, };
+shown: string, expires_at: Timestamp, 
+/**
+ * Whether it works on other machines, too: at the public address.
+ */
+is_public: boolean, };
 
 /**
  * Which of the account's tools a server offers, and whom it serves.

@@ -37,6 +37,18 @@ async function open(path = CONNECT): Promise<Tab['page']> {
   return tab.page;
 }
 
+/** Opens a page as in a frame: its messages go to the page around it. */
+async function openFramed(path: string): Promise<Tab['page']> {
+  tab = await openTab(harness);
+  await tab.page.addInitScript(() => {
+    const parent = { postMessage: (message: unknown) => sessionStorage.setItem('message', String(message)) };
+    Object.defineProperty(window, 'parent', { value: parent });
+  });
+  await tab.page.goto(harness.base + path);
+  await tab.page.getByRole('button', { name: 'Close' }).waitFor();
+  return tab.page;
+}
+
 /** Opens the link and continues to the provider. */
 async function openWaiting(): Promise<Tab['page']> {
   const page = await open();
@@ -127,6 +139,16 @@ const states: Record<string, () => Promise<unknown>> = {
     const page = await open();
     await page.getByRole('button', { name: 'Continue to GitHub' }).click();
     await page.getByRole('alert').getByText('The keychain is locked').waitFor();
+  },
+  framed: async () => {
+    harness.relink.session = { ...connectSession, integrations: [github, hubspot] };
+    const page = await openFramed(`${CONNECT}?integration=github`);
+    await arrive(page, 'Connect GitHub');
+    await page.getByRole('button', { name: 'Back' }).waitFor();
+  },
+  'framed-invalid-link': async () => {
+    harness.relink.session = errorResponse(404, 'link_token_revoked', 'Whoever runs this Relink revoked it.');
+    await arrive(await openFramed(CONNECT), 'This link was revoked');
   },
   integrations: async () => {
     harness.relink.session = connectSession;
@@ -317,4 +339,29 @@ it.each(Object.keys(states))('%s: in light and dark, wide and narrow, and with l
   for (const viewport of viewports) await inspect(tab, viewport, name);
   await expectRoomForLargeText(tab.page, name);
   expect(tab.consoleErrors, `${name}: console`).toEqual([]);
+});
+
+it('says “closed” to the page around its frame when the person closes it', async () => {
+  const page = await openFramed(CONNECT);
+  await arrive(page, 'Reauthorize GitHub');
+  await page.getByRole('button', { name: 'Close' }).click();
+  expect(await page.evaluate(() => sessionStorage.getItem('message'))).toBe('closed');
+});
+
+it('works in a browser that refuses its storage', async () => {
+  tab = await openTab(harness);
+  await tab.page.addInitScript(() => {
+    Object.defineProperty(window, 'localStorage', {
+      get: () => {
+        throw new DOMException('Access is denied for this document.', 'SecurityError');
+      },
+    });
+  });
+  await tab.page.goto(harness.base + CONNECT);
+  await arrive(tab.page, 'Reauthorize GitHub');
+  await tab.page.getByRole('button', { name: 'Continue to GitHub' }).click();
+  await arrive(tab.page, 'Sign in on GitHub');
+  harness.relink.updateFlow(succeeded);
+  await arrive(tab.page, 'Connection successful');
+  expect(tab.consoleErrors).toEqual([]);
 });

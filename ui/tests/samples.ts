@@ -106,6 +106,7 @@ export const salesforce: Integration = {
 export const reauthorizeSession: Session = {
   purpose: 'reauthorize',
   tenant_id: 'acme-1',
+  requested_by: { team: 'Acme', program: null },
   account: { id: '0193', name: 'Acme engineering', identity: 'octo-acme' },
   integrations: [github],
   redirects: ['deep_link', 'loopback'],

@@ -118,6 +118,7 @@ async fn start(folder: &Path) -> (Engine, Serving) {
     let options = ServeOptions {
         listen: Some(([127, 0, 0, 1], 0).into()),
         runs_without_port: false,
+        also_listen: false,
         data_dir: folder.to_owned(),
         runtime_dir: None,
     };

@@ -1,9 +1,10 @@
 //! The connect UI: its pages, its API, and the loopback callback. Its requests are authorized by a link token or a flow's key.
 
+mod framing;
 mod opening;
 mod returned;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -27,6 +28,7 @@ use crate::{
     openapi::{BodyErrors, Conflict, NotFound, OpenRoutes},
     path::{PathId, PathText},
     query::Query,
+    reached::ReachedAt,
     ui,
 };
 
@@ -54,13 +56,24 @@ pub(crate) fn routes() -> OpenRoutes {
         .with(routes!(returned::callback))
 }
 
-/// The pages that other sites may redirect a browser to.
-pub(crate) fn is_landing(path: &str) -> bool {
+/// Whether other sites may redirect a browser to a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Landing {
+    Nowhere,
+    InTab,
+    /// The page itself then decides by who frames it.
+    InTabOrFrame,
+}
+
+pub(crate) fn landing(path: &str) -> Landing {
     let path = path.trim_end_matches('/');
-    path == "/connect-account"
-        || path == "/connect-account/return"
-        || path.starts_with("/connect-account/open/")
-        || path.starts_with("/oauth/callback/")
+    if path == "/connect-account" || path.starts_with("/connect-account/open/") {
+        Landing::InTabOrFrame
+    } else if path == "/connect-account/return" || path.starts_with("/oauth/callback/") {
+        Landing::InTab
+    } else {
+        Landing::Nowhere
+    }
 }
 
 /// Whether a request belongs to a sign-in: to the connect UI, or to a callback.
@@ -254,6 +267,11 @@ async fn abandon(
 ) -> Result<StatusCode, ApiError> {
     api.engine.connections().abandon_flow(&caller, id, &key)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The base URL at which a request reached Relink.
+fn base_url(api: &ApiState, reached: Option<&ReachedAt>) -> Arc<str> {
+    reached.map_or_else(|| api.port.base_url(), |reached| reached.base_url().into())
 }
 
 fn see_other(location: &str) -> Response {

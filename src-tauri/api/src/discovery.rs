@@ -117,7 +117,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::port::{ApiPort, PortProblem};
+    use crate::{bind::PortProblem, port::ApiPort};
 
     fn discovery(data: &Path, runtime: &Path) -> Discovery {
         let socket = Some(data.join("api.sock"));

@@ -153,6 +153,10 @@ fn status_of(error: &Error) -> StatusCode {
 }
 
 pub(crate) async fn no_such_route() -> ApiError {
+    unknown_route()
+}
+
+pub(crate) fn unknown_route() -> ApiError {
     let message = "This route doesn't exist. /docs lists Relink's routes.";
     ApiError::new(StatusCode::NOT_FOUND, "no_such_route", message)
 }

@@ -11,17 +11,20 @@ use relink_domain::caller::Caller;
 use tower::{Service, ServiceExt};
 
 use crate::{
-    ApiState, connect,
-    error::ApiError,
+    ApiState,
+    connect::{self, Landing},
+    error::{self, ApiError},
     limits::{self, Client},
     mcp,
     permit::unauthorized,
-    server::Arrival,
+    reached::{ReachedAt, host_of},
+    server::{Arrival, Entrance},
     via,
 };
 
-/// Answers a request if it may come in, from `inner`. Rejects requests with another `Host`, requests of other web pages (DNS
-/// rebinding, cross-site requests), and everything but a sign-in on a connection that is reserved for sign-ins.
+/// Answers a request if it may come in, from `inner`. Rejects requests of other users, requests with another `Host`, requests of other web
+/// pages (DNS rebinding, cross-site requests), and everything but a sign-in on a connection that is reserved for sign-ins, on the second
+/// listener and at the public address.
 ///
 /// A request with a valid token has its [`Caller`] as an extension, and a share of the connections: an API token, or the run's own token
 /// from the data folder. A token that ends before the response, such as during a long poll, gets no response.
@@ -29,7 +32,10 @@ pub(crate) async fn admit<S>(api: &ApiState, mut request: Request, inner: S) -> 
 where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
-    let admitted = same_machine(api, &request)
+    let reached = ReachedAt::of(api, &request);
+    let admitted = same_user(&request, reached.as_ref())
+        .and_then(|()| same_machine(api, &request, reached.as_ref()))
+        .and_then(|()| connect_ui_only(&request, reached.as_ref()))
         .and_then(|()| reserve(&request))
         .and_then(|()| authenticate(api, &mut request))
         .and_then(|caller| count(api, &request, caller.as_ref()).map(|()| caller));
@@ -40,26 +46,48 @@ where
     if let Some(caller) = &caller {
         request.extensions_mut().insert(caller.clone());
     }
+    if let Some(reached) = reached {
+        request.extensions_mut().insert(reached);
+    }
     let response = inner.oneshot(request).await.unwrap_or_else(|never| match never {});
     let has_ended = caller.is_some_and(|caller| !api.engine.access().is_still_valid(&caller));
     if has_ended { unauthorized() } else { response }
 }
 
-fn same_machine(api: &ApiState, request: &Request) -> Result<(), ApiError> {
-    // No web page can connect to the Unix socket, and its clients have no host to name.
-    if Arrival::of(request).is_some_and(|arrival| arrival.is_over_socket) {
+/// Refuses every request of a connection that another user opened, whatever token it has. A tunnel or a reverse proxy may be another
+/// user's program.
+fn same_user(request: &Request, reached: Option<&ReachedAt>) -> Result<(), ApiError> {
+    let is_of_other_user = Arrival::of(request).is_some_and(|arrival| arrival.is_of_other_user);
+    if !is_of_other_user || matches!(reached, Some(ReachedAt::PublicAddress(_))) {
         return Ok(());
     }
-    let is_landing = request.method() == Method::GET && connect::is_landing(request.uri().path());
-    check(&api.port.base_url(), request.uri(), request.headers(), is_landing)
+    let message = "This Relink belongs to another user of this machine.";
+    Err(ApiError::new(StatusCode::FORBIDDEN, "other_user", message).closing_connection())
 }
 
-/// `is_landing`: a page that other sites may redirect a browser to.
-fn check(base_url: &str, uri: &Uri, headers: &HeaderMap, is_landing: bool) -> Result<(), ApiError> {
+fn same_machine(api: &ApiState, request: &Request, reached: Option<&ReachedAt>) -> Result<(), ApiError> {
+    // No web page can connect to the Unix socket, and its clients have no host to name.
+    if Arrival::of(request).is_some_and(|arrival| arrival.entrance == Entrance::Socket) {
+        return Ok(());
+    }
+    let landing =
+        if request.method() == Method::GET { connect::landing(request.uri().path()) } else { Landing::Nowhere };
+    match reached {
+        Some(reached) => check(reached.base_url(), request.uri(), request.headers(), landing),
+        None => check(&api.port.base_url(), request.uri(), request.headers(), landing),
+    }
+}
+
+/// To everybody else than the machine's own programs and pages, there is nothing but the connect UI.
+fn connect_ui_only(request: &Request, reached: Option<&ReachedAt>) -> Result<(), ApiError> {
+    if reached.is_none() || connect::is_sign_in(request.uri().path()) { Ok(()) } else { Err(error::unknown_route()) }
+}
+
+fn check(base_url: &str, uri: &Uri, headers: &HeaderMap, landing: Landing) -> Result<(), ApiError> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let own_host = base_url.strip_prefix("http://").unwrap_or_default();
+    let own_host = host_of(base_url);
     // A request in absolute form (RFC 9112 §3.2.2) names the authority itself.
-    let is_own = uri.scheme_str().is_none_or(|scheme| scheme == "http")
+    let is_own = uri.scheme_str().is_none_or(|scheme| base_url.split_once("://").is_some_and(|(own, _)| own == scheme))
         && uri.authority().is_none_or(|authority| authority.as_str() == own_host);
     if !is_own || text("host") != Some(own_host) || headers.get_all("host").iter().count() != 1 {
         let message = format!("Relink answers only at {base_url}.");
@@ -76,12 +104,16 @@ fn check(base_url: &str, uri: &Uri, headers: &HeaderMap, is_landing: bool) -> Re
         headers.get_all(name).iter().all(|value| allowed.iter().any(|allowed| value.as_bytes() == allowed.as_bytes()))
     };
     let from_here = is_one_of("sec-fetch-site", &["same-origin", "none"]);
-    // A navigation in a frame is refused: only a tab may be redirected here.
+    let destinations: &[&str] = match landing {
+        Landing::Nowhere => &[],
+        Landing::InTab => &["document"],
+        Landing::InTabOrFrame => &["document", "iframe", "frame"],
+    };
     let may_land = || {
-        is_landing
+        landing != Landing::Nowhere
             && is_one_of("sec-fetch-site", &["same-origin", "none", "same-site", "cross-site"])
             && is_one_of("sec-fetch-mode", &["navigate"])
-            && is_one_of("sec-fetch-dest", &["document"])
+            && is_one_of("sec-fetch-dest", destinations)
     };
     if from_here || may_land() { Ok(()) } else { foreign("cross_site") }
 }
@@ -131,11 +163,15 @@ mod tests {
     const BASE: &str = "http://127.0.0.1:7417";
 
     fn refusal(headers: &[(&'static str, &'static str)], is_landing: bool) -> Option<u16> {
+        refusal_at(headers, if is_landing { Landing::InTab } else { Landing::Nowhere })
+    }
+
+    fn refusal_at(headers: &[(&'static str, &'static str)], landing: Landing) -> Option<u16> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
         }
-        check(BASE, &Uri::from_static("/ping"), &map, is_landing)
+        check(BASE, &Uri::from_static("/ping"), &map, landing)
             .err()
             .map(|error| error.into_response().status().as_u16())
     }
@@ -144,8 +180,13 @@ mod tests {
     fn a_reserved_connection_serves_a_sign_in_and_nothing_else() {
         let refusal = |path: &str, is_reserved: bool| {
             let mut request = Request::builder().uri(path).body(Body::empty()).expect("a request");
-            let arrival =
-                Arrival { uri: Uri::default(), connection: <_>::default(), is_reserved, is_over_socket: false };
+            let arrival = Arrival {
+                uri: Uri::default(),
+                connection: <_>::default(),
+                is_reserved,
+                entrance: Entrance::Port,
+                is_of_other_user: false,
+            };
             request.extensions_mut().insert(arrival);
             reserve(&request).err().map(|error| error.status().as_u16())
         };
@@ -171,7 +212,7 @@ mod tests {
     fn a_request_in_absolute_form_names_our_own_authority() {
         let headers = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static("127.0.0.1:7417"))]);
         let status = |uri: &'static str| {
-            let refused = check(BASE, &Uri::from_static(uri), &headers, true).err();
+            let refused = check(BASE, &Uri::from_static(uri), &headers, Landing::InTab).err();
             refused.map(|error| error.into_response().status().as_u16())
         };
         for own in ["/ping", "//ping", "http://127.0.0.1:7417/ping", "HTTP://127.0.0.1:7417/ping"] {
@@ -211,7 +252,10 @@ mod tests {
         let navigates = ("sec-fetch-mode", "navigate");
         assert_eq!(refusal(&[own, cross, navigates, ("sec-fetch-dest", "document")], true), None);
         for frame in ["iframe", "frame", "embed", "object"] {
-            assert_eq!(refusal(&[own, cross, navigates, ("sec-fetch-dest", frame)], true), Some(403), "{frame}");
+            let framed = [own, cross, navigates, ("sec-fetch-dest", frame)];
+            assert_eq!(refusal(&framed, true), Some(403), "{frame}");
+            let is_plain = ["iframe", "frame"].contains(&frame);
+            assert_eq!(refusal_at(&framed, Landing::InTabOrFrame), (!is_plain).then_some(403), "{frame}");
         }
         assert_eq!(refusal(&[own, ("sec-fetch-site", "same-site")], false), Some(403), "another port of this machine");
         for here in ["same-origin", "none"] {

@@ -16,6 +16,7 @@ mod absent;
 mod account_changes;
 mod accounts;
 mod batch;
+mod bind;
 mod body;
 mod bulk_delete;
 mod call_error;
@@ -56,11 +57,13 @@ mod permit;
 mod port;
 mod proxy;
 mod query;
+mod reached;
 mod recording;
 mod redirect_test;
 mod router;
 mod sandbox;
 mod sandbox_runner;
+mod second_listener;
 mod server;
 #[cfg(unix)]
 mod socket;
@@ -85,11 +88,16 @@ use std::{
 };
 
 use relink_calls::{Calls, Upstream};
+use relink_contract::link::LinkSettings;
 use relink_domain::caller::Caller;
 use relink_engine::{Engine, StepRunner};
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
+pub use bind::PortProblem;
 pub use call_waits::CallWaits;
 use calls::EngineAccounts;
 use discovery::Discovery;
@@ -98,9 +106,10 @@ use idempotency::Idempotency;
 use limits::Limits;
 pub use local_calls::{CallProblem, LocalCall, LocalCalls, LocalResponse};
 pub use peer::may_be_own_listener;
-pub use port::{ApiPort, PORT, PortProblem, PortState};
+pub use port::{ApiPort, PORT, PortState};
 pub use redirect_test::{RedirectTest, RedirectTestUrls};
 pub use sandbox_runner::SandboxRunner;
+pub use second_listener::SecondListener;
 use server::Bounds;
 
 /// The server's options.
@@ -110,6 +119,8 @@ pub struct ServeOptions {
     pub listen: Option<SocketAddr>,
     /// Whether Relink runs without the port while another program uses it. Otherwise that is an error.
     pub runs_without_port: bool,
+    /// Whether the connect UI is also at `localhost:5173`, whatever the setting says.
+    pub also_listen: bool,
     /// The data folder, where the engine file is written for the command line.
     pub data_dir: PathBuf,
     /// The user's runtime folder, where programs find Relink.
@@ -167,6 +178,7 @@ pub(crate) struct Parts {
     expressions: Jsonata,
     idempotency: Idempotency,
     port: ApiPort,
+    link_settings: watch::Receiver<LinkSettings>,
     /// Cancelled when the server stops.
     stopping: CancellationToken,
     openapi_json: &'static LazyLock<String>,
@@ -197,13 +209,13 @@ pub struct Serving {
 
 /// Starts the server.
 pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, ServeError> {
-    let ServeOptions { listen, runs_without_port, data_dir, runtime_dir } = options;
+    let ServeOptions { listen, runs_without_port, also_listen, data_dir, runtime_dir } = options;
     let address = listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     // The redirect URIs and the accepted `Host` are those of 127.0.0.1, so other loopback addresses wouldn't work.
     if address.ip() != Ipv4Addr::LOCALHOST {
         return Err(ServeError::NotLoopback(address));
     }
-    let (listener, port) = match port::bind(address).await {
+    let (listener, port) = match bind::bind(address).await {
         Ok((listener, port)) => (Some(listener), ApiPort::new(port, None)),
         Err(problem) if runs_without_port => {
             tracing::warn!("{problem} Until it is free, the API and the connect pages are off");
@@ -211,6 +223,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         }
         Err(problem) => return Err(ServeError::Port(problem)),
     };
+    let port = port.with_second_listener(SecondListener::new(also_listen));
     set_engine_port(&engine, &port.state());
 
     let stopping = CancellationToken::new();
@@ -236,14 +249,17 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         expressions: Jsonata::default(),
         idempotency: Idempotency::default(),
         port: port.clone(),
+        link_settings: engine.connections().link_settings_changes(&Caller::Internal),
         stopping: stopping.clone(),
         openapi_json: &OPENAPI_JSON,
     });
     let steps = steps::runner(state.clone());
     engine.onboarding().set_runner(&Caller::Internal, &steps);
+    let link_settings = state.link_settings.clone();
     let local_calls = LocalCalls::new(state.clone());
     let service = router::service(state);
     let socket = serve_on_socket(&mut tasks, &data_dir, &service, &stopping);
+    tasks.spawn(port.second_listener().clone().run(link_settings, service.clone(), stopping.clone()));
     let discovery = Arc::new(Discovery::new(data_dir, runtime_dir.as_deref(), socket, token));
     // A client that connects before the next lines have run waits in the system's queue.
     discovery.write(&port.state()).map_err(|(path, source)| ServeError::Discovery { path, source })?;
@@ -285,7 +301,7 @@ fn serve_on_socket(
     stopping: &CancellationToken,
 ) -> Option<PathBuf> {
     let (listener, path) = socket::listen(data_dir)?;
-    tasks.spawn(server::run(listener, service.clone(), stopping.clone(), Bounds::of_socket()));
+    tasks.spawn(server::run(listener, service.clone(), stopping.clone(), Bounds::of_few_clients()));
     Some(path)
 }
 

@@ -2,11 +2,13 @@
 
 use axum::{Extension, Json, extract::State};
 use relink_contract::{
-    WireSecret,
-    link::{Callback, CallbackTaken, LinkToken, NewLinkToken, RedirectUris},
+    Deleted, List, WireSecret,
+    link::{
+        Callback, CallbackTaken, IssuedLink, LinkSettings, LinkSettingsState, LinkToken, NewLinkToken, RedirectUris,
+    },
 };
 use relink_domain::{
-    Secret,
+    LinkTokenId, Secret,
     caller::Caller,
     link::{LinkOptions, Purpose},
     permission::Permission,
@@ -19,7 +21,10 @@ use crate::{
     body::Body,
     connect::return_url,
     error::{ApiError, ApiResult},
-    openapi::{BodyErrors, NotFound, Routes},
+    listing::{self, Field, Place},
+    openapi::{BodyErrors, NotFound, QueryErrors, Routes},
+    path::PathId,
+    query::Query,
 };
 
 pub(crate) fn routes() -> Routes {
@@ -27,6 +32,9 @@ pub(crate) fn routes() -> Routes {
         .with(Permission::CreateLinks, routes!(create))
         .with(Permission::SubmitCallbacks, routes!(callback))
         .with(Permission::AllowRedirects, routes!(redirect_uris, set_redirect_uris))
+        .with(Permission::ManageLinks, routes!(issued_links))
+        .with(Permission::ManageLinks, routes!(revoke_link))
+        .with(Permission::ManageLinks, routes!(link_settings, set_link_settings))
 }
 
 /// Create a link token
@@ -126,4 +134,92 @@ async fn set_redirect_uris(
     Ok(Json(RedirectUris {
         redirect_uris: api.engine.connections().set_redirect_uris(&caller, list.redirect_uris).await?,
     }))
+}
+
+/// List the links that were created
+///
+/// Those of the last weeks, without their tokens.
+#[utoipa::path(
+    get,
+    path = "/relink/links",
+    operation_id = "list_links",
+    tag = "Links",
+    params(
+        ("status" = Option<String>, Query, description = "`usable`, `used`, `expired`, `ended` or `revoked`."),
+        ("sort" = Option<String>, Query, description = "`-created_at` (newest first, the default), `created_at`, `-updated_at` or `updated_at`."),
+        ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 5000, the default."),
+        ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
+    ),
+    responses((status = 200, description = "A page of links", body = List<IssuedLink>), QueryErrors),
+)]
+async fn issued_links(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    query: Query,
+) -> ApiResult<List<IssuedLink>> {
+    let all = api.engine.connections().issued_links(&caller).await?;
+    let fields: [(_, Field<IssuedLink>); 2] =
+        [("id", Field::Text(|it| it.id.to_string())), ("status", Field::Text(|it| it.status.as_str().to_owned()))];
+    let place = |it: &IssuedLink| Place { created_at: it.created_at, updated_at: it.created_at, id: it.id.to_string() };
+    Ok(Json(listing::list(&query, all, &fields, place)?))
+}
+
+/// Revoke a link
+///
+/// A sign-in that it began can no longer be completed.
+#[utoipa::path(
+    delete,
+    path = "/relink/links/{id}",
+    operation_id = "revoke_link",
+    tag = "Links",
+    params(("id" = LinkTokenId, Path)),
+    responses((status = 200, description = "The link was revoked", body = Deleted), NotFound),
+)]
+async fn revoke_link(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId<LinkTokenId>,
+) -> ApiResult<Deleted> {
+    api.engine.connections().revoke_link(&caller, id).await?;
+    Ok(Json(Deleted { id: id.to_string() }))
+}
+
+/// Show where links work
+#[utoipa::path(
+    get,
+    path = "/relink/link-settings",
+    operation_id = "get_link_settings",
+    tag = "Links",
+    responses((status = 200, description = "The settings", body = LinkSettingsState)),
+)]
+async fn link_settings(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+) -> ApiResult<LinkSettingsState> {
+    Ok(Json(state_of(&api, api.engine.connections().link_settings(&caller)).await))
+}
+
+/// Change where links work
+///
+/// Replaces all settings.
+#[utoipa::path(
+    put,
+    path = "/relink/link-settings",
+    operation_id = "set_link_settings",
+    tag = "Links",
+    request_body = LinkSettings,
+    responses((status = 200, description = "The settings", body = LinkSettingsState), BodyErrors),
+)]
+async fn set_link_settings(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Body(settings): Body<LinkSettings>,
+) -> ApiResult<LinkSettingsState> {
+    let settings = api.engine.connections().set_link_settings(&caller, settings).await?;
+    Ok(Json(state_of(&api, settings).await))
+}
+
+async fn state_of(api: &ApiState, settings: LinkSettings) -> LinkSettingsState {
+    let also_listen_problem = api.port.second_listener().problem(&settings).await;
+    LinkSettingsState { settings, also_listen_problem }
 }

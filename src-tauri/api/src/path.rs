@@ -8,7 +8,7 @@ use axum::{
 };
 use relink_domain::{
     AccountId, ApiTokenId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId, FlowId, IntegrationId,
-    McpTokenId, TeamId, UserId, WebhookId,
+    LinkTokenId, McpTokenId, TeamId, UserId, WebhookId,
 };
 
 use crate::error::ApiError;
@@ -40,6 +40,7 @@ ids! {
     ApiTokenId = "API token",
     EnvironmentIntegrationId = "installed integration",
     IntegrationId = "integration",
+    LinkTokenId = "link",
     McpTokenId = "MCP server",
     DocumentationId = "documentation",
     WebhookId = "webhook",

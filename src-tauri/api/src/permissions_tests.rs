@@ -57,6 +57,7 @@ impl World {
             expressions: Jsonata::default(),
             idempotency: crate::idempotency::Idempotency::default(),
             port: ApiPort::new(7417, None),
+            link_settings: engine.connections().link_settings_changes(&Caller::Internal),
             stopping: CancellationToken::new(),
             openapi_json: &OPENAPI_JSON,
         });

@@ -2,7 +2,6 @@
 //! whoever has the port that they know.
 
 use std::{
-    io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -10,33 +9,15 @@ use std::{
 
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::peer;
+use crate::{
+    bind::{PortProblem, bind},
+    second_listener::SecondListener,
+};
 
 /// The API's default port.
 pub const PORT: u16 = 7417;
 /// The delay before a port that was taken is tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
-
-/// Why the API doesn't listen on its port.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PortProblem {
-    #[error("Port {0} is used by a program of another user.")]
-    OtherUser(u16),
-    #[error("Port {0} is used by another program.")]
-    Taken(u16),
-    #[error("Relink can't listen on port {port}: {reason}.")]
-    Refused { port: u16, reason: String },
-}
-
-impl PortProblem {
-    fn new(port: u16, error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::AddrInUse if !peer::may_be_own_listener(port) => Self::OtherUser(port),
-            io::ErrorKind::AddrInUse => Self::Taken(port),
-            _ => Self::Refused { port, reason: error.to_string() },
-        }
-    }
-}
 
 /// Where the API listens, or would.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,11 +41,22 @@ pub struct ApiPort {
     state: watch::Sender<PortState>,
     /// The port to try next.
     wanted: watch::Sender<u16>,
+    second_listener: SecondListener,
 }
 
 impl ApiPort {
     pub(crate) fn new(port: u16, problem: Option<PortProblem>) -> Self {
-        Self { state: watch::Sender::new(PortState::new(port, problem)), wanted: watch::Sender::new(port) }
+        let state = watch::Sender::new(PortState::new(port, problem));
+        Self { state, wanted: watch::Sender::new(port), second_listener: SecondListener::new(false) }
+    }
+
+    pub(crate) fn with_second_listener(self, second_listener: SecondListener) -> Self {
+        Self { second_listener, ..self }
+    }
+
+    /// Where the connect UI is besides.
+    pub const fn second_listener(&self) -> &SecondListener {
+        &self.second_listener
     }
 
     pub fn state(&self) -> PortState {
@@ -110,14 +102,4 @@ impl ApiPort {
             }
         }
     }
-}
-
-/// Listens on this address. Also returns the port, which the system chooses if it is 0.
-pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, u16), PortProblem> {
-    let listen = async {
-        let listener = TcpListener::bind(address).await?;
-        let port = listener.local_addr()?.port();
-        Ok((listener, port))
-    };
-    listen.await.map_err(|error| PortProblem::new(address.port(), &error))
 }

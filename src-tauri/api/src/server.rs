@@ -9,9 +9,8 @@ use std::{convert::Infallible, io, time::Duration};
 use axum::{
     body::Body,
     http::{HeaderValue, Request, Uri, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
-use http::StatusCode;
 use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -23,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 use tower_http::{normalize_path::NormalizePath, timeout::TimeoutBody};
 
-use crate::{error::ApiError, limits::Connection, peer, peer::Peer};
+use crate::{limits::Connection, peer, peer::Peer};
 
 /// How long a client may take to send the headers of its next request.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,12 +39,14 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_CONNECTIONS: usize = 2048;
 /// How many of them are reserved for the connect UI and callbacks, so that a sign-in never waits for programs.
 const RESERVED_CONNECTIONS: usize = 64;
-/// The maximum number of connections to the Unix socket, which only the user's own programs can open.
-const MAX_SOCKET_CONNECTIONS: usize = 256;
+/// The maximum number of connections to the Unix socket, which only the user's own programs can open, and to each address of
+/// the second listener.
+const MAX_FEW_CONNECTIONS: usize = 256;
 /// File descriptors of a client's connection: a call has one to its provider, too.
 const DESCRIPTORS_EACH: usize = 2;
-/// File descriptors for everything else: the database, the keychain, the Sandbox, the Unix socket's clients and their calls.
-const OTHER_DESCRIPTORS: usize = 256 + DESCRIPTORS_EACH * MAX_SOCKET_CONNECTIONS;
+/// File descriptors for everything else: the database, the keychain, the Sandbox, the clients of the Unix socket and of the second
+/// listener, and their calls.
+const OTHER_DESCRIPTORS: usize = 256 + DESCRIPTORS_EACH * MAX_FEW_CONNECTIONS;
 
 /// The limits on open connections.
 #[derive(Debug, Clone, Copy)]
@@ -68,10 +69,10 @@ impl Bounds {
         }
     }
 
-    #[cfg(unix)]
-    pub(crate) const fn of_socket() -> Self {
+    /// Of the Unix socket, and of the second listener.
+    pub(crate) const fn of_few_clients() -> Self {
         Self {
-            all: MAX_SOCKET_CONNECTIONS,
+            all: MAX_FEW_CONNECTIONS,
             reserved: 0,
             headers_timeout: HEADERS_TIMEOUT,
             crowded_headers_timeout: CROWDED_HEADERS_TIMEOUT,
@@ -115,8 +116,18 @@ pub(crate) struct Arrival {
     pub(crate) connection: Connection,
     /// On one of the reserved connections.
     pub(crate) is_reserved: bool,
-    /// Through the Unix socket.
-    pub(crate) is_over_socket: bool,
+    pub(crate) entrance: Entrance,
+    /// Another user of the machine has opened the connection.
+    pub(crate) is_of_other_user: bool,
+}
+
+/// Where connections are accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    Port,
+    Socket,
+    /// `localhost:5173`.
+    SecondListener,
 }
 
 impl Arrival {
@@ -133,7 +144,7 @@ impl Arrival {
 /// What connections are accepted from: the TCP port or the Unix socket.
 pub(crate) trait Listener: Send + Sync + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    const IS_SOCKET: bool;
+    const ENTRANCE: Entrance;
 
     fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
     /// Prepares a new connection, and determines who opened it.
@@ -142,7 +153,7 @@ pub(crate) trait Listener: Send + Sync + 'static {
 
 impl Listener for TcpListener {
     type Stream = TcpStream;
-    const IS_SOCKET: bool = false;
+    const ENTRANCE: Entrance = Entrance::Port;
 
     async fn accept(&self) -> io::Result<TcpStream> {
         Self::accept(self).await.map(|(stream, _)| stream)
@@ -163,7 +174,7 @@ impl Listener for TcpListener {
 #[cfg(unix)]
 impl Listener for tokio::net::UnixListener {
     type Stream = tokio::net::UnixStream;
-    const IS_SOCKET: bool = true;
+    const ENTRANCE: Entrance = Entrance::Socket;
 
     async fn accept(&self) -> io::Result<Self::Stream> {
         Self::accept(self).await.map(|(stream, _)| stream)
@@ -225,11 +236,9 @@ async fn serve<L: Listener>(
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (service, of_client) = (service.clone(), of_client.clone());
         async move {
-            if peer == Peer::OtherUser {
-                return Ok(other_user().into_response());
-            }
             let uri = request.uri().clone();
-            let arrival = Arrival { uri, connection: of_client, is_reserved, is_over_socket: L::IS_SOCKET };
+            let is_of_other_user = peer == Peer::OtherUser;
+            let arrival = Arrival { uri, connection: of_client, is_reserved, entrance: L::ENTRANCE, is_of_other_user };
             let mut request = request.map(received);
             request.extensions_mut().insert(arrival);
             let mut response = service.oneshot(request).await.unwrap_or_else(|never| match never {});
@@ -262,12 +271,6 @@ async fn serve<L: Listener>(
 /// A request's body, whose client may pause only for a while. Most requests have none.
 fn received(body: Incoming) -> Body {
     if body.is_end_stream() { Body::empty() } else { Body::new(TimeoutBody::new(BODY_PAUSE_TIMEOUT, body)) }
-}
-
-/// Refuses every request of a connection that another user opened, whatever token it has.
-fn other_user() -> ApiError {
-    let message = "This Relink belongs to another user of this machine.";
-    ApiError::new(StatusCode::FORBIDDEN, "other_user", message).closing_connection()
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::future::{Ready, ready};
 
 #[allow(clippy::wildcard_imports, reason = "the commands may name any of the window's types")]
 use relink_contract::window::*;
-use relink_domain::{AccountId, ApiTokenId, DeliveryId, McpTokenId, Secret, WebhookId, webhook::SignatureFormat};
+use relink_domain::{
+    AccountId, ApiTokenId, DeliveryId, LinkTokenId, McpTokenId, Secret, WebhookId, webhook::SignatureFormat,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 

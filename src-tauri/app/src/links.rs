@@ -2,9 +2,11 @@
 
 use std::future::{Ready, ready};
 
-use relink_contract::window::{ErrorView, LinkPurpose, MagicLink, OpenIn};
+use relink_contract::window::{
+    ErrorView, IssuedLink, IssuedLinkStatus, LinkPurpose, LinkSettings, LinkSettingsState, MagicLink, OpenIn,
+};
 use relink_domain::{
-    FlowId, Secret,
+    FlowId, LinkTokenId, Secret,
     caller::Caller,
     link::{LinkOptions, Purpose},
 };
@@ -43,7 +45,7 @@ impl App {
         // The id may be guessable: it has no meaning outside this process.
         let id = format!("link-{}-{}", links.len() + 1, self.0.engine.now().as_millis());
         links.insert(id.clone(), link.token);
-        Ok(MagicLink { id, shown, expires_at: link.expires_at })
+        Ok(MagicLink { id, shown, expires_at: link.expires_at, is_public: self.public_address().is_some() })
     }
 
     /// Opens a link's page, with this integration chosen if one is named.
@@ -110,7 +112,13 @@ impl App {
 
     /// The magic link with this token.
     fn connect_page(&self, link_token: &str) -> Result<String> {
-        Ok(format!("{}/connect-account?link_token={link_token}", self.open_base_url()?))
+        let own = self.open_base_url()?;
+        let public = self.public_address();
+        Ok(format!("{}/connect-account?link_token={link_token}", public.as_deref().unwrap_or(&own)))
+    }
+
+    fn public_address(&self) -> Option<String> {
+        self.0.engine.connections().link_settings(&Caller::Person).public_address
     }
 
     pub async fn redirect_uris(&self) -> Result<Vec<String>> {
@@ -119,5 +127,30 @@ impl App {
 
     pub async fn set_redirect_uris(&self, uris: Vec<String>) -> Result<Vec<String>> {
         self.0.engine.connections().set_redirect_uris(&Caller::Person, uris).await.map_err(error_view)
+    }
+
+    pub async fn usable_links(&self) -> Result<Vec<IssuedLink>> {
+        let mut links = self.0.engine.connections().issued_links(&Caller::Person).await.map_err(error_view)?;
+        links.retain(|link| link.status == IssuedLinkStatus::Usable);
+        Ok(links)
+    }
+
+    pub async fn revoke_link(&self, id: LinkTokenId) -> Result<()> {
+        self.0.engine.connections().revoke_link(&Caller::Person, id).await.map_err(error_view)
+    }
+
+    pub async fn link_settings(&self) -> Result<LinkSettingsState> {
+        Ok(self.state_of(self.0.engine.connections().link_settings(&Caller::Person)).await)
+    }
+
+    pub async fn set_link_settings(&self, settings: LinkSettings) -> Result<LinkSettingsState> {
+        let connections = self.0.engine.connections();
+        let settings = connections.set_link_settings(&Caller::Person, settings).await.map_err(error_view)?;
+        Ok(self.state_of(settings).await)
+    }
+
+    async fn state_of(&self, settings: LinkSettings) -> LinkSettingsState {
+        let also_listen_problem = self.api_port().second_listener().problem(&settings).await;
+        LinkSettingsState { settings, also_listen_problem }
     }
 }

@@ -57,6 +57,9 @@ pub(crate) enum Command {
         /// Address to listen on [default: 127.0.0.1:7417]. Port 0 picks a free port.
         #[arg(long, value_name = "ADDRESS", env = "RELINK_LISTEN")]
         listen: Option<SocketAddr>,
+        /// Also serve the connect UI at localhost:5173, for iframes of Truto's Link SDK.
+        #[arg(long)]
+        also_listen: bool,
     },
     /// Show whether Relink, its keychain and its accounts work.
     Status,
@@ -67,7 +70,7 @@ pub(crate) enum Command {
         /// Account ID, its beginning, or the account's name.
         id: String,
     },
-    /// Create a magic link that connects a new account.
+    /// Create a magic link that connects a new account. It works on this machine only, unless there is a public address.
     Connect {
         /// Integration name, such as github.
         integration: String,
@@ -78,13 +81,18 @@ pub(crate) enum Command {
         #[arg(long)]
         open: bool,
     },
-    /// Create a magic link that reauthorizes an account.
+    /// Create a magic link that reauthorizes an account. It works on this machine only, unless there is a public address.
     Reauthorize {
         /// Account ID, its beginning, or the account's name.
         id: String,
         /// Also open the link in the browser.
         #[arg(long)]
         open: bool,
+    },
+    /// List the magic links that can still be used, and change where links work.
+    Links {
+        #[command(subcommand)]
+        command: Option<Links>,
     },
     /// Print a valid access token and nothing else.
     Token {
@@ -219,6 +227,27 @@ pub(crate) enum Integrations {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Links {
+    /// Revoke a link.
+    Revoke {
+        /// Link ID.
+        id: String,
+    },
+    /// Show where links work, or change it.
+    Settings {
+        /// Whether the connect UI is also at localhost:5173, for iframes of Truto's Link SDK.
+        #[arg(long, value_name = "BOOL")]
+        also_listen: Option<bool>,
+        /// Origins that may show the connect UI in a frame, separated by commas. Replaces the list; empty allows none.
+        #[arg(long, value_name = "ORIGINS", value_delimiter = ',')]
+        frame_origins: Option<Vec<String>>,
+        /// The https address of your tunnel or reverse proxy, for links that work elsewhere. Empty: off.
+        #[arg(long, value_name = "URL")]
+        public_address: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum ApiTokens {
     /// Create a token and print it. It can't be shown again.
     Create {
@@ -286,6 +315,8 @@ mod tests {
             &["relink", "account"],
             &["relink", "serve", "--listen", "nowhere"],
             &["relink", "api-token", "create", "x", "--expires", "0"],
+            &["relink", "links", "settings", "--also-listen", "maybe"],
+            &["relink", "links", "revoke"],
             &["relink", "api-token", "create", "x", "--yes"],
             &["relink", "integrations", "client", "github"],
             &["relink", "eval"],

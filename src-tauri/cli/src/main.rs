@@ -54,7 +54,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         // It needs no running Relink, and so no data folder.
         Command::Eval { arguments } => eval::run(arguments.0),
         Command::Mcp { arguments } if arguments.0.command.is_none() => agent::run(&data_dir?, arguments.0.offer),
-        Command::Serve { listen } => serve::run(data_dir?, listen),
+        Command::Serve { listen, also_listen } => serve::run(data_dir?, listen, also_listen),
         command => commands::run(&ApiClient::locate(&data_dir?)?, command, output),
     }
 }

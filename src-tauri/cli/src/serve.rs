@@ -17,17 +17,17 @@ use crate::{
     terminal::{Log, Stream},
 };
 
-pub(crate) fn run(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), CliError> {
+pub(crate) fn run(data_dir: PathBuf, listen: Option<SocketAddr>, also_listen: bool) -> Result<(), CliError> {
     hardening::create_private_files_only();
     let filter = EnvFilter::try_from_env("RELINK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Log);
     log.with_ansi(Stream::Errors.is_colored()).init();
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| CliError::new(format!("Relink can't start: {error}.")))?;
-    runtime.block_on(serve(data_dir, listen))
+    runtime.block_on(serve(data_dir, listen, also_listen))
 }
 
-async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), CliError> {
+async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>, also_listen: bool) -> Result<(), CliError> {
     // First, so that a signal during the start also leads to a clean stop.
     let stop_signals = StopSignals::listen();
     tracing::info!("starting with the data folder {}", data_dir.display());
@@ -42,7 +42,8 @@ async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>) -> Result<(), CliE
         StartError::Store(busy @ StoreError::Busy(_)) => CliError::data_folder_in_use(busy.to_string()),
         other => CliError::new(other.to_string()),
     })?;
-    let options = ServeOptions { listen, runs_without_port: false, data_dir, runtime_dir: relink_api::runtime_dir() };
+    let runtime_dir = relink_api::runtime_dir();
+    let options = ServeOptions { listen, runs_without_port: false, also_listen, data_dir, runtime_dir };
     let serving = match relink_api::serve(engine.clone(), options).await {
         Ok(serving) => serving,
         Err(error) => {

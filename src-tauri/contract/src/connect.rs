@@ -18,6 +18,7 @@ use crate::WireSecret;
 pub struct Session {
     pub purpose: LinkPurpose,
     pub tenant_id: String,
+    pub requested_by: Requester,
     /// The account to reauthorize.
     #[schema(required)]
     pub account: Option<SessionAccount>,
@@ -26,6 +27,16 @@ pub struct Session {
     pub redirects: Vec<RedirectKind>,
     #[ts(type = "string")]
     pub expires_at: Timestamp,
+}
+
+/// Who asks for what a link is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct Requester {
+    /// The name of the team that runs this Relink.
+    pub team: String,
+    /// The name of the API token of the program that created the link; null if the person did.
+    #[schema(required)]
+    pub program: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]

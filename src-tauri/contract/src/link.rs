@@ -1,8 +1,9 @@
 //! Link tokens, and the redirect URIs that links may use.
 
-use relink_domain::FlowId;
+use relink_domain::{AccountId, FlowId, LinkTokenId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use ts_rs::TS;
 use utoipa::ToSchema;
 
 use crate::WireSecret;
@@ -69,4 +70,75 @@ pub struct CallbackTaken {
     /// The page on which the person confirms for whom they signed in; null if that isn't needed.
     #[schema(required)]
     pub confirm_url: Option<WireSecret>,
+}
+
+/// A link that was created. Its token is stored nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct IssuedLink {
+    pub id: LinkTokenId,
+    pub status: IssuedLinkStatus,
+    /// The tenant of the new account; null if the link reauthorizes one.
+    #[schema(required)]
+    pub tenant_id: Option<String>,
+    /// The account that the link reauthorizes.
+    #[schema(required)]
+    pub integrated_account_id: Option<AccountId>,
+    #[schema(required)]
+    pub account_name: Option<String>,
+    /// The name of the API token of the program that created the link; null if the person did.
+    #[schema(required)]
+    pub program: Option<String>,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IssuedLinkStatus {
+    Usable,
+    /// It has connected or reauthorized an account.
+    Used,
+    Expired,
+    /// The API token that created it has ended.
+    Ended,
+    Revoked,
+}
+
+impl IssuedLinkStatus {
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Usable => "usable",
+            Self::Used => "used",
+            Self::Expired => "expired",
+            Self::Ended => "ended",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// Where links work: only on this machine, unless the person says otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(default)]
+pub struct LinkSettings {
+    /// Whether the connect UI is also at `http://localhost:5173`, the one address on this machine from which Truto's Link SDK
+    /// accepts an iframe's messages.
+    #[schema(required)]
+    pub also_listen: bool,
+    /// The origins of the pages that may show the connect UI in a frame.
+    #[schema(required)]
+    pub frame_origins: Vec<String>,
+    /// The https origin of a tunnel or reverse proxy in front of the connect UI; null: links work on this machine only.
+    #[schema(required)]
+    pub public_address: Option<String>,
+}
+
+/// The settings of links, and what became of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct LinkSettingsState {
+    #[serde(flatten)]
+    pub settings: LinkSettings,
+    /// Why Relink doesn't listen on `localhost:5173` although it should; null if it does, or shouldn't.
+    #[schema(required)]
+    pub also_listen_problem: Option<String>,
 }

@@ -8,7 +8,7 @@ use ts_rs::{Config, TS};
 use crate::connect::{
     CreatedFlow, FieldOption, FieldSpec, FieldType, Flow, FlowError, FlowErrorType, FlowOutcome, FlowPhase, FlowStep,
     IdentityAnswer, IdentityChoice, IdentityQuestion, LinkPurpose, NewFlow, Nonce, PageToken, PastedCallback,
-    ReturnedSignIn, Session, SessionAccount, SessionIntegration, SessionMethod, SessionScope,
+    Requester, ReturnedSignIn, Session, SessionAccount, SessionIntegration, SessionMethod, SessionScope,
 };
 
 /// The content of `ui/connect/types.ts`.
@@ -33,6 +33,7 @@ fn connect_types() -> String {
         PageToken,
         Session,
         LinkPurpose,
+        Requester,
         SessionAccount,
         SessionIntegration,
         SessionMethod,

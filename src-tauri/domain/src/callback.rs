@@ -25,6 +25,11 @@ pub fn loopback_uri(port: u16, integration: &str) -> String {
     format!("http://127.0.0.1:{port}/oauth/callback/{integration}")
 }
 
+/// The redirect URI at Relink's public address, an origin.
+pub fn public_uri(public_address: &str, integration: &str) -> String {
+    format!("{public_address}/oauth/callback/{integration}")
+}
+
 /// A well-formed callback. Whether it was asked for is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Callback {
@@ -93,6 +98,11 @@ impl CallbackError {
 impl Callback {
     /// Parses a callback. Nothing in it is trusted yet.
     pub fn parse(text: &str) -> Result<Self, CallbackError> {
+        Self::parse_at(text, None)
+    }
+
+    /// Parses a callback that may also have come to Relink's public address, an origin.
+    pub fn parse_at(text: &str, public_address: Option<&str>) -> Result<Self, CallbackError> {
         let text = text.trim();
         if text.len() > MAX_CALLBACK_BYTES {
             return Err(CallbackError::NotAnAddress);
@@ -102,7 +112,11 @@ impl Callback {
         let ours = match url.scheme() {
             SCHEME => !url.has_host() && redirect_uri.starts_with(&format!("{SCHEME}:/oauth/callback/")),
             "http" => url.host_str() == Some("127.0.0.1") && url.username().is_empty() && url.password().is_none(),
-            _ => false,
+            _ => {
+                public_address == Some(url.origin().ascii_serialization().as_str())
+                    && url.username().is_empty()
+                    && url.password().is_none()
+            }
         };
         if !ours || !url.path().starts_with("/oauth/callback/") {
             return Err(CallbackError::NotOurs);
@@ -194,6 +208,20 @@ mod tests {
             assert_eq!(callback.redirect_uri, uri);
             assert_eq!(callback.result("code"), Ok(CallbackResult::Code("c d".to_owned().into())));
             assert_eq!(callback.issuer.as_deref(), Some("https://as"));
+        }
+    }
+
+    #[test]
+    fn a_callback_may_come_to_the_public_address_and_no_other() {
+        let address = "https://relink.example.com";
+        let uri = public_uri(address, "github");
+        let text = format!("{uri}?code=c&state=s");
+        assert_eq!(Callback::parse_at(&text, Some(address)).expect("a callback").redirect_uri, uri);
+        assert_eq!(Callback::parse(&text), Err(CallbackError::NotOurs));
+        for other in ["http://relink.example.com", "https://relink.example.com:8443", "https://ada@relink.example.com"]
+        {
+            let text = format!("{}?code=c&state=s", public_uri(other, "github"));
+            assert_eq!(Callback::parse_at(&text, Some(address)), Err(CallbackError::NotOurs), "{other}");
         }
     }
 

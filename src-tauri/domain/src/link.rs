@@ -50,6 +50,8 @@ pub struct LinkToken {
     pub created_at: Timestamp,
     /// When its single success was.
     pub used_at: Option<Timestamp>,
+    /// When the person revoked it.
+    pub revoked_at: Option<Timestamp>,
     /// When the API token that created it expires, or long ago if that was revoked: a link never outlives it. `None` if
     /// the person created it, or if the token never expires.
     pub token_ends_at: Option<Timestamp>,
@@ -67,6 +69,9 @@ pub enum LinkError {
     /// The API token that created it was revoked or has expired.
     #[error("This link has ended")]
     TokenEnded,
+    /// The person revoked it.
+    #[error("This link was revoked")]
+    Revoked,
     /// The account that it would reauthorize was deleted.
     #[error("The account of this link was deleted")]
     AccountDeleted,
@@ -80,6 +85,7 @@ impl LinkError {
             Self::Used => "link_token_used",
             Self::Expired => "link_token_expired",
             Self::TokenEnded => "link_token_ended",
+            Self::Revoked => "link_token_revoked",
             Self::AccountDeleted => "account_deleted",
         }
     }
@@ -91,6 +97,7 @@ impl LinkError {
             Self::Used => "A link works for one successful connection. Nothing is wrong with what it connected.",
             Self::Expired => "A link is valid for seven days.",
             Self::TokenEnded => "A program created it with an API token that was revoked or has expired.",
+            Self::Revoked => "Whoever runs this Relink no longer wants it to be used.",
             Self::AccountDeleted => "There is nothing left to reauthorize.",
         }
     }
@@ -98,7 +105,7 @@ impl LinkError {
     /// What to do.
     pub const fn hint(self) -> &'static str {
         match self {
-            Self::Unknown | Self::Used | Self::Expired | Self::TokenEnded => {
+            Self::Unknown | Self::Used | Self::Expired | Self::TokenEnded | Self::Revoked => {
                 "Ask for a new link: in Relink, open the account and choose Reauthorize connection."
             }
             Self::AccountDeleted => "Connect the account again from Relink.",
@@ -116,6 +123,7 @@ impl LinkToken {
     pub fn usable(&self, now: Timestamp) -> Result<(), LinkError> {
         match self.used_at {
             Some(_) => Err(LinkError::Used),
+            None if self.revoked_at.is_some() => Err(LinkError::Revoked),
             None if self.token_ends_at.is_some_and(|at| now >= at) => Err(LinkError::TokenEnded),
             None if now >= self.expires_at() => Err(LinkError::Expired),
             None => Ok(()),
@@ -147,6 +155,7 @@ mod tests {
             options: LinkOptions::default(),
             created_at: Timestamp::from_millis(0),
             used_at,
+            revoked_at: None,
             token_ends_at: None,
         }
     }
@@ -157,6 +166,9 @@ mod tests {
         assert_eq!(token(None).usable(days(7).plus_millis(-1)), Ok(()));
         assert_eq!(token(None).usable(days(7)), Err(LinkError::Expired));
         assert_eq!(token(Some(days(1))).usable(days(1)), Err(LinkError::Used));
+        let revoked = LinkToken { revoked_at: Some(days(1)), ..token(None) };
+        assert_eq!(revoked.usable(days(1)), Err(LinkError::Revoked));
+        assert_eq!(LinkToken { used_at: Some(days(1)), ..revoked }.usable(days(1)), Err(LinkError::Used));
     }
 
     #[test]
@@ -185,12 +197,17 @@ mod tests {
 
     #[test]
     fn every_refusal_is_explained() {
-        let all =
-            [LinkError::Unknown, LinkError::Used, LinkError::Expired, LinkError::TokenEnded, LinkError::AccountDeleted];
-        assert_eq!(
-            all.map(LinkError::code),
-            ["link_token_unknown", "link_token_used", "link_token_expired", "link_token_ended", "account_deleted"]
-        );
+        let all = [
+            LinkError::Unknown,
+            LinkError::Used,
+            LinkError::Expired,
+            LinkError::TokenEnded,
+            LinkError::Revoked,
+            LinkError::AccountDeleted,
+        ];
+        let codes = ["unknown", "used", "expired", "ended", "revoked"].map(|end| format!("link_token_{end}"));
+        assert_eq!(all.map(LinkError::code)[..5], codes);
+        assert_eq!(LinkError::AccountDeleted.code(), "account_deleted");
         for error in all {
             assert!(error.message().ends_with('.') && error.hint().ends_with('.'), "{error:?}");
         }

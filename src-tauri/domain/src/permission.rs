@@ -76,6 +76,7 @@ permissions! {
     ChangeOrganization = "change_organization", Full, "rename the environment and the team";
 
     ManageApiTokens = "manage_api_tokens", Person, "create or revoke API tokens";
+    ManageLinks = "manage_links", Person, "list or revoke connection links, or change where they work";
     AllowRedirects = "allow_redirects", Person, "read or change the allowed redirect URLs";
     AllowPrivateAddresses = "allow_private_addresses", Person, "consent to a private address";
     RecordBodies = "record_bodies", Person, "record the bodies of calls";
@@ -114,6 +115,7 @@ impl Permission {
             | Self::ReadApiTokens
             | Self::ChangeOrganization
             | Self::ManageApiTokens
+            | Self::ManageLinks
             | Self::AllowRedirects
             | Self::AllowPrivateAddresses
             | Self::RecordBodies

@@ -209,7 +209,9 @@ impl Engine {
             connecting,
             runners,
         });
-        let connections = Connections::new(connections::Dependencies {
+        let organization = Organization::new(store.clone(), clock.clone());
+        let link_settings = connections::stored_settings(&store).await?;
+        let uses = connections::Dependencies {
             store: store.clone(),
             keychain: keychain.clone(),
             clock: clock.clone(),
@@ -222,8 +224,10 @@ impl Engine {
             tokens,
             onboarding: onboarding.clone(),
             address: address.clone(),
+            organization: organization.clone(),
             takes_deep_links,
-        });
+        };
+        let connections = Connections::new(uses, link_settings);
         let outbox = Outbox::new(outbox::Dependencies {
             store: store.clone(),
             keychain: keychain.clone(),
@@ -253,7 +257,7 @@ impl Engine {
         });
         Ok(Self(Arc::new(Inner {
             documents: Documents::new(store.clone()),
-            organization: Organization::new(store.clone(), clock.clone()),
+            organization,
             store,
             keychain,
             clock,

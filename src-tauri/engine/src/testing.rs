@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use relink_contract::link::LinkSettings;
 use relink_domain::{
     AccountId, ApiTokenId, EnvironmentId, EnvironmentIntegrationId, IntegrationId, Secret, Timestamp, WebhookId,
     account::{Account, Credential, Granted, Input, NewCredential, Profile, Renewal},
@@ -31,6 +32,7 @@ use crate::{
     hosts::Hosts,
     keychain::{Item, Key, Keychain, MemoryKeychain},
     onboarding::{self, Onboarding},
+    organization::Organization,
     orphans::{self, Orphans},
     outbound::Outbound,
     provider::{Providers, REFRESH_TOKEN},
@@ -158,7 +160,7 @@ impl Services {
     }
 
     pub(crate) fn connections(&self, accounts: &Accounts, takes_deep_links: bool) -> Connections {
-        Connections::new(connections::Dependencies {
+        let uses = connections::Dependencies {
             store: self.store.clone(),
             keychain: self.keychain.clone(),
             clock: self.clock.clone(),
@@ -171,8 +173,10 @@ impl Services {
             tokens: self.tokens.clone(),
             onboarding: self.onboarding(accounts),
             address: self.address.clone(),
+            organization: Organization::new(self.store.clone(), self.clock.clone()),
             takes_deep_links,
-        })
+        };
+        Connections::new(uses, LinkSettings::default())
     }
 
     /// Installs the Sandbox's integration, with its provider at this origin.

@@ -1,5 +1,4 @@
-//! Attacks through the browser: swapped sign-ins, links in another process's arguments and in the browser's history. And
-//! the page that may know how a link ended: the app that opened it with Truto's Link SDK.
+//! Attacks through the browser: swapped sign-ins, and links in another process's arguments and in the browser's history.
 
 use std::{
     fs,
@@ -12,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use relink_tests::{
     browser::Browser,
     canary::Canaries,
-    link_sdk, process,
+    process,
     process_watch::ProcessWatch,
     relink::{Relink, link_token},
     session::Session,
@@ -209,97 +208,4 @@ async fn a_magic_link_leaves_the_address_bar_and_the_history() -> Result<()> {
     assert!(history.iter().any(|url| url.contains("/connect-account")), "{history:?}");
     assert!(!history.iter().any(|url| url.contains(&token)), "{history:?}");
     relink.stop().await
-}
-
-#[tokio::test]
-async fn an_app_gets_the_result_of_the_pop_up_that_the_link_sdk_opened() -> Result<()> {
-    let (session, relink) = sandbox().await?;
-    let browser = Browser::start(&session).await?;
-    for policy in ["strict-origin-when-cross-origin", "no-referrer"] {
-        let app = link_sdk::App::start_with_referrer_policy(policy).await?;
-        let new_link = async || -> Result<String> {
-            let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
-            app.page(relink.base_url(), link_token(&link)?, "sandbox")
-        };
-
-        // Success: exactly one message, with the account's id, and the SDK closes the pop-up.
-        let before = accounts(&relink).await?;
-        browser.switch_to_first().await?;
-        browser.open(&new_link().await?).await?;
-        let pop_up = browser.opens_by(browser.click("#connect")).await?;
-        browser.press("Sign in to Sandbox").await?;
-        let provider = browser.opens_by(browser.press("Continue to")).await?;
-        browser.click("#person-ada").await?;
-        browser.click("#allow").await?;
-        browser.closes(&pop_up).await?;
-        browser.switch_to_first().await?;
-        browser.shows("\"result\":\"success\"").await?;
-        assert_eq!(accounts(&relink).await?, before + 1);
-        let [message] = &messages(&browser).await?[..] else { anyhow::bail!("not one message") };
-        let account = message["data"]["integrated_account_id"].clone();
-        relink.get(&format!("/relink/accounts/{}", account.as_str().context("no account")?)).await?;
-        let expected = json!({ "is_truto": true, "result": "success", "integration": "sandbox", "integrated_account_id": account });
-        assert_eq!(*message, json!({ "origin": relink.base_url(), "data": expected }));
-        assert_eq!(results(&browser).await?, [json!({ "resolved": expected })]);
-        browser.switch_to(&provider).await?;
-        browser.close_current().await?;
-        browser.switch_to_first().await?;
-
-        // An error: the person denies access.
-        browser.open(&new_link().await?).await?;
-        let pop_up = browser.opens_by(browser.click("#connect")).await?;
-        browser.press("Sign in to Sandbox").await?;
-        let provider = browser.opens_by(browser.press("Continue to")).await?;
-        browser.click("#deny").await?;
-        browser.closes(&pop_up).await?;
-        browser.switch_to(&provider).await?;
-        browser.close_current().await?;
-        browser.switch_to_first().await?;
-        browser.shows("rejected").await?;
-        assert_eq!(messages(&browser).await?.len(), 1);
-        let [rejected] = &results(&browser).await?[..] else { anyhow::bail!("not one result") };
-        let error = &rejected["rejected"];
-        assert_eq!((&error["error_type"], &error["integration"]), (&json!("connection_error"), &json!("sandbox")));
-        assert!(error["error"].as_str().is_some_and(|text| text.contains("access")), "{error}");
-        assert_eq!(error["integrated_account_id"], Value::Null, "there is no account");
-
-        // The person closes the pop-up.
-        browser.open(&new_link().await?).await?;
-        browser.opens_by(browser.click("#connect")).await?;
-        browser.shows("Connect Sandbox").await?;
-        browser.close_current().await?;
-        browser.switch_to_first().await?;
-        browser.shows("{\"rejected\":\"closed\"}").await?;
-        assert_eq!(messages(&browser).await?, Vec::<Value>::new());
-
-        // A link that isn't valid, and an integration that isn't installed.
-        let (unknown, link) = ("unknown", relink.magic_link(json!({ "tenant_id": "acme-1" })).await?);
-        let no_integration = app.page(relink.base_url(), link_token(&link)?, "nosuch")?;
-        for (page, error_type) in [
-            (app.page(relink.base_url(), unknown, "sandbox")?, "invalid_token"),
-            (no_integration, "invalid_integration"),
-        ] {
-            browser.open(&page).await?;
-            browser.click("#connect").await?;
-            browser.shows(error_type).await?;
-            assert_eq!(messages(&browser).await?.len(), 1, "{error_type}");
-        }
-    }
-    browser.close().await?;
-    relink.stop().await
-}
-
-/// What the app's page got: the messages of the pop-up.
-async fn messages(browser: &Browser) -> Result<Vec<Value>> {
-    lines(browser, "messages").await
-}
-
-/// What the app's page got: the results of the Link SDK.
-async fn results(browser: &Browser) -> Result<Vec<Value>> {
-    lines(browser, "result").await
-}
-
-async fn lines(browser: &Browser, id: &str) -> Result<Vec<Value>> {
-    let text = browser.evaluate(&format!("return document.getElementById('{id}').textContent;")).await?;
-    text.lines().map(|line| serde_json::from_str(line).context("not JSON")).collect()
 }

@@ -120,6 +120,39 @@ async fn requests_of_another_user_are_refused_whatever_token_they_have() -> Resu
 }
 
 #[tokio::test]
+async fn a_tunnel_of_another_user_reaches_the_connect_ui_alone_and_only_while_there_is_a_public_address() -> Result<()>
+{
+    if !may_become_another_user()? {
+        return Ok(());
+    }
+    let session = Session::start().await?;
+    let relink = Relink::start(&session).await?;
+    let address = relink.base_url().replace("http://", "");
+    let tunneled = |path: &str| {
+        let script = CLIENT.replace("host = address.replace(\"::ffff:\", \"\")", "host = \"relink.example.com\"");
+        let output = python(Some(NOBODY), &script, &["AF_INET", &address, path, relink.token(), "wait"]).output()?;
+        anyhow::Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let before = tunneled("/connect-account")?;
+    ensure!(before.starts_with("HTTP/1.1 403") && before.contains("other_user"), "{before}");
+    let settings = json!({ "public_address": "https://relink.example.com" });
+    relink.request(Method::PUT, "/relink/link-settings", settings).await?;
+    let page = tunneled("/connect-account")?;
+    ensure!(
+        page.starts_with("HTTP/1.1 404") && page.contains("<title>Relink</title>"),
+        "the page, without a link: {page}"
+    );
+    for path in ["/integrated-account", "/relink/status", "/ping"] {
+        let hidden = tunneled(path)?;
+        ensure!(hidden.starts_with("HTTP/1.1 404") && hidden.contains("no_such_route"), "{path}: {hidden}");
+    }
+    // By Relink's own name, the other user is refused as before.
+    let refused = request(Some(NOBODY), "AF_INET", &address, "/connect-account", relink.token())?;
+    ensure!(refused.starts_with("HTTP/1.1 403") && refused.contains("other_user"), "{refused}");
+    relink.stop().await
+}
+
+#[tokio::test]
 async fn a_request_whose_sender_has_gone_away_does_not_count_as_roots() -> Result<()> {
     if !may_become_another_user()? {
         return Ok(());

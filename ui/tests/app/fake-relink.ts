@@ -9,7 +9,9 @@ import type {
   TimelinePage,
   Health,
   Integration,
+  IssuedLink,
   KnownCall,
+  LinkSettingsState,
   McpServer,
   NoticeRecord,
   Overview,
@@ -85,6 +87,13 @@ export class FakeRelink {
     port: null,
   };
   redirectUris: string[] = [];
+  links: IssuedLink[] = [];
+  linkSettings: LinkSettingsState = {
+    also_listen: false,
+    frame_origins: [],
+    public_address: null,
+    also_listen_problem: null,
+  };
   sandbox: SandboxSettings = { token_lifetime_secs: 3600, rotation: 'rotate', faults_left: 0 };
   signIn: SignInProgress | null = null;
   /** What Rust would have copied to the clipboard or opened. */
@@ -142,6 +151,7 @@ export class FakeRelink {
       id: 'link-1',
       shown: 'http://127.0.0.1:7417/connect-account?link_token=…',
       expires_at: ago(-7 * 24 * 60),
+      is_public: this.linkSettings.public_address !== null,
     }),
     open_link: ({ id, target }) => {
       this.opened.push(`${id} in ${target}`);
@@ -229,6 +239,13 @@ export class FakeRelink {
       JSON.stringify({ mcpServers: { relink: { command: '/usr/bin/relink', args: ['mcp'] } } }, null, 2),
     preferences: () => this.preferences,
     set_preferences: ({ preferences }) => (this.preferences = preferences),
+    usable_links: () => this.links,
+    revoke_link: ({ id }) => {
+      this.links = this.links.filter((link) => link.id !== id);
+      return null;
+    },
+    link_settings: () => this.linkSettings,
+    set_link_settings: ({ settings }) => (this.linkSettings = { ...this.linkSettings, ...settings }),
     redirect_uris: () => this.redirectUris,
     set_redirect_uris: ({ uris }) => (this.redirectUris = uris),
     notices: () => this.notices,

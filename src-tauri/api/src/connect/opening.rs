@@ -1,12 +1,17 @@
 //! The page of a link, opened without the link token in its URL.
 
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use relink_contract::connect::{NewOpening, Nonce, Opening, PageToken};
 use relink_domain::Secret;
 use relink_engine::OpenedIn;
 use url::form_urlencoded;
 
-use super::see_other;
+use super::{base_url, framing::framing, see_other};
 use crate::{
     ApiState,
     body::Body,
@@ -14,6 +19,7 @@ use crate::{
     openapi::{BodyErrors, Conflict, NotFound},
     path::PathText,
     query::Query,
+    reached::ReachedAt,
     ui::{self, OpenerAccess},
 };
 
@@ -29,19 +35,34 @@ use crate::{
     params(
         ("link_token" = Option<String>, Query),
         ("integration" = Option<String>, Query, description = "Preselects this integration."),
+        ("integrations" = Option<String>, Query, description = "Offers only these, separated by commas."),
+        ("auth_format" = Option<String>, Query, description = "Preselects this authentication method."),
+        ("no_back" = Option<bool>, Query, description = "Whether the integration can't be changed."),
+        ("skip_rapid_form" = Option<bool>, Query, description = "Whether no RapidForm follows."),
+        ("iframe" = Option<bool>, Query, description = "Whether the page is in a frame, which it detects by itself."),
     ),
     responses(
         (status = 303, description = "To the link's page"),
+        (status = 403, description = "A page that explains why Relink isn't shown in this frame", body = String, content_type = "text/html"),
         (status = 404, description = "The page, which explains what is wrong with the link", body = String, content_type = "text/html"),
         (status = 503, description = "The page was not built", body = String, content_type = "text/html"),
     ),
 )]
-pub(super) async fn page(State(api): State<ApiState>, query: Query) -> Response {
+pub(super) async fn page(
+    State(api): State<ApiState>,
+    reached: Option<Extension<ReachedAt>>,
+    headers: HeaderMap,
+    query: Query,
+) -> Response {
+    let framing = match framing(&api, &headers) {
+        Ok(framing) => framing,
+        Err(explanation) => return *explanation,
+    };
     let connections = api.engine.connections();
     let opened = async {
         let token = query.one("link_token")?;
         let caller = connections.link_caller(token).await.ok()?;
-        connections.prepare_opening(&caller, token, OpenedIn::Browser).await.ok()
+        connections.prepare_opening(&caller, token, opened_in(reached.as_deref())).await.ok()
     };
     match opened.await {
         Some(nonce) => {
@@ -49,7 +70,14 @@ pub(super) async fn page(State(api): State<ApiState>, query: Query) -> Response 
             // Without a referrer policy of its own: the page knows by the referrer which app opened it as a pop-up.
             see_other(&opening_url("", &nonce, &rest))
         }
-        None => ui::page(StatusCode::NOT_FOUND, OpenerAccess::Kept),
+        None => ui::page(StatusCode::NOT_FOUND, OpenerAccess::Kept, &framing),
+    }
+}
+
+fn opened_in(reached: Option<&ReachedAt>) -> OpenedIn {
+    match reached {
+        Some(ReachedAt::PublicAddress(_)) => OpenedIn::PublicAddress,
+        Some(ReachedAt::SecondListener) | None => OpenedIn::Browser,
     }
 }
 
@@ -73,11 +101,15 @@ fn opening_url(base_url: &str, nonce: &Secret, parameters: &[(&str, &str)]) -> S
     params(("nonce" = String, Path)),
     responses(
         (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 403, description = "A page that explains why Relink isn't shown in this frame", body = String, content_type = "text/html"),
         (status = 503, description = "The page was not built", body = String, content_type = "text/html"),
     ),
 )]
-pub(super) async fn opened_page(PathText(_): PathText) -> Response {
-    ui::page(StatusCode::OK, OpenerAccess::Kept)
+pub(super) async fn opened_page(State(api): State<ApiState>, headers: HeaderMap, PathText(_): PathText) -> Response {
+    match framing(&api, &headers) {
+        Ok(framing) => ui::page(StatusCode::OK, OpenerAccess::Kept, &framing),
+        Err(explanation) => *explanation,
+    }
 }
 
 /// Get a URL that opens a link's page
@@ -94,13 +126,14 @@ pub(super) async fn opened_page(PathText(_): PathText) -> Response {
 )]
 pub(super) async fn prepare_opening(
     State(api): State<ApiState>,
+    reached: Option<Extension<ReachedAt>>,
     Body(new): Body<NewOpening>,
 ) -> Result<(StatusCode, Json<Opening>), ApiError> {
     let (connections, token) = (api.engine.connections(), new.link_token.expose());
     let caller = connections.link_caller(token).await?;
-    let nonce = connections.prepare_opening(&caller, token, OpenedIn::Browser).await?;
+    let nonce = connections.prepare_opening(&caller, token, opened_in(reached.as_deref())).await?;
     let integration: Vec<_> = new.integration.iter().map(|name| ("integration", name.as_str())).collect();
-    let url = Secret::new(opening_url(&api.port.base_url(), &nonce, &integration));
+    let url = Secret::new(opening_url(&base_url(&api, reached.as_deref()), &nonce, &integration));
     Ok((StatusCode::CREATED, Json(Opening { url: url.into() })))
 }
 

@@ -2,7 +2,7 @@
 //! the flow.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{FromRequestParts, State},
     http::{StatusCode, Uri, request::Parts},
     response::{AppendHeaders, IntoResponse, Response},
@@ -11,13 +11,14 @@ use relink_contract::connect::{Flow, ReturnedSignIn};
 use relink_domain::{FlowId, caller::Caller};
 use relink_engine::TakenCallback;
 
-use super::{RETURN_KEY, header, see_other};
+use super::{RETURN_KEY, base_url, header, see_other};
 use crate::{
     ApiState,
     error::{ApiError, ApiResult},
     openapi::NotFound,
     path::PathId,
-    ui::{self, OpenerAccess},
+    reached::ReachedAt,
+    ui::{self, Framing, OpenerAccess},
 };
 
 /// The flow in the path, with whose return key the request was made.
@@ -57,8 +58,9 @@ impl FromRequestParts<ApiState> for ReturnedFlow {
         (status = 400, description = "A page that explains what is wrong with the URL", body = String, content_type = "text/html"),
     ),
 )]
-pub(super) async fn callback(State(api): State<ApiState>, uri: Uri) -> Response {
-    let address = format!("{}{}", api.port.base_url(), uri.path_and_query().map_or("/", |path| path.as_str()));
+pub(super) async fn callback(State(api): State<ApiState>, reached: Option<Extension<ReachedAt>>, uri: Uri) -> Response {
+    let address =
+        format!("{}{}", base_url(&api, reached.as_deref()), uri.path_and_query().map_or("/", |path| path.as_str()));
     match take_callback(&api, &address).await {
         Ok(taken) => {
             (AppendHeaders([("referrer-policy", "no-referrer")]), see_other(&return_url("", &taken))).into_response()
@@ -94,7 +96,7 @@ async fn take_callback(api: &ApiState, address: &str) -> Result<TakenCallback, r
     ),
 )]
 pub(super) async fn return_page() -> Response {
-    ui::page(StatusCode::OK, OpenerAccess::Cut)
+    ui::page(StatusCode::OK, OpenerAccess::Cut, &Framing::Nobody)
 }
 
 /// Show for whom a sign-in was begun

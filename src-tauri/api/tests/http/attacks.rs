@@ -216,6 +216,24 @@ async fn a_redirect_uri_without_an_exact_match_is_refused() {
 }
 
 #[tokio::test]
+async fn a_link_whose_redirect_uri_is_no_longer_allowed_begins_nothing() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let set = async |uris: Value| {
+        world.as_person(Method::PUT, "/relink/redirect-uris", json!({ "redirect_uris": uris })).await.0
+    };
+    let begin = async |link: &Value| world.begin(link, json!({ "integration": "sandbox", "format": "oauth2" })).await;
+    let uri = "https://app.example/done";
+    set(json!([uri])).await;
+    let link = world.post("/link-token", json!({ "tenant_id": "acme-1", "redirect_uri": uri })).await;
+    assert_eq!(begin(&link).await["phase"], "waiting");
+    set(json!(["https://app.example/other"])).await;
+    let refused = begin(&link).await;
+    assert_eq!((&refused["statusCode"], &refused["code"]), (&json!(400), &json!("redirect_uri_not_listed")));
+    assert!(refused["message"].as_str().is_some_and(|text| text.contains("allowed redirect URLs")), "{refused}");
+}
+
+#[tokio::test]
 async fn an_unsafe_redirect_uri_cannot_be_allowed() {
     let world = World::new().await;
     for unfit in

@@ -87,7 +87,7 @@ async fn newest_refusal(world: &World) -> Value {
 }
 
 /// Says yes on the consent page.
-async fn consent(world: &World, url: &str) -> String {
+pub async fn consent(world: &World, url: &str) -> String {
     let html = world.client.get(url).send().await.expect("an answer").text().await.expect("html");
     let id =
         html.split("name=\"consent\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a consent id");

@@ -26,6 +26,7 @@ fn options(world: &World, listen: SocketAddr) -> ServeOptions {
     ServeOptions {
         listen: Some(listen),
         runs_without_port: false,
+        also_listen: false,
         data_dir: world.folder.path().to_owned(),
         runtime_dir: None,
     }

@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// Permissions that a limited token doesn't have, because what they allow is about every account.
-const INDIVISIBLE: [&str; 14] = [
+const INDIVISIBLE: [&str; 15] = [
     "follow_events",
     "own_webhooks",
     "all_webhooks",
     "manage_integrations",
     "read_api_tokens",
     "manage_api_tokens",
+    "manage_links",
     "allow_redirects",
     "allow_private_addresses",
     "record_bodies",

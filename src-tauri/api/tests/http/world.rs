@@ -57,6 +57,7 @@ impl World {
         let options = ServeOptions {
             listen: Some(listen),
             runs_without_port: false,
+            also_listen: false,
             data_dir: folder.path().to_owned(),
             runtime_dir: None,
         };

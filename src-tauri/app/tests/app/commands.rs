@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use relink_contract::window::{
-    Destination, LinkPurpose, NewIntegration, NewWebhook, OpenIn, PreferenceUpdate, SecretInput,
+    Destination, LinkPurpose, LinkSettings, NewIntegration, NewWebhook, OpenIn, PreferenceUpdate, SecretInput,
 };
 use relink_domain::{
     Secret, account::AuthenticationMethod, caller::TokenLevel, integration::RedirectKind, token_limits::TokenLimits,
@@ -80,6 +80,36 @@ async fn a_deep_link_is_attributed_to_whoever_began_its_flow() {
         let newest = world.app.timeline(None, None, false).await.expect("a timeline").entries.remove(0);
         assert_eq!((newest.kind.as_str(), newest.by.as_deref()), (kind, Some("by a connection link")));
     }
+}
+
+#[tokio::test]
+async fn a_magic_link_leads_to_the_public_address_if_there_is_one_and_can_be_revoked() {
+    let world = World::new().await;
+    let tenant = || LinkPurpose::Tenant("acme-1".to_owned());
+    let link = world.app.get_connection_link(tenant()).await.expect("a link");
+    assert!(!link.is_public && link.shown.starts_with("http://127.0.0.1:"), "{link:?}");
+    let address = "https://relink.example.com";
+    let wanted = LinkSettings { public_address: Some(address.to_owned()), ..LinkSettings::default() };
+    let state = world.app.set_link_settings(wanted.clone()).await.expect("saved");
+    assert_eq!((state.settings, state.also_listen_problem), (wanted, None));
+    let link = world.app.get_connection_link(tenant()).await.expect("a link");
+    assert_eq!(
+        (link.is_public, link.shown.as_str()),
+        (true, "https://relink.example.com/connect-account?link_token=…")
+    );
+    world.app.copy_link(link.id.clone()).await.expect("copied");
+    assert!(world.desktop.copied().starts_with("https://relink.example.com/connect-account?link_token="));
+    // The app itself opens it at its own address.
+    world.app.open_link(link.id.clone(), OpenIn::Browser, None).await.expect("opened");
+    let opened = world.desktop.opened_in_browser.lock().expect("not poisoned").clone().expect("opened");
+    assert_eq!(opened.host_str(), Some("127.0.0.1"));
+
+    let links = world.app.usable_links().await.expect("a list");
+    assert_eq!(links.len(), 2);
+    world.app.revoke_link(links[0].id).await.expect("revoked");
+    assert_eq!(world.app.usable_links().await.expect("a list"), links[1..]);
+    let refused = world.app.open_link(link.id, OpenIn::Browser, None).await.expect_err("the newest is the first");
+    assert_eq!(refused.code, "link_token_revoked");
 }
 
 #[tokio::test]

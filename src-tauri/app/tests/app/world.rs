@@ -141,6 +141,7 @@ impl World {
         let wanted = ServeOptions {
             listen: Some(listen),
             runs_without_port: true,
+            also_listen: false,
             data_dir: data_dir.clone(),
             runtime_dir: None,
         };

@@ -59,6 +59,10 @@ operations! {
     CreateLinkToken = POST "/link-token";
     PrepareOpening = POST "/connect-account/openings";
     TakeCallback = POST "/relink/callback";
+    ListLinks = GET "/relink/links";
+    RevokeLink = DELETE "/relink/links/{id}";
+    GetLinkSettings = GET "/relink/link-settings";
+    SetLinkSettings = PUT "/relink/link-settings";
 
     ListApiTokens = GET "/api-token";
     CreateApiToken = POST "/relink/api-tokens";

@@ -9,7 +9,9 @@ use relink_contract::{
     integration::{
         AddedIntegration, CatalogEntry, InstalledIntegration, NamedIntegration, NewIntegration, OAuthClient,
     },
-    link::{Callback, CallbackTaken, LinkToken, NewLinkToken},
+    link::{
+        Callback, CallbackTaken, IssuedLink, IssuedLinkStatus, LinkSettings, LinkSettingsState, LinkToken, NewLinkToken,
+    },
     mcp::{CreatedMcpToken, McpToken, NewMcpToken},
     status::Status,
     timeline::TimelineEntry,
@@ -124,6 +126,23 @@ impl ApiClient {
 
     pub(crate) fn submit_callback(&self, callback: &Callback) -> Result<CallbackTaken, CliError> {
         self.call_with(Operation::TakeCallback, callback)
+    }
+
+    /// The links that can still be used, the newest first.
+    pub(crate) fn usable_links(&self) -> Result<List<IssuedLink>, CliError> {
+        self.call(ApiCall::from(Operation::ListLinks).query("status", IssuedLinkStatus::Usable.as_str()))
+    }
+
+    pub(crate) fn revoke_link(&self, id: &str) -> Result<Deleted, CliError> {
+        self.call(Operation::RevokeLink.of(id))
+    }
+
+    pub(crate) fn link_settings(&self) -> Result<LinkSettingsState, CliError> {
+        self.call(Operation::GetLinkSettings)
+    }
+
+    pub(crate) fn set_link_settings(&self, settings: &LinkSettings) -> Result<LinkSettingsState, CliError> {
+        self.call_with(Operation::SetLinkSettings, settings)
     }
 
     pub(crate) fn api_tokens(&self) -> Result<List<ApiToken>, CliError> {

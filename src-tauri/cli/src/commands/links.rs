@@ -4,7 +4,7 @@ use std::process::{Command as Process, Stdio};
 
 use relink_contract::{
     connect::NewOpening,
-    link::{Callback, LinkToken, NewLinkToken},
+    link::{Callback, IssuedLink, LinkSettings, LinkSettingsState, LinkToken, NewLinkToken},
 };
 use relink_domain::Secret;
 use serde::Serialize;
@@ -12,8 +12,10 @@ use serde::Serialize;
 use super::{input::read_stdin, lookup::find_account};
 use crate::{
     api_client::{ApiClient, percent_encode},
+    args::Links,
     exit::CliError,
-    output::Output,
+    output::{Output, relative_time},
+    table::Cell,
 };
 
 #[derive(Serialize)]
@@ -28,11 +30,17 @@ pub(super) fn connect(
     open: bool,
     output: Output,
 ) -> Result<(), CliError> {
-    let base_url = client.base_url()?;
+    let base_url = base_url(client)?;
     client.install_integration(integration)?;
     ensure_ready(client, integration)?;
     let link = client.create_link_token(&NewLinkToken { tenant_id: Some(tenant), ..NewLinkToken::default() })?;
-    print_link(client, base_url, link, Some(integration), open, output)
+    print_link(client, &base_url, link, Some(integration), open, output)
+}
+
+/// Where links lead: to the public address, if there is one.
+fn base_url(client: &ApiClient) -> Result<String, CliError> {
+    let own = client.base_url()?.to_owned();
+    Ok(client.link_settings()?.settings.public_address.unwrap_or(own))
 }
 
 /// Refuses an integration that lacks its OAuth client: its link would lead nowhere.
@@ -46,13 +54,13 @@ fn ensure_ready(client: &ApiClient, integration: &str) -> Result<(), CliError> {
 }
 
 pub(super) fn reauthorize(client: &ApiClient, id: &str, open: bool, output: Output) -> Result<(), CliError> {
-    let base_url = client.base_url()?;
+    let base_url = base_url(client)?;
     let account = find_account(client, id)?;
     ensure_ready(client, &account.integration)?;
     let id = account.id.to_string();
     let link =
         client.create_link_token(&NewLinkToken { integrated_account_id: Some(id), ..NewLinkToken::default() })?;
-    print_link(client, base_url, link, None, open, output)
+    print_link(client, &base_url, link, None, open, output)
 }
 
 fn magic_link(base_url: &str, link: &LinkToken, integration: Option<&str>) -> MagicLink {
@@ -107,4 +115,55 @@ pub(super) fn callback(client: &ApiClient, url: String, output: Output) -> Resul
         Some(page) => format!("Callback received. Confirm the sign-in in your browser: {}", page.expose()),
         None => "Callback received. The sign-in continues on the connect page.".to_owned(),
     })
+}
+
+pub(super) fn run(client: &ApiClient, command: Option<Links>, output: Output) -> Result<(), CliError> {
+    match command {
+        None => output.table(&client.usable_links()?, |links| links.result.iter().map(row).collect()),
+        Some(Links::Revoke { id }) => output.text(&client.revoke_link(&id)?, |_| "The link was revoked.".to_owned()),
+        Some(Links::Settings { also_listen: None, frame_origins: None, public_address: None }) => {
+            output.text(&client.link_settings()?, settings_text)
+        }
+        Some(Links::Settings { also_listen, frame_origins, public_address }) => {
+            let now = client.link_settings()?.settings;
+            let settings = LinkSettings {
+                also_listen: also_listen.unwrap_or(now.also_listen),
+                frame_origins: frame_origins.unwrap_or(now.frame_origins),
+                public_address: public_address.or(now.public_address),
+            };
+            output.text(&client.set_link_settings(&settings)?, settings_text)
+        }
+    }
+}
+
+fn row(link: &IssuedLink) -> [Cell; 4] {
+    let purpose = match (&link.tenant_id, &link.account_name) {
+        (Some(tenant), _) => format!("connects an account for tenant {tenant}"),
+        (None, name) => format!("reauthorizes {}", name.as_deref().unwrap_or("a deleted account")),
+    };
+    let by = link.program.as_ref().map(|name| format!("by {name}")).unwrap_or_default();
+    [
+        link.id.to_string().into(),
+        purpose.into(),
+        by.into(),
+        format!("expires {}", relative_time(Some(link.expires_at))).into(),
+    ]
+}
+
+fn settings_text(state: &LinkSettingsState) -> String {
+    let LinkSettings { also_listen, frame_origins, public_address } = &state.settings;
+    let mut lines = vec![match public_address {
+        Some(address) => format!("Links lead to {address}."),
+        None => "Links work on this machine only.".to_owned(),
+    }];
+    lines.push(match frame_origins.as_slice() {
+        [] => "No page may show the connect UI in a frame.".to_owned(),
+        origins => format!("Pages of these origins may show the connect UI in a frame: {}.", origins.join(", ")),
+    });
+    lines.push(match (also_listen, &state.also_listen_problem) {
+        (_, Some(problem)) => format!("The connect UI isn't at http://localhost:5173: {problem}"),
+        (true, None) => "The connect UI is also at http://localhost:5173.".to_owned(),
+        (false, None) => "The setting for http://localhost:5173 is off.".to_owned(),
+    });
+    lines.join("\n")
 }

@@ -65,6 +65,12 @@ macro_rules! window_commands {
             /// The allowed redirect URIs of links.
             fn redirect_uris() -> Vec<String>;
             fn set_redirect_uris(uris: Vec<String>) -> Vec<String>;
+            /// The links that can still be used, the newest first.
+            fn usable_links() -> Vec<IssuedLink>;
+            fn revoke_link(id: LinkTokenId) -> ();
+            /// Where links work.
+            fn link_settings() -> LinkSettingsState;
+            fn set_link_settings(settings: LinkSettings) -> LinkSettingsState;
 
             fn integrations() -> Vec<Integration>;
             fn install(name: String) -> ();

@@ -9,6 +9,8 @@ pub struct MagicLink {
     /// The link without its token.
     pub shown: String,
     pub expires_at: Timestamp,
+    /// Whether it works on other machines, too: at the public address.
+    pub is_public: bool,
 }
 
 /// The purpose of a new link.

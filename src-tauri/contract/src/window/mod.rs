@@ -25,6 +25,7 @@ mod webhook;
 pub use crate::{
     account::{CheckOutcome, DeletedAccount, Revocation, Waiting},
     call::{AccountUsage, Call, CallBodies},
+    link::{IssuedLink, IssuedLinkStatus, LinkSettings, LinkSettingsState},
     token::ApiToken,
     webhook::DeliveryState,
 };

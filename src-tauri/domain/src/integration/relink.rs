@@ -54,7 +54,8 @@ pub(super) struct Additions {
 pub enum RedirectKind {
     /// `app.relink.desktop:/oauth/callback/{integration}`
     DeepLink,
-    /// `http://127.0.0.1:{port}/oauth/callback/{integration}`
+    /// `http://127.0.0.1:{port}/oauth/callback/{integration}`; for a page that was opened at the public address,
+    /// `{public address}/oauth/callback/{integration}`.
     Loopback,
 }
 

@@ -115,7 +115,7 @@ impl WebUrl {
 
     /// Whether the host is this machine, as far as it shows in the URL. That a name leads there is checked before it is
     /// called.
-    fn is_loopback(&self) -> bool {
+    pub fn is_loopback(&self) -> bool {
         match self.0.host() {
             Some(Host::Ipv4(ip)) => is_loopback(ip.into()),
             Some(Host::Ipv6(ip)) => is_loopback(ip.into()),

@@ -56,6 +56,10 @@ impl Connections {
     /// Begins a flow for the link that `token` belongs to.
     pub async fn begin_flow(&self, caller: &Caller, token: &str, begin: BeginFlow) -> Result<BegunFlow> {
         let link = self.usable_link(token).await?;
+        if let Some(uri) = &link.link.options.redirect_uri {
+            // It may have been removed from the list since the link was created.
+            self.ensure_redirect_is_listed(uri).await?;
+        }
         let provider = self.provider_for(&link.link, &begin).await?;
         self.ensure_keychain_open(&provider).await?;
         match begin.format {
@@ -117,8 +121,12 @@ impl Connections {
         let Some(oauth2) = provider.definition.oauth2() else {
             return Err(Error::invalid("unknown_method", format!("{} doesn't use OAuth 2.0.", provider.label())));
         };
-        let redirect = self.redirect_for(&oauth2.redirects, wanted, provider.label())?;
-        let redirect_uri = provider.definition.redirect_uri(redirect, port);
+        let (redirect, redirect_uri) = if link.opened_in == Some(OpenedIn::PublicAddress) {
+            (RedirectKind::Loopback, self.public_redirect_uri(&oauth2.redirects, &provider)?)
+        } else {
+            let redirect = self.redirect_for(&oauth2.redirects, wanted, provider.label())?;
+            (redirect, provider.definition.redirect_uri(redirect, port))
+        };
         let scopes = link.link.options.scopes.as_ref().unwrap_or(&oauth2.scopes);
         let (entered, context) = self.entered_before_redirect(&link.link, oauth2, fields).await?;
         let broken = |problem: String| Error::conflict("integration_broken", problem);

@@ -80,7 +80,7 @@ impl Connections {
     /// Parses a callback. Malformed input isn't recorded. A well-formed callback that contradicts itself is deliberate,
     /// so the timeline records it.
     async fn read_callback(&self, caller: Option<&Caller>, url: &str, flow: Option<&Flow>) -> Result<Callback> {
-        match Callback::parse(url) {
+        match Callback::parse_at(url, self.link_settings_now().public_address.as_deref()) {
             Err(CallbackError::Contradictory) => Err(self.refuse(caller, flow, CONTRADICTORY).await),
             read => Ok(read?),
         }

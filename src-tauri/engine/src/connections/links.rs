@@ -85,7 +85,7 @@ impl Connections {
             None => None,
         };
         let id = LinkTokenId::from_uuid(Uuid::now_v7());
-        let link = LinkToken { id, purpose, options, created_at: now, used_at: None, token_ends_at };
+        let link = LinkToken { id, purpose, options, created_at: now, used_at: None, revoked_at: None, token_ends_at };
         let expires_at = link.expires_at();
         let hash = hash_of(token.expose());
         let reauthorizes = match link.purpose {
@@ -169,7 +169,7 @@ impl Connections {
     }
 
     /// Prevents open redirects and session fixation: the browser is only sent to a URL that is listed exactly.
-    async fn ensure_redirect_is_listed(&self, uri: &str) -> Result<()> {
+    pub(super) async fn ensure_redirect_is_listed(&self, uri: &str) -> Result<()> {
         if self.listed_redirect_uris().await?.iter().any(|allowed| allowed == uri) {
             return Ok(());
         }

@@ -14,6 +14,7 @@ mod callback;
 mod complete;
 mod entry_limit;
 mod flow;
+mod issued;
 mod links;
 mod openings;
 mod redirect_uri;
@@ -22,19 +23,25 @@ mod removed;
 mod returned;
 mod save;
 mod session;
+mod settings;
 mod staged;
 mod view;
 
 use std::{sync::Arc, time::Duration};
 
-use relink_contract::connect::{self, IdentityChoice};
+use relink_contract::{
+    connect::{self, IdentityChoice},
+    link::LinkSettings,
+};
 use relink_domain::{FlowId, Timestamp, caller::Caller};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
 pub use begin::{BeginFlow, BegunFlow};
 pub use links::NewLink;
 pub use openings::OpenedIn;
 pub use returned::TakenCallback;
+pub(crate) use settings::stored as stored_settings;
 
 use crate::{
     access_tokens::AccessTokens,
@@ -44,6 +51,7 @@ use crate::{
     error::{Error, Result},
     keychain::Keychain,
     onboarding::Onboarding,
+    organization::Organization,
     orphans::Orphans,
     outbound::Outbound,
     provider::Providers,
@@ -75,6 +83,7 @@ pub(crate) struct Dependencies {
     pub(crate) tokens: AccessTokens,
     pub(crate) onboarding: Onboarding,
     pub(crate) address: ApiAddress,
+    pub(crate) organization: Organization,
     /// Whether this process is the system's handler for deep links.
     pub(crate) takes_deep_links: bool,
 }
@@ -89,12 +98,15 @@ struct Inner {
     flows: Flows,
     openings: Openings,
     entry_limit: EntryLimit,
+    /// Where links work, as it is stored.
+    settings: watch::Sender<LinkSettings>,
 }
 
 impl Connections {
-    pub(crate) fn new(uses: Dependencies) -> Self {
+    pub(crate) fn new(uses: Dependencies, settings: LinkSettings) -> Self {
         let (flows, openings, entry_limit) = (Flows::default(), Openings::default(), EntryLimit::default());
-        Self(Arc::new(Inner { uses, flows, openings, entry_limit }))
+        let settings = watch::Sender::new(settings);
+        Self(Arc::new(Inner { uses, flows, openings, entry_limit, settings }))
     }
 
     fn now(&self) -> Timestamp {

@@ -38,6 +38,8 @@ pub enum OpenedIn {
     Window,
     /// A browser.
     Browser,
+    /// A browser that reached Relink at its public address, perhaps on another machine.
+    PublicAddress,
 }
 
 /// The nonces and page tokens of this run.

@@ -12,14 +12,15 @@ use relink_domain::{
 
 use serde_json::{Map, Value};
 
-use super::Connections;
+use super::{Connections, openings::PresentedLink};
 use crate::{error::Result, provider::Provider};
 
 impl Connections {
     pub async fn link_session(&self, _caller: &Caller, token: &str) -> Result<Session> {
-        let link = self.usable_link(token).await?.link;
+        let PresentedLink { link, opened_in, .. } = self.usable_link(token).await?;
         let expires_at = link.expires_at();
-        let redirects = self.redirects();
+        let redirects = self.redirects_in(opened_in);
+        let requested_by = self.requester(&link).await?;
         match &link.purpose {
             Purpose::Connect { tenant_id } => {
                 let mut integrations = Vec::new();
@@ -34,6 +35,7 @@ impl Connections {
                 Ok(Session {
                     purpose: LinkPurpose::Connect,
                     tenant_id: tenant_id.clone(),
+                    requested_by,
                     account: None,
                     integrations,
                     redirects,
@@ -46,6 +48,7 @@ impl Connections {
                 Ok(Session {
                     purpose: LinkPurpose::Reauthorize,
                     tenant_id: account.profile.tenant_id.clone(),
+                    requested_by,
                     integrations: vec![
                         self.session_integration(&provider, &link, Some(account.method()), &account.profile.context)
                             .await,

@@ -39,9 +39,10 @@ pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &LinkToken, creator:
     Ok(())
 }
 
-/// The last column is 0 if the API token that created the link was revoked.
+/// The fifth column is 0 if the API token that created the link was revoked.
 const LINK: &str = "SELECT l.id, l.document, l.created_at, l.used_at,
-         CASE WHEN l.api_token_id IS NULL THEN NULL WHEN t.id IS NULL THEN 0 ELSE t.expires_at END
+         CASE WHEN l.api_token_id IS NULL THEN NULL WHEN t.id IS NULL THEN 0 ELSE t.expires_at END,
+         l.revoked_at, l.api_token_id IS NOT NULL, t.name
      FROM link_token l LEFT JOIN api_token t ON t.id = l.api_token_id";
 
 fn link(row: &Row<'_>) -> rusqlite::Result<LinkToken> {
@@ -53,7 +54,42 @@ fn link(row: &Row<'_>) -> rusqlite::Result<LinkToken> {
         created_at: Timestamp::from_millis(row.get(2)?),
         used_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
         token_ends_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
+        revoked_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
     })
+}
+
+/// Who created a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Creator {
+    Person,
+    /// A program, with the name of its API token, or `None` if that was revoked.
+    Program(Option<String>),
+}
+
+fn creator(row: &Row<'_>) -> rusqlite::Result<Creator> {
+    Ok(if row.get(6)? { Creator::Program(row.get(7)?) } else { Creator::Person })
+}
+
+/// All links, the newest first.
+pub fn all(connection: &Connection) -> Result<Vec<(LinkToken, Creator)>> {
+    let mut statement = connection.prepare_cached(&format!("{LINK} ORDER BY l.created_at DESC, l.id DESC"))?;
+    let rows = statement.query_map([], |row| Ok((link(row)?, creator(row)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Who created this link.
+pub fn creator_of(connection: &Connection, token: LinkTokenId) -> Result<Option<Creator>> {
+    let mut statement = connection.prepare_cached(&format!("{LINK} WHERE l.id = ?1"))?;
+    Ok(statement.query_row([token.to_string()], creator).optional()?)
+}
+
+/// Revokes a link. Returns whether there is such a link.
+pub fn revoke(tx: &Transaction<'_>, token: LinkTokenId, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "UPDATE link_token SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1",
+        params![token.to_string(), now.as_millis()],
+    )?;
+    Ok(changed > 0)
 }
 
 pub fn find(connection: &Connection, hash: &[u8; 32]) -> Result<Option<LinkToken>> {

@@ -1,0 +1,2 @@
+-- When the person revoked a link.
+ALTER TABLE link_token ADD COLUMN revoked_at INTEGER;
