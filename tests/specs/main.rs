@@ -7,6 +7,7 @@ mod calls;
 mod command_line;
 mod curated;
 mod desktop;
+mod embedding;
 mod eval;
 mod exit_codes;
 mod follow_commands;
