@@ -1,6 +1,6 @@
 //! JSONata, for calls.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use relink_calls::{ExpressionError, Expressions};
 use relink_jsonata::{Bindings, Engines, EvalError, Limits};
@@ -11,9 +11,19 @@ use serde_json::{
 
 /// Evaluates with the engines of `relink-jsonata`. Clones share them; the first use starts one.
 #[derive(Clone, Default)]
-pub(crate) struct Jsonata(Engines);
+pub(crate) struct Jsonata {
+    engines: Engines,
+    limits: Limits,
+}
 
 impl Jsonata {
+    /// For what anybody may have evaluated: it has engines of its own, so that it takes none from calls, and small limits.
+    pub(crate) fn of_unverified() -> Self {
+        let time = Duration::from_millis(250);
+        let limits = Limits { time, memory: 16 << 20, output: 64 << 10, ..Limits::default() };
+        Self { engines: Engines::default(), limits }
+    }
+
     /// Like [`Expressions::evaluate`], with values that the expression sees as `$name`.
     pub(crate) async fn evaluate_with(
         &self,
@@ -24,7 +34,7 @@ impl Jsonata {
         let raw = |value: &Value| to_raw_value(value).map_err(|error| not_json(&error));
         let bindings = bound.iter().map(|(name, value)| Ok(((*name).to_owned(), raw(value)?)));
         let bindings = Bindings::new(bindings.collect::<Result<Vec<_>, ExpressionError>>()?);
-        let result = self.0.eval(Arc::from(expression), Some(raw(input)?), bindings, Limits::default()).await;
+        let result = self.engines.eval(Arc::from(expression), Some(raw(input)?), bindings, self.limits).await;
         let read = |result: Box<RawValue>| serde_json::from_str(result.get()).map_err(|error| not_json(&error));
         result.map_err(explain)?.map(read).transpose()
     }
@@ -32,7 +42,7 @@ impl Jsonata {
     /// Checks an expression's syntax and the names in it, of which `bound` have a value.
     pub(crate) async fn check(&self, expression: &str, bound: &[&str]) -> Result<(), ExpressionError> {
         let names = bound.iter().map(|name| (*name).to_owned()).collect();
-        self.0.check(Arc::from(expression), names, Limits::default()).await.map_err(explain)
+        self.engines.check(Arc::from(expression), names, self.limits).await.map_err(explain)
     }
 }
 

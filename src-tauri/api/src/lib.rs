@@ -176,6 +176,8 @@ pub(crate) struct Parts {
     redirect_test: RedirectTest,
     calls: Calls<EngineAccounts>,
     expressions: Jsonata,
+    /// For webhooks of providers that aren't verified.
+    expressions_of_unverified: Jsonata,
     idempotency: Idempotency,
     port: ApiPort,
     link_settings: watch::Receiver<LinkSettings>,
@@ -247,6 +249,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         redirect_test: redirect_test.clone(),
         calls: Calls::new(EngineAccounts(engine.clone()), Upstream::default()),
         expressions: Jsonata::default(),
+        expressions_of_unverified: Jsonata::of_unverified(),
         idempotency: Idempotency::default(),
         port: port.clone(),
         link_settings: engine.connections().link_settings_changes(&Caller::Internal),

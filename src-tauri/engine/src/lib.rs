@@ -59,7 +59,7 @@ pub use organization::{Organization, Team, TeamChange};
 #[cfg(feature = "test-support")]
 pub use outbound::DEADLINE as OUTBOUND_DEADLINE;
 pub use outbox::{DeliveryDetails, NewWebhook, Outbox, WebhookChange};
-pub use provider::{PreparedAccount, Refusal};
+pub use provider::{PreparedAccount, Refusal, WebhookReceiver};
 pub use random::random_token;
 pub use refresher::{CheckReport, Refresher};
 pub use step_runner::{RunnerFuture, StepCall, StepError, StepRunner, StepScope};

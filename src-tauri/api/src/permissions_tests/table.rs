@@ -39,6 +39,7 @@ pub(super) const TABLE: &[(Who, &str)] = &[
     (Who::Open, "DELETE /connect-account/flows/{id}/return"),
     (Who::Open, "POST /connect-account/flows/{id}/confirm"),
     (Who::Open, "GET /oauth/callback/{integration}"),
+    (Who::Open, "POST /environment-integration-webhook/{id}"),
     (Who::Open, "POST /integrated-account-webhook/{id}"),
     (Who::Program, "GET /integrated-account"),
     (Who::Program, "GET /integrated-account/{id}"),

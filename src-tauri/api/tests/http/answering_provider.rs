@@ -9,7 +9,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::State,
-    http::StatusCode as Answered,
+    http::{HeaderMap, StatusCode as Answered},
     response::IntoResponse,
     routing::{get, post},
 };
@@ -51,6 +51,8 @@ pub struct Answers {
     pub refusal: Value,
     /// Bytes of the latest request's body.
     pub received: usize,
+    /// The latest request's `X-Hook`.
+    pub hook: Option<String>,
     tokens: usize,
     has_refresh_token: bool,
 }
@@ -63,8 +65,16 @@ impl Provider {
     /// Its API is this router.
     pub async fn with_api(has_refresh_token: bool, api: impl FnOnce(Arc<Mutex<Answers>>) -> Router) -> Self {
         let refusal = json!({ "error": "invalid_grant" });
-        let answers =
-            Answers { api: [200].into(), probe: 200, token: 200, refusal, received: 0, tokens: 0, has_refresh_token };
+        let answers = Answers {
+            api: [200].into(),
+            probe: 200,
+            token: 200,
+            refusal,
+            received: 0,
+            hook: None,
+            tokens: 0,
+            has_refresh_token,
+        };
         let state = Arc::new(Mutex::new(answers));
         let router = Router::new()
             .route("/token", post(token))
@@ -209,8 +219,9 @@ async fn probe(State(state): State<Arc<Mutex<Answers>>>) -> impl IntoResponse {
     (Answered::from_u16(state.lock().expect("not poisoned").probe).expect("a status"), Json(json!({})))
 }
 
-async fn api(State(state): State<Arc<Mutex<Answers>>>, body: Bytes) -> impl IntoResponse {
+async fn api(State(state): State<Arc<Mutex<Answers>>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
     let mut state = state.lock().expect("not poisoned");
+    state.hook = headers.get("x-hook").and_then(|value| value.to_str().ok()).map(str::to_owned);
     state.received = body.len();
     let status = if state.api.len() > 1 { state.api.pop_front() } else { state.api.front().copied() };
     (Answered::from_u16(status.expect("one stays")).expect("a status"), Json(json!({ "message": "as the table says" })))

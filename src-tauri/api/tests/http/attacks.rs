@@ -97,6 +97,7 @@ async fn only_what_a_browser_or_a_provider_opens_is_open() {
             "/connect-account/session",
             "/docs",
             "/docs/assets/{file}",
+            "/environment-integration-webhook/{id}",
             "/integrated-account-webhook/{id}",
             "/oauth/callback/{integration}",
             "/openapi.json",

@@ -3,7 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use relink_domain::hex::hex;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -14,34 +14,59 @@ use crate::{
 
 /// The account's key, which signs.
 const KEY: &str = "k-123456";
-const BODY: &str = r#"{ "kind": "created", "id": 7, "secret": "k-123456" }"#;
+pub const BODY: &str = r#"{ "kind": "created", "id": 7, "secret": "k-123456" }"#;
 
 /// One event for each request, of the type that the body has.
-const TRANSFORM: &str = r#"{"event_type": "tickets:" & body.kind, "resource_id": body.id, "raw": body}"#;
+pub const TRANSFORM: &str = r#"{"event_type": "tickets:" & body.kind, "resource_id": body.id, "raw": body}"#;
 
-struct Inbound {
-    world: World,
-    account: String,
+pub struct Inbound {
+    pub world: World,
+    pub provider: Provider,
+    pub account: String,
 }
 
 impl Inbound {
-    /// An account whose definition says this in `webhook`.
-    async fn new(webhook: Value) -> Self {
-        let world = World::new().await;
-        let provider = Provider::start(true).await.with_webhook(webhook);
-        let account = provider.connect(&world, SignIn::ApiKey, 0).await;
-        Self { world, account }
+    /// An account with a key, whose definition says this in `webhook`.
+    pub async fn new(webhook: Value) -> Self {
+        Self::signed_in(webhook, SignIn::ApiKey).await
     }
 
-    async fn send(&self, id: &str, headers: &[(&str, &str)], body: &str) -> (StatusCode, String) {
-        let url = format!("{}/integrated-account-webhook/{id}?challenge=c-1", self.world.base());
+    pub async fn signed_in(webhook: Value, sign_in: SignIn) -> Self {
+        let world = World::new().await;
+        let provider = Provider::start(true).await.with_webhook(webhook);
+        let account = provider.connect(&world, sign_in, 0).await;
+        Self { world, provider, account }
+    }
+
+    /// The account's installed integration.
+    pub async fn installed(&self) -> String {
+        let account = self.world.get(&format!("/integrated-account/{}", self.account)).await;
+        account["environment_integration_id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Sets the secret variable `HOOK` of the account's integration.
+    pub async fn set_variable(&self, value: &str) -> Value {
+        let over =
+            json!({ "secret_environment_variables": { "HOOK": value }, "environment_variables": { "region": "eu" } });
+        let path = format!("/environment-integration/{}", self.installed().await);
+        let (status, body) = self.world.as_person(Method::PATCH, &path, json!({ "override": over })).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body
+    }
+
+    pub async fn send(&self, id: &str, headers: &[(&str, &str)], body: &str) -> (StatusCode, String) {
+        self.send_to(&format!("/integrated-account-webhook/{id}?challenge=c-1"), headers, body).await
+    }
+
+    pub async fn send_to(&self, path: &str, headers: &[(&str, &str)], body: &str) -> (StatusCode, String) {
+        let url = format!("{}{path}", self.world.base());
         let request = headers.iter().fold(self.world.client.post(url), |it, (name, value)| it.header(*name, *value));
         let response = request.body(body.to_owned()).send().await.expect("an answer");
         (response.status(), response.text().await.expect("text"))
     }
 
     /// The payloads of the events that providers sent.
-    async fn received(&self) -> Vec<Value> {
+    pub async fn received(&self) -> Vec<Value> {
         let events = self.world.get("/relink/events?after=0").await;
         let events = events["result"].as_array().expect("events").clone();
         events
@@ -123,7 +148,7 @@ async fn other_signatures_are_checked_or_nothing_passes() {
         (key_in("bearer", json!({ "secret": "{{api_key}}" })), Some(format!("Bearer {KEY}")), "Bearer k-1".to_owned()),
         // Nothing is found, so the placeholder itself must not be the secret.
         (key_in("bearer", json!({ "secret": "{{nothing}}" })), None, "Bearer {{nothing}}".to_owned()),
-        (key_in("clerk", json!({})), None, format!("Bearer {KEY}")),
+        (key_in("paseto", json!({})), None, format!("Bearer {KEY}")),
         (
             json!({ "signature_verification": { "format": "" }, "payload_transform": TRANSFORM }),
             None,

@@ -17,6 +17,8 @@ mod failed_refresh;
 mod frames;
 mod idempotency;
 mod inbound;
+mod inbound_integration;
+mod inbound_verification;
 mod installations;
 mod integrations;
 mod issued_links;

@@ -53,6 +53,10 @@ impl<'p> Custom<'p> {
         if let Some(placeholder) = placeholders.into_iter().find(|placeholder| account.names_secret(placeholder)) {
             return Err(MethodError::SecretInConfig(placeholder.source().to_owned()));
         }
+        // They aren't the account's credential: what its definition needs them for isn't what any caller may send them for.
+        if method.authorization.names_secret_variable() {
+            return Err(MethodError::SecretInConfig("{{secret_environment_variables}}".to_owned()));
+        }
         Ok((Self { method, path, has_config: true }, body))
     }
 }

@@ -42,7 +42,16 @@ pub(super) struct FromAnswers {
 const MAX_KEPT_CHARS: usize = 1024;
 
 /// Names that a template reads otherwise (contract section 4.5).
-const ROOTS: &[&str] = &["id", "body", "query", "credentials", "context", "environment_variables", "tenant_id"];
+const ROOTS: &[&str] = &[
+    "id",
+    "body",
+    "query",
+    "credentials",
+    "context",
+    "environment_variables",
+    "secret_environment_variables",
+    "tenant_id",
+];
 
 type Result<T, E = DefinitionError> = std::result::Result<T, E>;
 

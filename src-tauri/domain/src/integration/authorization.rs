@@ -80,8 +80,14 @@ impl Authorization {
         self.placeholders().into_iter().flat_map(Placeholder::references).any(|reference| match reference {
             Reference::AccessToken => secret == ACCESS_TOKEN,
             Reference::Field { name, .. } => name == secret,
-            Reference::Protected | Reference::Root(_) | Reference::Other => false,
+            Reference::SecretVariable | Reference::Protected | Reference::Root(_) | Reference::Other => false,
         })
+    }
+
+    /// Whether it names a secret environment variable.
+    pub fn names_secret_variable(&self) -> bool {
+        let mut references = self.placeholders().into_iter().flat_map(Placeholder::references);
+        references.any(|reference| reference == Reference::SecretVariable)
     }
 
     fn placeholders(&self) -> Vec<&Placeholder> {

@@ -97,7 +97,11 @@ impl Available<'_> {
             Reference::Root(name) if name != "tenant_id" && !self.has_call => {
                 Some(format!("the value {name:?} is not known in a header; name a value of the account"))
             }
-            Reference::Field { .. } | Reference::Root(_) | Reference::Protected | Reference::Other => None,
+            Reference::Field { .. }
+            | Reference::SecretVariable
+            | Reference::Root(_)
+            | Reference::Protected
+            | Reference::Other => None,
         }
     }
 }

@@ -20,6 +20,17 @@ pub struct InboundWebhook {
     pub signature: Option<SignatureCheck>,
     /// JSONata that gives the events.
     pub payload_transform: Option<Arc<str>>,
+    /// How the accounts are found that a request to the whole integration is for.
+    pub lookup: Option<ContextLookup>,
+}
+
+/// Accounts whose context has a value of the request (`context_lookup_field_name` and `_value`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextLookup {
+    /// The key at the top of the context.
+    pub field: String,
+    /// A template over `body`, `headers` and `query`.
+    pub value: TextTemplate,
 }
 
 /// How it is known that a request is the provider's.
@@ -33,8 +44,20 @@ pub enum SignatureCheck {
     },
     /// `Authorization: Bearer` with this token (RFC 6750 §2.1).
     Bearer(TextTemplate),
+    Jwt(JwtCheck),
+    /// As Clerk's webhooks are signed, by Svix: Standard Webhooks, with a secret in base64 behind `whsec_`.
+    Clerk(TextTemplate),
     /// Relink doesn't know how, so nothing passes.
     Unknown,
+}
+
+/// A JSON Web Token that is signed with a shared secret (RFC 7519, RFC 7515 appendix A.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JwtCheck {
+    pub algorithm: HmacAlgorithm,
+    pub secret: TextTemplate,
+    /// Where the token is, behind a scheme such as `Bearer` or not.
+    pub token: RequestText,
 }
 
 /// An HMAC (RFC 2104) of parts of the request.
@@ -51,6 +74,8 @@ pub struct HmacCheck {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HmacAlgorithm {
+    /// For HMAC alone, which SHA-1's collisions don't break (RFC 6194 §3.3).
+    Sha1,
     Sha256,
     Sha384,
     Sha512,
@@ -96,6 +121,7 @@ impl InboundWebhook {
             handle_verification: expression("handle_verification")?,
             signature: object.map("signature_verification", |node| SignatureCheck::decode(&node))?,
             payload_transform: expression("payload_transform")?,
+            lookup: ContextLookup::decode(&object)?,
         };
         if found.payload_transform.is_some() && found.signature.is_none() {
             node.warn("has no \"signature_verification\", so Relink accepts no events: anybody could send them");
@@ -108,7 +134,7 @@ impl SignatureCheck {
     fn decode(node: &Node<'_>) -> Result<Self> {
         let object = node.object()?;
         let Some(format) = object.filled("format") else {
-            node.warn("has no \"format\", so Relink accepts no events; use \"hmac\", \"basic\" or \"bearer\"");
+            node.warn(format_args!("has no \"format\", so Relink accepts no events; use {FORMATS}"));
             return Ok(Self::Unknown);
         };
         let config = || object.need("config", "{\"secret\": \"{{webhook_secret}}\"}")?.object();
@@ -121,11 +147,66 @@ impl SignatureCheck {
                 Ok(Self::Basic { username, password })
             }
             "bearer" => Ok(Self::Bearer(template(&config()?.need("secret", "\"{{webhook_secret}}\"")?)?)),
+            "jwt" => JwtCheck::decode(&config()?),
+            "clerk" => Ok(Self::Clerk(template(&config()?.need("secret", "\"{{webhook_secret}}\"")?)?)),
             other => {
-                format.warn(format_args!("{} can't be checked by Relink, so it accepts no events", quoted(other)));
+                format.warn(format_args!(
+                    "{} can't be checked by Relink, so it accepts no events; use {FORMATS}",
+                    quoted(other)
+                ));
                 Ok(Self::Unknown)
             }
         }
+    }
+}
+
+/// The formats that Relink checks, for people.
+const FORMATS: &str = "\"hmac\", \"jwt\", \"clerk\", \"basic\" or \"bearer\"";
+
+impl ContextLookup {
+    fn decode(webhook: &Object<'_>) -> Result<Option<Self>> {
+        let (field, value) = ("context_lookup_field_name", "context_lookup_field_value");
+        match (webhook.filled(field), webhook.filled(value)) {
+            (Some(field), Some(value)) => Ok(Some(Self { field: field.text()?.to_owned(), value: template(&value)? })),
+            (Some(alone), None) => {
+                alone.warn(format_args!("has no effect without {value:?}, such as \"{{{{body.team_id}}}}\""));
+                Ok(None)
+            }
+            (None, Some(alone)) => {
+                alone.warn(format_args!("has no effect without {field:?}, such as \"team_id\""));
+                Ok(None)
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+impl JwtCheck {
+    /// `verification_content` or `compare_with` says where the token is (**ours**); else `Authorization` has it.
+    fn decode(config: &Object<'_>) -> Result<SignatureCheck> {
+        let algorithm = match config.filled("algorithm") {
+            None => HmacAlgorithm::Sha256,
+            Some(node) => match node.text()?.to_ascii_uppercase().as_str() {
+                "HS256" => HmacAlgorithm::Sha256,
+                "HS384" => HmacAlgorithm::Sha384,
+                "HS512" => HmacAlgorithm::Sha512,
+                other => {
+                    node.warn(format_args!(
+                        "{} can't be checked by Relink, so it accepts no events: it would need the provider's public keys, which \
+                         Relink doesn't fetch; use \"HS256\", \"HS384\" or \"HS512\", with a shared secret",
+                        quoted(other)
+                    ));
+                    return Ok(SignatureCheck::Unknown);
+                }
+            },
+        };
+        let token = config.filled("verification_content").or_else(|| config.filled("compare_with"));
+        let token = token.map(|node| node.text().map(RequestText::parse)).transpose()?;
+        Ok(SignatureCheck::Jwt(Self {
+            algorithm,
+            secret: template(&config.need("secret", "\"{{webhook_secret}}\"")?)?,
+            token: token.unwrap_or_else(|| RequestText::Header("authorization".to_owned())),
+        }))
     }
 }
 
@@ -134,6 +215,7 @@ impl HmacCheck {
         let algorithm = match config.filled("algorithm") {
             None => HmacAlgorithm::Sha256,
             Some(node) => match node.text()?.to_ascii_lowercase().replace('-', "").as_str() {
+                "sha1" => HmacAlgorithm::Sha1,
                 "sha256" => HmacAlgorithm::Sha256,
                 "sha384" => HmacAlgorithm::Sha384,
                 "sha512" => HmacAlgorithm::Sha512,

@@ -64,7 +64,7 @@ pub use self::{
     format::{FORMATS, PerFormat},
     header::{Header, HeaderError, HeaderName, HeaderTemplate},
     identity::{IdentityProbe, IdentitySource, JsonPath},
-    inbound::{HmacAlgorithm, HmacCheck, InboundWebhook, RequestText, SignatureCheck},
+    inbound::{ContextLookup, HmacAlgorithm, HmacCheck, InboundWebhook, JwtCheck, RequestText, SignatureCheck},
     json_node::{JsonKind, JsonNode},
     misplaced::redacted,
     oauth2::{MAX_CLIENT_ID_CHARS, OAuth2, Pkce, is_client_id},

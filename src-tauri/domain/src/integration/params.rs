@@ -165,7 +165,8 @@ pub(super) fn of_query(node: &Node<'_>) -> Result<Params> {
 const PROTECTED_PROBLEM: &str = "names a secret that is never sent";
 
 fn names_protected(template: &TextTemplate) -> bool {
-    template.placeholders().any(|it| it.references().any(|reference| reference == Reference::Protected))
+    let is_protected = |reference| matches!(reference, Reference::Protected | Reference::SecretVariable);
+    template.placeholders().any(|it| it.references().any(is_protected))
 }
 
 fn value(node: &Node<'_>) -> Result<TextTemplate> {

@@ -5,7 +5,7 @@ use super::{
     error::{MissingValue, PlaceholderError},
     js,
     path::{self, Path},
-    scope::{Found, Node, RESERVED, Scope},
+    scope::{Found, Node, RESERVED, SECRET_VARIABLES, Scope},
 };
 
 /// A placeholder, compiled.
@@ -57,6 +57,8 @@ pub enum Reference<'p> {
     AccessToken,
     /// A name at the top of the context, where the fields of the form are: `x`, `credentials.x` or `context.x`.
     Field { name: &'p str, is_in_credentials: bool },
+    /// `secret_environment_variables.x`.
+    SecretVariable,
     /// A path that never leads anywhere, because what would be there is secret: the refresh token, for example.
     Protected,
     /// A value of a call or of the integration, not of the account's context: `body.x`, `environment_variables.y`.
@@ -145,14 +147,18 @@ impl Placeholder {
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.references().filter_map(|reference| match reference {
             Reference::Field { name, .. } => Some(name),
-            Reference::AccessToken | Reference::Protected | Reference::Root(_) | Reference::Other => None,
+            Reference::AccessToken
+            | Reference::SecretVariable
+            | Reference::Protected
+            | Reference::Root(_)
+            | Reference::Other => None,
         })
     }
 
     /// Whether one of its paths may lead to a secret. `is_secret`: whether the field of this name is one.
     pub fn names_secret(&self, is_secret: impl Fn(&str) -> bool) -> bool {
         self.references().any(|reference| match reference {
-            Reference::AccessToken | Reference::Protected => true,
+            Reference::AccessToken | Reference::SecretVariable | Reference::Protected => true,
             Reference::Field { name, .. } => is_secret(name),
             Reference::Root(_) | Reference::Other => false,
         })
@@ -246,6 +252,7 @@ impl Path {
             Some(["context", name]) => Reference::Field { name, is_in_credentials: false },
             Some(names) if in_context(names) == ["oauth", "token", "access_token"] => Reference::AccessToken,
             Some(["credentials" | "context"]) => Reference::Other,
+            Some([name, ..]) if *name == SECRET_VARIABLES => Reference::SecretVariable,
             Some([name, ..]) if RESERVED.contains(name) => Reference::Root(name),
             Some([name]) => Reference::Field { name, is_in_credentials: false },
             _ => Reference::Other,

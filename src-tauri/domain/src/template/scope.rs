@@ -10,7 +10,7 @@ use crate::Secret;
 /// over it the named roots. Everything is borrowed: filling a template copies only what it puts out.
 ///
 /// **Invariant:** secrets are apart from the context. Those that a template may name are the secret fields of the
-/// integration's form, under their names, and the access token. A refresh token, an ID token and a client's secret aren't
+/// integration's form, under their names, the access token, and the secret environment variables. A refresh token, an ID token and a client's secret aren't
 /// here at all, and no path below `oauth.token` but the access token's leads anywhere.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
@@ -19,6 +19,8 @@ pub struct Scope<'a> {
     pub fields: &'a BTreeMap<String, Secret>,
     /// For OAuth.
     pub access_token: Option<&'a Secret>,
+    /// The secret environment variables of the integration, as `secret_environment_variables` (contract section 4.1).
+    pub variables: Option<&'a BTreeMap<String, Secret>>,
     /// Whom the account belongs to.
     pub tenant_id: Option<&'a str>,
     /// The names of the form's fields that may be left empty.
@@ -37,7 +39,10 @@ pub enum Root<'a> {
 
 /// Names at the top that the context never shows through, whether a call has a value for them or not.
 pub(super) const RESERVED: &[&str] =
-    &["id", "body", "query", "credentials", "context", "environment_variables", "tenant_id"];
+    &["id", "body", "query", "credentials", "context", "environment_variables", SECRET_VARIABLES, "tenant_id"];
+
+/// The root of the secret environment variables.
+pub(super) const SECRET_VARIABLES: &str = "secret_environment_variables";
 
 /// Names that lead nowhere in the library.
 const FORBIDDEN: &[&str] = &["__proto__", "prototype", "constructor"];
@@ -49,7 +54,7 @@ impl<'a> Scope<'a> {
         fields: &'a BTreeMap<String, Secret>,
         access_token: Option<&'a Secret>,
     ) -> Self {
-        Self { context, fields, access_token, tenant_id: None, optional: &[], roots: &[] }
+        Self { context, fields, access_token, variables: None, tenant_id: None, optional: &[], roots: &[] }
     }
 
     /// Whether a field of the form has a value.
@@ -68,6 +73,7 @@ impl<'a> Scope<'a> {
         match name {
             "credentials" | "context" => Some(Node::Context(self)),
             "tenant_id" => self.tenant_id.map(Node::Text),
+            SECRET_VARIABLES => self.variables.map(Node::Variables),
             _ if RESERVED.contains(&name) => None,
             _ => self.in_context(name),
         }
@@ -92,6 +98,7 @@ pub(super) enum Node<'a> {
     Context(&'a Scope<'a>),
     OAuth(&'a Scope<'a>, Option<&'a Map<String, Value>>),
     Token(&'a Scope<'a>),
+    Variables(&'a BTreeMap<String, Secret>),
     Value(&'a Value),
     Object(&'a Map<String, Value>),
     Text(&'a str),
@@ -111,6 +118,7 @@ impl<'a> Node<'a> {
             Self::OAuth(scope, _) if name == "token" => Some(Self::Token(scope)),
             Self::OAuth(_, object) => object?.get(name).map(Self::Value),
             Self::Token(scope) => scope.access_token.filter(|_| name == "access_token").map(Self::Secret),
+            Self::Variables(variables) => variables.get(name).map(Self::Secret),
             Self::Object(object) | Self::Value(Value::Object(object)) => object.get(name).map(Self::Value),
             Self::Value(Value::Array(items)) => (name == "length").then_some(Self::Count(items.len())),
             Self::Value(_) | Self::Text(_) | Self::Secret(_) | Self::Count(_) => None,
@@ -129,7 +137,7 @@ impl<'a> Node<'a> {
             Value::Object(object)
         };
         Some(match self {
-            Self::Root(_) | Self::Token(_) | Self::OAuth(_, None) => return None,
+            Self::Root(_) | Self::Token(_) | Self::Variables(_) | Self::OAuth(_, None) => return None,
             Self::Context(scope) => {
                 let mut context = scope.context.clone();
                 if let Some(Value::Object(oauth)) = context.get_mut("oauth") {

@@ -15,6 +15,7 @@ mod delete_all;
 mod limits;
 mod names;
 mod origins;
+mod receivers;
 mod reconcile;
 mod revocation;
 mod views;

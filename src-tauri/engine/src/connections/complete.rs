@@ -100,10 +100,12 @@ impl Connections {
         entered.extend(tokens.kept.clone());
         let context = target.context(flow, &entered);
         let known = known.and(&tokens.refresh).and(&tokens.id);
+        let variables = self.0.uses.providers.variables(provider).await.map_err(|error| local(error.into()))?;
         let credentials = CallCredentials {
             method: AuthenticationMethod::Oauth2,
             access_token: Some(&tokens.access),
             fields: &request.entered.secret,
+            variables: &variables,
             context: &context,
             tenant_id: target.tenant_id(flow),
             known: &known,
@@ -152,10 +154,13 @@ impl Connections {
             AuthenticationMethod::ApiKey | AuthenticationMethod::Oauth2 => None,
         };
         flow.set(Phase::Working(FlowStep::Checking));
+        let variables = self.0.uses.providers.variables(provider).await;
+        let variables = variables.map_err(|error| FlowFailure::of_error(&error.into()))?;
         let credentials = CallCredentials {
             method: flow.format,
             access_token: tokens.as_ref().map(|(tokens, _)| &tokens.access),
             fields: &item.secrets,
+            variables: &variables,
             context: &context,
             tenant_id: target.tenant_id(flow),
             known: &known,

@@ -22,6 +22,8 @@ pub(crate) struct CallCredentials<'a> {
     pub(crate) access_token: Option<&'a Secret>,
     /// The values of the integration's form fields that are secret.
     pub(crate) fields: &'a BTreeMap<String, Secret>,
+    /// The secret environment variables of the integration.
+    pub(crate) variables: &'a BTreeMap<String, Secret>,
     pub(crate) context: &'a Map<String, Value>,
     pub(crate) tenant_id: Option<&'a str>,
     /// Further secrets of the account and of its client, which the provider's texts must not repeat.
@@ -32,12 +34,12 @@ impl CallCredentials<'_> {
     /// The values for templates. `optional`: the fields of the form that may be left empty.
     fn scope<'v>(&'v self, optional: &'v [&'v str]) -> Scope<'v> {
         let account = Scope::new(self.context, self.fields, self.access_token);
-        Scope { tenant_id: self.tenant_id, optional, ..account }
+        Scope { tenant_id: self.tenant_id, optional, variables: Some(self.variables), ..account }
     }
 
     /// The filter for what the provider answers.
     pub(crate) fn filter(&self) -> SecretFilter {
-        self.known.filter(self.fields.values().chain(self.access_token))
+        self.known.filter(self.fields.values().chain(self.variables.values()).chain(self.access_token))
     }
 }
 

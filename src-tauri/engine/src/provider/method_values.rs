@@ -24,6 +24,7 @@ pub(super) struct MethodValues {
     format: AuthenticationMethod,
     context: Map<String, Value>,
     fields: BTreeMap<String, Secret>,
+    variables: BTreeMap<String, Secret>,
     access_token: Option<Secret>,
     tenant_id: String,
     /// The fields of the form that may be left empty.
@@ -38,6 +39,7 @@ impl MethodValues {
             format: credentials.method,
             context: credentials.context.clone(),
             fields: credentials.fields.clone(),
+            variables: credentials.variables.clone(),
             access_token: credentials.access_token.cloned(),
             tenant_id: account.profile.tenant_id.clone(),
             optional: provider.optional_fields(credentials.method).into_iter().map(ToOwned::to_owned).collect(),
@@ -48,7 +50,8 @@ impl MethodValues {
     fn with_scope<T>(&self, call: &[(&str, Root<'_>)], fill: impl FnOnce(&Scope<'_>) -> T) -> T {
         let optional: Vec<&str> = self.optional.iter().map(String::as_str).collect();
         let account = Scope::new(&self.context, &self.fields, self.access_token.as_ref());
-        fill(&Scope { tenant_id: Some(&self.tenant_id), optional: &optional, roots: call, ..account })
+        let variables = Some(&self.variables);
+        fill(&Scope { tenant_id: Some(&self.tenant_id), optional: &optional, variables, roots: call, ..account })
     }
 
     /// `call`: the values of the call, here and below.
@@ -98,7 +101,7 @@ impl MethodValues {
 
     /// What templates can put into a request that is secret.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.fields.values().chain(&self.access_token)
+        self.fields.values().chain(self.variables.values()).chain(&self.access_token)
     }
 
     pub(super) fn resolve(&self, address: &Address) -> Result<WebUrl, AddressError> {

@@ -11,6 +11,7 @@ mod own;
 mod prepared;
 mod probe;
 mod providers;
+mod receiver;
 mod revoke;
 mod said;
 mod secrets;
@@ -37,6 +38,7 @@ pub(crate) use overriding::check_override;
 pub use prepared::{PreparedAccount, Refusal};
 pub(crate) use probe::{Found, ProbeResult, probe};
 pub(crate) use providers::Providers;
+pub use receiver::WebhookReceiver;
 pub(crate) use revoke::{Revoked, revoke};
 #[cfg(test)]
 pub(crate) use secrets::CLIENT_SECRET;

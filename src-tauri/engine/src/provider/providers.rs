@@ -1,7 +1,7 @@
 //! The installed integrations, as every component reads them. Only the `Catalog` publishes changes.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex},
 };
 
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::{
     Provider,
     own::OwnProviders,
-    secrets::IntegrationSecrets,
+    secrets::{IntegrationSecrets, has_variables},
     snapshot::{Entry, Snapshot},
 };
 use crate::{
@@ -153,10 +153,10 @@ impl Providers {
         &self,
         provider: &Provider,
     ) -> Result<(Option<Secret>, Arc<Installed>), KeychainError> {
-        match provider.definition.oauth2().map(|oauth2| oauth2.client_secret) {
-            Some(ClientSecretNeed::Required | ClientSecretNeed::Optional) => {}
-            Some(ClientSecretNeed::Empty) => return Ok((Some(Secret::new("")), self.latest(provider))),
-            Some(ClientSecretNeed::Never) | None => return Ok((None, self.latest(provider))),
+        if !has_client_secret(provider) {
+            let need = provider.definition.oauth2().map(|oauth2| oauth2.client_secret);
+            let empty = (need == Some(ClientSecretNeed::Empty)).then(|| Secret::new(""));
+            return Ok((empty, self.latest(provider)));
         }
         let (secrets, latest) = self.secrets(provider).await?;
         Ok((secrets.client().cloned(), latest))
@@ -195,13 +195,25 @@ impl Providers {
         (!is_ready).then_some(not_ready.message)
     }
 
-    /// The secrets of an account and of its client, as far as the keychain returns them. `account`: `None` for a new one.
+    /// The integration's secret environment variables.
+    pub(crate) async fn variables(&self, provider: &Provider) -> Result<BTreeMap<String, Secret>, KeychainError> {
+        if !has_variables(&self.latest(provider)) {
+            return Ok(BTreeMap::new());
+        }
+        Ok(self.secrets(provider).await?.0.variables())
+    }
+
+    /// The secrets of an account and of its integration, as far as the keychain returns them. `account`: `None` for a new one.
     pub(crate) async fn known_secrets(&self, provider: &Provider, account: Option<AccountId>) -> KnownSecrets {
         let known = KnownSecrets::default();
-        // Also one that may not be sent to this provider any more.
-        let known = match self.stored_client_secret(provider).await {
-            Ok((secret, _)) => known.and(&secret),
-            Err(_) => known.incomplete(),
+        // Also those that may not be sent to this provider any more.
+        let known = if has_client_secret(provider) || has_variables(&self.latest(provider)) {
+            match self.secrets(provider).await {
+                Ok((secrets, _)) => known.and(secrets.values()),
+                Err(_) => known.incomplete(),
+            }
+        } else {
+            known
         };
         let Some(account) = account else { return known };
         match self.0.keychain.get(&Key::Account(account)).await {
@@ -232,6 +244,12 @@ impl Providers {
     pub(crate) fn forget_client_secret(&self, id: EnvironmentIntegrationId) {
         lock(&self.0.with_secret).remove(&id);
     }
+}
+
+/// Whether the keychain may have a client secret for it.
+fn has_client_secret(provider: &Provider) -> bool {
+    let need = provider.definition.oauth2().map(|oauth2| oauth2.client_secret);
+    matches!(need, Some(ClientSecretNeed::Required | ClientSecretNeed::Optional))
 }
 
 /// The address that the client secret in the keychain may not be sent to.

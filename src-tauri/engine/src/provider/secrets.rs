@@ -8,8 +8,10 @@
 use std::collections::BTreeMap;
 
 use relink_domain::Secret;
+use serde_json::Value;
 
-use crate::keychain::Item;
+use super::SECRET_VARIABLES;
+use crate::{keychain::Item, store::integrations::Installed};
 
 /// Name of the client secret in an installed integration's keychain item.
 pub(crate) const CLIENT_SECRET: &str = "client_secret";
@@ -41,6 +43,12 @@ impl NewSecrets {
         let new = variables.into_iter().filter_map(|(name, secret)| Some((format!("{VARIABLE}{name}"), secret?)));
         secrets.extend(new);
     }
+}
+
+/// Whether an integration's override has secret variables.
+pub(super) fn has_variables(installed: &Installed) -> bool {
+    let names = installed.r#override.get(SECRET_VARIABLES).and_then(Value::as_object);
+    names.is_some_and(|names| !names.is_empty())
 }
 
 /// The secrets that are in force.
@@ -80,12 +88,16 @@ impl IntegrationSecrets {
         staged
     }
 
+    /// All of them.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Secret> {
+        self.0.values()
+    }
+
     pub(crate) fn client(&self) -> Option<&Secret> {
         self.0.get(CLIENT_SECRET)
     }
 
     /// The secret environment variables by name (contract section 4.1).
-    #[cfg(test)]
     pub(crate) fn variables(&self) -> BTreeMap<String, Secret> {
         let variables = self.0.iter().filter_map(|(name, secret)| Some((name.strip_prefix(VARIABLE)?, secret)));
         variables.map(|(name, secret)| (name.to_owned(), secret.clone())).collect()

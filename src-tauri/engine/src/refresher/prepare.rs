@@ -31,6 +31,8 @@ pub(super) struct Material {
     kept: Option<Secret>,
     /// The secret values of the integration's form.
     fields: BTreeMap<String, Secret>,
+    /// The secret environment variables of the integration.
+    variables: BTreeMap<String, Secret>,
     known: KnownSecrets,
 }
 
@@ -40,6 +42,7 @@ impl Material {
             method: self.account.method(),
             access_token: self.renewable.as_ref().or(self.kept.as_ref()),
             fields: &self.fields,
+            variables: &self.variables,
             context: &self.account.profile.context,
             tenant_id: Some(&self.account.profile.tenant_id),
             known: &self.known,
@@ -82,7 +85,8 @@ impl Refresher {
         // What is never renewed was read above.
         let unread = renewable.is_some().then_some(id);
         let known = self.0.uses.providers.known_secrets(&provider, unread).await;
-        Ok(Material { account, provider, generation, renewable, kept, fields: secrets, known })
+        let variables = self.0.uses.providers.variables(&provider).await?;
+        Ok(Material { account, provider, generation, renewable, kept, fields: secrets, variables, known })
     }
 
     /// An account, ready for calls of programs. Nothing is read while nothing has changed.

@@ -16,10 +16,12 @@ impl Refresher {
         let id = account.id();
         let tokens = &self.0.uses.tokens;
         let Some(held) = tokens.take(id).filter(|held| schedule::is_fresh(held.lifetime, self.now())) else { return };
+        let Ok(variables) = self.0.uses.providers.variables(provider).await else { return };
         let credentials = CallCredentials {
             method: account.method(),
             access_token: Some(&held.token),
             fields: &std::collections::BTreeMap::new(),
+            variables: &variables,
             context: &account.profile.context,
             tenant_id: Some(&account.profile.tenant_id),
             // Only the status of the answer counts.

@@ -206,6 +206,28 @@ pub fn to_compare(connection: &Connection, of: EnvironmentIntegrationId, bound: 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The accounts of an installed integration whose context has this scalar under this key, oldest first.
+pub fn with_context_value(
+    connection: &Connection,
+    of: EnvironmentIntegrationId,
+    key: &str,
+    value: &str,
+    limit: usize,
+) -> Result<Vec<AccountId>> {
+    // A key may have any characters, which a path could not have; and a number is compared as it is written.
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM integrated_account WHERE environment_integration_id = ?1 AND EXISTS
+           (SELECT 1 FROM json_each(document, '$.profile.context') entry WHERE entry.key = ?2
+            AND ((entry.type = 'text' AND entry.atom = ?3) OR (entry.type IN ('integer', 'real') AND entry.atom || '' = ?3)
+                 OR (entry.type IN ('true', 'false') AND entry.type = ?3)))
+         ORDER BY id LIMIT ?4",
+    )?;
+    let rows = statement.query_map(params![of.to_string(), key, value, limit_clause(Some(limit))], |row| {
+        id(row.get_ref(0)?.as_str()?)
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// How many accounts are in each status, by its stored name.
 pub fn status_counts(connection: &Connection) -> Result<HashMap<String, u32>> {
     let mut statement = connection.prepare_cached("SELECT status, accounts FROM account_count WHERE accounts > 0")?;

@@ -9,7 +9,7 @@ use crate::{
     integration::{
         address::Address,
         authorization::Authorization,
-        format::PerFormat,
+        format::{FORMATS, PerFormat},
         header::{HeaderName, HeaderTemplate},
         url_template::PathTemplate,
     },
@@ -165,6 +165,14 @@ pub enum MethodAuthorization {
     /// Not at all (`no_auth`).
     None,
     Own(Box<PerFormat<Authorization>>),
+}
+
+impl MethodAuthorization {
+    /// Whether it names a secret environment variable.
+    pub fn names_secret_variable(&self) -> bool {
+        let Self::Own(own) = self else { return false };
+        FORMATS.into_iter().filter_map(|format| own.get(format)).any(Authorization::names_secret_variable)
+    }
 }
 
 /// How an answer is read.

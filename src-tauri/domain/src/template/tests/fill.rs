@@ -20,6 +20,19 @@ fn a_secret_is_found_under_each_of_its_names_and_marked() {
 }
 
 #[test]
+fn a_secret_variable_is_found_under_its_own_root_alone_and_marked() {
+    let of = |text: &str| filled(&json!(text));
+    assert_eq!(of("{{secret_environment_variables.HOOK}}"), (Some(json!("wh-1")), true));
+    for nothing in
+        ["secret_environment_variables.OTHER", "secret_environment_variables", "HOOK", "environment_variables.HOOK"]
+    {
+        assert_eq!(of(&format!("{{{{{nothing}:any:null}}}}")), (Some(Value::Null), false), "{nothing}");
+    }
+    let named = TextTemplate::parse("{{secret_environment_variables.HOOK}}");
+    assert!(named.placeholders().all(|placeholder| placeholder.names_secret(|_| false)));
+}
+
+#[test]
 fn protected_paths_lead_nowhere_even_if_the_context_has_them() {
     for name in
         ["oauth.token.refresh_token", "context.oauth.token.refresh_token", "oauth.token", "credentials.oauth.token"]

@@ -14,6 +14,7 @@ use crate::Secret;
 struct Account {
     context: Map<String, Value>,
     fields: BTreeMap<String, Secret>,
+    variables: BTreeMap<String, Secret>,
     token: Secret,
 }
 
@@ -22,16 +23,19 @@ impl Account {
         let context = json!({
             "region": "eu", "site": {"id": 7}, "list": [1, null], "api_key": "smuggled", "nothing": null, "empty": "",
             "text": "{{api_key}}", "id": "hidden", "subdomain": "acme", "host": "a.example.com", "dots": "..",
+            "secret_environment_variables": {"HOOK": "smuggled", "OTHER": "smuggled"},
             "instance_url": "https://acme.my.example.com", "path": "a/b c", "evil": "evil.example/",
             "oauth": {"scope": ["read"], "token": {"access_token": "old", "refresh_token": "rt"}},
         });
         let Value::Object(context) = context else { panic!("an object") };
         let fields = BTreeMap::from([("api_key".to_owned(), Secret::new("k {{region}}"))]);
-        Self { context, fields, token: Secret::new("at-1") }
+        let variables = BTreeMap::from([("HOOK".to_owned(), Secret::new("wh-1"))]);
+        Self { context, fields, variables, token: Secret::new("at-1") }
     }
 
     fn scope(&self) -> Scope<'_> {
-        Scope { optional: &["other"], ..Scope::new(&self.context, &self.fields, Some(&self.token)) }
+        let account = Scope::new(&self.context, &self.fields, Some(&self.token));
+        Scope { optional: &["other"], variables: Some(&self.variables), ..account }
     }
 }
 
