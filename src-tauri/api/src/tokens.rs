@@ -3,10 +3,10 @@
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use relink_contract::{
     Deleted, List, WireSecret,
-    token::{ApiToken, CreatedApiToken, NewApiToken},
+    token::{ApiTokenRow, CreatedApiToken, NewApiToken},
 };
 use relink_domain::{
-    ApiTokenId,
+    ApiTokenId, UserId,
     caller::{Caller, Grant},
     permission::Permission,
 };
@@ -30,6 +30,13 @@ pub(crate) fn routes() -> Routes {
         .with(Permission::ManageApiTokens, routes!(revoke))
 }
 
+impl ApiState {
+    fn token_row(&self, token: relink_engine::ApiToken, created_by: UserId) -> ApiTokenRow {
+        let (environment_id, updated_at) = (self.engine.environment_id(), token.created_at);
+        ApiTokenRow { token: token.into(), environment_id, created_by, updated_at }
+    }
+}
+
 /// List API tokens
 #[utoipa::path(
     get,
@@ -42,21 +49,27 @@ pub(crate) fn routes() -> Routes {
         ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 5000, the default."),
         ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
     ),
-    responses((status = 200, description = "A page of API tokens, without their secrets", body = List<ApiToken>), QueryErrors),
+    responses((status = 200, description = "A page of API tokens, without their secrets", body = List<ApiTokenRow>), QueryErrors),
 )]
 async fn list(
     State(api): State<ApiState>,
     Extension(caller): Extension<Caller>,
     query: Query,
-) -> ApiResult<List<ApiToken>> {
-    let all = api.engine.access().api_tokens(&caller).await?.into_iter().map(Into::into).collect();
-    let fields: [(_, Field<ApiToken>); 3] = [
-        ("id", Field::Text(|it| it.id.to_string())),
-        ("name", Field::Text(|it| it.name.clone())),
-        ("created_at", Field::Time(|it| it.created_at)),
+) -> ApiResult<List<ApiTokenRow>> {
+    let made_by = api.engine.organization().team(&caller).await?.user_id;
+    let all = api.engine.access().api_tokens(&caller).await?;
+    let all = all.into_iter().map(|token| api.token_row(token, made_by)).collect();
+    let fields: [(_, Field<ApiTokenRow>); 4] = [
+        ("id", Field::Text(|it| it.token.id.to_string())),
+        ("name", Field::Text(|it| it.token.name.clone())),
+        ("created_at", Field::Time(|it| it.token.created_at)),
+        ("updated_at", Field::Time(|it| it.updated_at)),
     ];
-    // A token never changes.
-    let place = |it: &ApiToken| Place { created_at: it.created_at, updated_at: it.created_at, id: it.id.to_string() };
+    let place = |it: &ApiTokenRow| Place {
+        created_at: it.token.created_at,
+        updated_at: it.updated_at,
+        id: it.token.id.to_string(),
+    };
     Ok(Json(listing::list(&query, all, &fields, place)?))
 }
 
@@ -67,14 +80,15 @@ async fn list(
     operation_id = "get_api_token",
     tag = "API tokens",
     params(("id" = ApiTokenId, Path)),
-    responses((status = 200, description = "The API token, without its secret", body = ApiToken), NotFound),
+    responses((status = 200, description = "The API token, without its secret", body = ApiTokenRow), NotFound),
 )]
 async fn show(
     State(api): State<ApiState>,
     Extension(caller): Extension<Caller>,
     PathId(id): PathId<ApiTokenId>,
-) -> ApiResult<ApiToken> {
-    Ok(Json(api.engine.access().api_token(&caller, id).await?.into()))
+) -> ApiResult<ApiTokenRow> {
+    let made_by = api.engine.organization().team(&caller).await?.user_id;
+    Ok(Json(api.token_row(api.engine.access().api_token(&caller, id).await?, made_by)))
 }
 
 /// Create an API token

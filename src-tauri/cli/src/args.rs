@@ -224,6 +224,17 @@ pub(crate) enum Integrations {
         #[arg(long)]
         secret_stdin: bool,
     },
+    /// Print the override of an installed integration, or replace it.
+    Override {
+        /// Integration name.
+        name: String,
+        /// JSON file with the whole new override, or - for standard input.
+        #[arg(long, value_name = "FILE", conflicts_with = "clear")]
+        file: Option<PathBuf>,
+        /// Remove the override.
+        #[arg(long)]
+        clear: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

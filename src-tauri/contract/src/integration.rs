@@ -109,7 +109,7 @@ pub struct EnvironmentIntegrationSummary {
     pub is_enabled: bool,
     /// The same as `is_enabled`: Truto's clients read either.
     pub is_active: bool,
-    /// Merged over the integration's config, without secrets. Empty in an account, whose integration has the same for all.
+    /// Merged over the integration's config, without secrets. Events of accounts have it without `environment_variables`.
     #[schema(value_type = Object)]
     pub r#override: Map<String, Value>,
 }

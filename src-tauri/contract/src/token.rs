@@ -1,6 +1,6 @@
 //! API tokens.
 
-use relink_domain::{ApiTokenId, Timestamp, caller::TokenLevel, token_limits::TokenLimits};
+use relink_domain::{ApiTokenId, EnvironmentId, Timestamp, UserId, caller::TokenLevel, token_limits::TokenLimits};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
@@ -23,6 +23,18 @@ pub struct ApiToken {
     /// Null if it was never used.
     #[schema(required)]
     pub last_used_at: Option<Timestamp>,
+}
+
+/// An API token as Truto lists it (contract section 11).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApiTokenRow {
+    #[serde(flatten)]
+    pub token: ApiToken,
+    pub environment_id: EnvironmentId,
+    /// The user: no token makes another one.
+    pub created_by: UserId,
+    /// The same as `created_at`: a token never changes.
+    pub updated_at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

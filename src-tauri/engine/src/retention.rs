@@ -19,6 +19,8 @@ const TIMELINE_DAYS: i64 = 90;
 const NEWEST_OF_ACCOUNT: usize = 100;
 /// How many days events and their deliveries are kept.
 const EVENTS_DAYS: i64 = 30;
+/// How many days failed deliveries are kept with their events, for a replay.
+const FAILED_DAYS: i64 = 90;
 /// How many days it is kept what each attempt at a delivery sent and got.
 const ATTEMPT_DAYS: i64 = 14;
 /// How many rows one transaction reads. Between transactions, others can use the store.
@@ -113,9 +115,9 @@ impl Retention {
                 }
             }
             Records::Events => {
-                let before = days_ago(EVENTS_DAYS);
+                let (before, failed_before) = (days_ago(EVENTS_DAYS), days_ago(FAILED_DAYS));
                 while let Some(to) = store.read(move |c| outbox::old(c, from, before, BATCH)).await? {
-                    store.write(move |tx| outbox::prune(tx, from, to, before)).await?;
+                    store.write(move |tx| outbox::prune(tx, from, to, before, failed_before)).await?;
                     from = to;
                 }
             }

@@ -108,6 +108,10 @@ async fn events_are_removed_after_thirty_days_unless_they_were_not_delivered() {
     );
     let latest = it.services.store.read(outbox::latest).await.expect("read");
     assert_eq!(Some(&latest), all.last(), "whoever follows keeps their place");
+    it.pruned_after(FAILED_DAYS - EVENTS_DAYS - 1).await;
+    assert_eq!(it.seqs().await, [all[0], all[2]], "a failed delivery can be replayed for ninety days");
+    it.pruned_after(1).await;
+    assert_eq!(it.seqs().await, [all[0]], "the pending one waits for its target");
 }
 
 #[tokio::test]

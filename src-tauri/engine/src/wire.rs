@@ -8,15 +8,21 @@ use relink_contract::{
 use relink_domain::{EnvironmentId, account::Account};
 use serde_json::Map;
 
-use crate::store::{api_tokens::ApiToken, integrations::Installed, webhooks::DeliveryState};
+use crate::{
+    catalog::SANDBOX,
+    provider::VARIABLES,
+    store::{api_tokens::ApiToken, integrations::Installed, webhooks::DeliveryState},
+};
 
-/// An account as every response and event shows it.
+/// An account as events show it: without `environment_variables` (contract section 5).
 pub(crate) fn integrated_account(
     account: &Account,
     environment: EnvironmentId,
     installed: &Installed,
 ) -> IntegratedAccount {
-    IntegratedAccount::new(account, environment, installed.integration_summary(), installed.summary(environment))
+    let mut summary = installed.summary(environment);
+    summary.r#override.shift_remove(VARIABLES);
+    IntegratedAccount::new(account, environment, installed.integration_summary(), summary)
 }
 
 impl Installed {
@@ -26,8 +32,14 @@ impl Installed {
         IntegrationSummary::new(integration.id, integration.name.clone(), integration.category(), self.label())
     }
 
-    /// What goes with an account of it: without its override, which is the same for all of them.
+    /// What goes with an account of it. The Sandbox's override is left out: it is its whole definition at Relink's own address.
     pub fn summary(&self, environment: EnvironmentId) -> EnvironmentIntegrationSummary {
+        let is_sandbox = self.integration.built_in && self.integration.name == SANDBOX;
+        let over = if is_sandbox { Map::new() } else { self.r#override.clone() };
+        EnvironmentIntegrationSummary { r#override: over, ..self.summary_without_override(environment) }
+    }
+
+    fn summary_without_override(&self, environment: EnvironmentId) -> EnvironmentIntegrationSummary {
         EnvironmentIntegrationSummary {
             id: self.id,
             integration_id: self.integration.id,
@@ -42,7 +54,10 @@ impl Installed {
     /// What events about it contain. The override holds no secret: what passes its strict check has none in plain text, and the
     /// keychain keeps those of its secret slots.
     pub(crate) fn summary_with_override(&self, environment: EnvironmentId) -> EnvironmentIntegrationSummary {
-        EnvironmentIntegrationSummary { r#override: self.r#override.clone(), ..self.summary(environment) }
+        EnvironmentIntegrationSummary {
+            r#override: self.r#override.clone(),
+            ..self.summary_without_override(environment)
+        }
     }
 
     pub fn environment_integration(&self, environment: EnvironmentId) -> EnvironmentIntegration {

@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::State,
+    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode as Answered},
     response::IntoResponse,
     routing::{get, post},
@@ -53,6 +53,8 @@ pub struct Answers {
     pub received: usize,
     /// The latest request's `X-Hook`.
     pub hook: Option<String>,
+    /// The latest request's query, as it came.
+    pub query: String,
     tokens: usize,
     has_refresh_token: bool,
 }
@@ -72,6 +74,7 @@ impl Provider {
             refusal,
             received: 0,
             hook: None,
+            query: String::new(),
             tokens: 0,
             has_refresh_token,
         };
@@ -219,8 +222,14 @@ async fn probe(State(state): State<Arc<Mutex<Answers>>>) -> impl IntoResponse {
     (Answered::from_u16(state.lock().expect("not poisoned").probe).expect("a status"), Json(json!({})))
 }
 
-async fn api(State(state): State<Arc<Mutex<Answers>>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
+async fn api(
+    State(state): State<Arc<Mutex<Answers>>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> impl IntoResponse {
     let mut state = state.lock().expect("not poisoned");
+    state.query = query.unwrap_or_default();
     state.hook = headers.get("x-hook").and_then(|value| value.to_str().ok()).map(str::to_owned);
     state.received = body.len();
     let status = if state.api.len() > 1 { state.api.pop_front() } else { state.api.front().copied() };

@@ -177,6 +177,12 @@ async fn an_api_token_is_listed_without_its_secret() {
     let world = World::new().await;
     let list = world.get("/api-token").await;
     assert_eq!(list["result"][0]["name"], "test");
+    let row = world.get(&format!("/api-token/{}", list["result"][0]["id"].as_str().expect("an id"))).await;
+    assert_eq!(row, list["result"][0]);
+    let user = world.get("/user").await["result"][0]["id"].clone();
+    let environment = world.get("/environment").await["result"][0]["id"].clone();
+    assert_eq!((&row["created_by"], &row["environment_id"]), (&user, &environment));
+    assert_eq!(row["updated_at"], row["created_at"]);
     assert!(!list.to_string().contains(&world.token));
 }
 

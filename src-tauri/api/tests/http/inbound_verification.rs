@@ -91,8 +91,15 @@ async fn a_secret_variable_signs_and_is_in_no_answer_and_no_event() {
         let shown = it.world.ask(Method::GET, path, Value::Null).await.1.to_string();
         assert!(!shown.contains(HOOK), "{path}: {shown}");
     }
-    let context = &it.row().await["context"];
-    assert_eq!(context["environment_variables"], json!({ "region": "eu" }), "those are shown: {context}");
+    let row = it.row().await;
+    assert_eq!(row["context"]["environment_variables"], json!({ "region": "eu" }), "those are shown");
+    assert_eq!(row["environment_integration"]["override"], installed["override"], "with the secrets out");
+    let change = json!({ "context": { "a": 1 } });
+    it.world.ask(Method::PATCH, &format!("/integrated-account/{}", it.account), change).await;
+    let events = it.world.get("/relink/events?after=0").await;
+    let updated = events["result"].as_array().expect("events").last().expect("one").clone();
+    let sent = &updated["payload"]["environment_integration"]["override"];
+    assert_eq!(sent, &json!({ "secret_environment_variables": { "HOOK": "" } }), "{updated}");
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ mod route;
 mod storm;
 mod streaming_provider;
 mod streams;
+mod tolerances;
 mod tools;
 mod truto_fields;
 mod uninstall;

@@ -56,6 +56,9 @@ operations! {
     UninstallIntegration = POST "/relink/integrations/{name}/uninstall";
     SetClient = POST "/relink/integrations/{name}/client";
 
+    GetEnvironmentIntegration = GET "/environment-integration/{id}";
+    UpdateEnvironmentIntegration = PATCH "/environment-integration/{id}";
+
     CreateLinkToken = POST "/link-token";
     PrepareOpening = POST "/connect-account/openings";
     TakeCallback = POST "/relink/callback";

@@ -7,7 +7,8 @@ use relink_contract::{
     connect::{NewOpening, Opening},
     event::Events,
     integration::{
-        AddedIntegration, CatalogEntry, InstalledIntegration, NamedIntegration, NewIntegration, OAuthClient,
+        AddedIntegration, CatalogEntry, EnvironmentIntegration, EnvironmentIntegrationChange, InstalledIntegration,
+        NamedIntegration, NewIntegration, OAuthClient,
     },
     link::{
         Callback, CallbackTaken, IssuedLink, IssuedLinkStatus, LinkSettings, LinkSettingsState, LinkToken, NewLinkToken,
@@ -21,6 +22,8 @@ use relink_contract::{
         Replayed, Webhook,
     },
 };
+
+use serde_json::{Map, Value};
 
 use super::{
     ApiClient,
@@ -110,6 +113,16 @@ impl ApiClient {
 
     pub(crate) fn uninstall_integration(&self, name: &str) -> Result<NamedIntegration, CliError> {
         self.call(Operation::UninstallIntegration.of(name))
+    }
+
+    pub(crate) fn environment_integration(&self, id: &str) -> Result<EnvironmentIntegration, CliError> {
+        self.call(Operation::GetEnvironmentIntegration.of(id))
+    }
+
+    /// Replaces the whole override.
+    pub(crate) fn set_override(&self, id: &str, over: Map<String, Value>) -> Result<EnvironmentIntegration, CliError> {
+        let change = EnvironmentIntegrationChange { r#override: Some(over), ..EnvironmentIntegrationChange::default() };
+        self.call_with(Operation::UpdateEnvironmentIntegration.of(id), &change)
     }
 
     pub(crate) fn set_oauth_client(&self, name: &str, client: &OAuthClient) -> Result<NamedIntegration, CliError> {

@@ -2,9 +2,10 @@
 
 use relink_contract::{
     WireSecret,
-    integration::{AddedIntegration, CatalogEntry, OAuthClient},
+    integration::{AddedIntegration, CatalogEntry, EnvironmentIntegration, OAuthClient},
 };
 use relink_domain::{Secret, name::natural_order};
+use serde_json::{Map, Value};
 
 use super::input::{read_file, read_stdin};
 use crate::{
@@ -35,7 +36,39 @@ pub(super) fn run(client: &ApiClient, command: Option<Integrations>, output: Out
                 format!("OAuth is set up for {name}. Connect an account: relink connect {name} --open")
             })
         }
+        Some(Integrations::Override { name, file, clear }) => {
+            let over = match file {
+                Some(file) => Some(read_override(&read_file(&file)?)?),
+                None => clear.then(Map::new),
+            };
+            let id = installed_id(client, &name)?;
+            match over {
+                Some(over) => {
+                    output.text(&client.set_override(&id, over)?, |_| format!("The override of {name} was replaced."))
+                }
+                None => output.text(&client.environment_integration(&id)?, shown_override),
+            }
+        }
     }
+}
+
+/// The installed integration with this name.
+fn installed_id(client: &ApiClient, name: &str) -> Result<String, CliError> {
+    let catalog = client.integrations()?.result;
+    let found = catalog.iter().find(|entry| entry.name == name).and_then(|entry| entry.environment_integration_id);
+    let advice = || format!("{name} isn't installed. To list all integrations: relink integrations");
+    found.map(|id| id.to_string()).ok_or_else(|| CliError::new(advice()))
+}
+
+fn read_override(text: &str) -> Result<Map<String, Value>, CliError> {
+    serde_json::from_str(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        CliError::new(format!("The override must be a JSON object in {{ }} (line {line}, column {column})."))
+    })
+}
+
+fn shown_override(installed: &EnvironmentIntegration) -> String {
+    format!("{:#}", Value::Object(installed.summary.r#override.clone()))
 }
 
 fn read_secret() -> Result<WireSecret, CliError> {
@@ -59,4 +92,23 @@ fn row(entry: &CatalogEntry) -> [Cell; 4] {
     };
     let not_ready = entry.not_ready.as_deref().unwrap_or_default();
     [entry.name.as_str().into(), entry.label.as_str().into(), state, not_ready.into()]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_override_is_a_json_object_or_the_error_says_where_it_is_not() {
+        let read = |text: &str| read_override(text).map_err(|error| error.to_string());
+        assert_eq!(read(r#"{"label": "Ours"}"#).map(Value::Object), Ok(json!({ "label": "Ours" })));
+        for (text, place) in
+            [("{\n \"label\": ,\n}", "line 2, column 11"), ("[]", "line 1, column 0"), ("", "line 1, column 0")]
+        {
+            let error = read(text).expect_err(text);
+            assert!(error.contains(place) && error.contains("JSON object"), "{text}: {error}");
+        }
+    }
 }

@@ -52,7 +52,7 @@ impl Accounts {
         };
         let (own, _) = uses.providers.secrets(&provider).await?;
         let held = uses.tokens.get(id).map(|held| held.token);
-        Ok(WebhookReceiver::of_account(&account, provider, item, &own, held))
+        Ok(WebhookReceiver::of_account(&account, provider, item, &own, held.as_ref()))
     }
 
     /// What webhooks of an installed integration are verified with that are for none of its accounts.

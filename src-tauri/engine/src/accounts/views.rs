@@ -53,6 +53,7 @@ impl AccountView {
     /// The account as responses contain it.
     pub fn integrated_account(&self, environment: EnvironmentId) -> IntegratedAccount {
         let mut shown = wire::integrated_account(&self.account, environment, &self.installed);
+        shown.environment_integration = self.installed.summary(environment);
         if let Some(variables) = self.environment_variables() {
             shown.context.insert(VARIABLES.to_owned(), variables.into());
         }

@@ -35,9 +35,9 @@ impl WebhookReceiver {
         provider: Arc<Provider>,
         item: Item,
         own: &IntegrationSecrets,
-        held: Option<Secret>,
+        held: Option<&Secret>,
     ) -> Self {
-        let filter = SecretFilter::new(item.secrets.values().chain(own.values()).chain(&held));
+        let filter = SecretFilter::new(item.secrets.values().chain(own.values()).chain(held));
         let mut fields = item.secrets;
         fields.remove(REFRESH_TOKEN);
         let access_token = fields.remove(ACCESS_TOKEN);

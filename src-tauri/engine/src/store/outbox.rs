@@ -120,13 +120,15 @@ pub fn old(connection: &Connection, from: i64, before: Timestamp, limit: usize) 
 }
 
 /// Removes what is older than `before`, with sequence numbers after `from` and up to `to`: finished deliveries, and events without a
-/// delivery. Pending and failed deliveries stay, with their events.
-pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp) -> Result<()> {
+/// delivery. Pending deliveries stay, and those that failed after `failed_before`, with their events.
+pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp, failed_before: Timestamp) -> Result<()> {
     let range = params![from, to, before.as_millis()];
-    tx.prepare_cached(
-        "DELETE FROM delivery WHERE outbox_seq > ?1 AND outbox_seq <= ?2 AND state = 'delivered' AND updated_at < ?3",
-    )?
-    .execute(range)?;
+    for (state, before) in [("delivered", before), ("failed", failed_before)] {
+        tx.prepare_cached(
+            "DELETE FROM delivery WHERE outbox_seq > ?1 AND outbox_seq <= ?2 AND state = ?3 AND updated_at < ?4",
+        )?
+        .execute(params![from, to, state, before.as_millis()])?;
+    }
     tx.prepare_cached(
         "DELETE FROM outbox WHERE seq > ?1 AND seq <= ?2 AND created_at < ?3
            AND NOT EXISTS (SELECT 1 FROM delivery WHERE outbox_seq = outbox.seq)",

@@ -189,5 +189,5 @@ fn pruning_reads_the_range_that_it_prunes() {
         assert_eq!(scans.count(), 0, "{plan:#?}");
     }
     searches(write(|tx| timeline::prune(tx, 0, 500, THEN, 100)));
-    searches(write(|tx| outbox::prune(tx, 0, 500, THEN)));
+    searches(write(|tx| outbox::prune(tx, 0, 500, THEN, THEN)));
 }
