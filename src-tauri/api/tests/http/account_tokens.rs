@@ -52,7 +52,7 @@ async fn an_account_token_reads_and_changes_its_account_and_calls_with_it() {
     }
     world.ask(Method::DELETE, &format!("/integrated-account/{own}"), Value::Null).await;
     let (status, _) = ask(Method::GET, "/integrated-account/me", Value::Null).await;
-    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "the token ended with its account");
 }
 
 #[tokio::test]

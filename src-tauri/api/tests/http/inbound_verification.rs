@@ -4,6 +4,7 @@ use base64::{
     Engine as _,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
+use futures_util::future::join_all;
 use hmac::{Hmac, KeyInit, Mac};
 use relink_domain::hex::hex;
 use reqwest::{Method, StatusCode};
@@ -19,14 +20,14 @@ use crate::{
 /// The secret variable that signs.
 const HOOK: &str = "wh-1234567";
 
-fn verified_by(format: &str, config: Value) -> Value {
+fn verified_by(format: &str, config: &Value) -> Value {
     json!({ "signature_verification": { "format": format, "config": config }, "payload_transform": TRANSFORM })
 }
 
 fn by_variable() -> Value {
     verified_by(
         "hmac",
-        json!({ "secret": "{{secret_environment_variables.HOOK}}", "compare_with": "$header.x-signature" }),
+        &json!({ "secret": "{{secret_environment_variables.HOOK}}", "compare_with": "$header.x-signature" }),
     )
 }
 
@@ -143,10 +144,10 @@ async fn what_is_not_signed_takes_nothing_that_signed_requests_need() {
     let signature = signature();
     let headers = [("x-signature", signature.as_str())];
     let signed = async || it.send(&it.account, &headers, BODY).await;
-    let (a, b, c, d, e, (status, said)) = tokio::join!(endless(), endless(), endless(), endless(), endless(), signed());
+    let (endless, (status, said)) = tokio::join!(join_all((0..5).map(|_| endless())), signed());
     assert_eq!(status, StatusCode::OK, "{said}");
     let refused = [StatusCode::TOO_MANY_REQUESTS, StatusCode::UNPROCESSABLE_ENTITY];
-    assert!([a, b, c, d, e].iter().all(|status| refused.contains(status)), "{:?}", [a, b, c, d, e]);
+    assert!(endless.iter().all(|status| refused.contains(status)), "{endless:?}");
 
     let (short, long) = (r#"{"ping": true}"#.to_owned(), format!(r#"{{"ping": "{}"}}"#, "x".repeat(16 << 10)));
     assert_eq!(it.send(&it.account, &[], &short).await, (StatusCode::OK, "pong".to_owned()));
@@ -158,7 +159,7 @@ async fn what_is_not_signed_takes_nothing_that_signed_requests_need() {
 #[tokio::test]
 async fn an_hmac_may_be_of_sha_1() {
     let config = json!({ "algorithm": "sha1", "secret": "{{secret_environment_variables.HOOK}}", "compare_with": "$header.x-hub-signature" });
-    let it = Inbound::new(verified_by("hmac", config)).await;
+    let it = Inbound::new(verified_by("hmac", &config)).await;
     it.set_variable(HOOK).await;
     let signature = format!("sha1={}", hex(&mac::<Hmac<Sha1>>(HOOK.as_bytes(), BODY)));
     assert_eq!(it.send(&it.account, &[("x-hub-signature", &signature)], BODY).await.0, StatusCode::OK);
@@ -168,7 +169,7 @@ async fn an_hmac_may_be_of_sha_1() {
 
 #[tokio::test]
 async fn a_token_is_verified_as_the_definition_says_and_in_its_time() {
-    let it = Inbound::new(verified_by("jwt", json!({ "secret": "{{secret_environment_variables.HOOK}}" }))).await;
+    let it = Inbound::new(verified_by("jwt", &json!({ "secret": "{{secret_environment_variables.HOOK}}" }))).await;
     it.set_variable(HOOK).await;
     let now = it.now_secs();
     let by_hook = |signed: &str| mac::<Hmac<Sha256>>(HOOK.as_bytes(), signed);
@@ -196,7 +197,7 @@ async fn a_token_is_verified_as_the_definition_says_and_in_its_time() {
 
 #[tokio::test]
 async fn clerks_webhooks_are_verified_with_their_time() {
-    let it = Inbound::new(verified_by("clerk", json!({ "secret": "{{secret_environment_variables.HOOK}}" }))).await;
+    let it = Inbound::new(verified_by("clerk", &json!({ "secret": "{{secret_environment_variables.HOOK}}" }))).await;
     let key = b"the key of the endpoint";
     it.set_variable(&format!("whsec_{}", BASE64_STANDARD.encode(key))).await;
     let signature = |at: i64, body: &str| {
@@ -237,7 +238,7 @@ async fn a_signature_that_needs_the_providers_keys_is_pointed_out_in_the_definit
         ),
         ("paseto", json!({}), "\"hmac\", \"jwt\", \"clerk\", \"basic\" or \"bearer\""),
     ] {
-        let text = definition(verified_by(format, config)).to_string();
+        let text = definition(verified_by(format, &config)).to_string();
         let (status, body) = it.world.as_person(Method::POST, "/relink/integrations", json!({ "text": text })).await;
         assert!(status.is_success(), "{body}");
         assert!(body["warnings"].to_string().replace("\\\"", "\"").contains(part), "{body}");
