@@ -9,9 +9,12 @@ use relink_domain::{EnvironmentId, account::Account};
 use serde_json::Map;
 
 use crate::{
-    catalog::SANDBOX,
     provider::VARIABLES,
-    store::{api_tokens::ApiToken, integrations::Installed, webhooks::DeliveryState},
+    store::{
+        api_tokens::ApiToken,
+        integrations::{Installed, SANDBOX},
+        webhooks::DeliveryState,
+    },
 };
 
 /// An account as events show it: without `environment_variables` (contract section 5).

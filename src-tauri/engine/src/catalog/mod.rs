@@ -26,6 +26,8 @@ pub use definitions::Added;
 pub use documentation::NewDocumentation;
 pub use install::InstallationChange;
 
+pub use crate::store::integrations::SANDBOX;
+
 use crate::{
     accounts::Accounts,
     clock::Clock,
@@ -39,9 +41,6 @@ use crate::{
         integrations::{self, Installed, Integration},
     },
 };
-
-/// Name of the Sandbox. It runs only while the person has it installed.
-pub const SANDBOX: &str = "sandbox";
 
 #[derive(Debug)]
 pub(crate) struct Dependencies {

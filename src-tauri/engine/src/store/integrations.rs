@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use super::{Result, document, id};
 
+/// Name of the Sandbox. It runs only while the person has it installed.
+pub const SANDBOX: &str = "sandbox";
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Integration {
     pub id: IntegrationId,
