@@ -1,7 +1,6 @@
 //! Truto's Link SDK (`@truto/truto-link-sdk` of npm, unmodified) in Chromium: pop-up, iframe and same window.
 //!
-//! `error_type`: `connection_error`, `invalid_token` and `invalid_integration` are here. `post_install_error`, `validation_error` and
-//! `rapid_form_error` belong next to them, in the test of the pop-up.
+//! `error_type`: all but `rapid_form_error`, which belongs next to them, in the test of the pop-up.
 
 use anyhow::{Context, Result, ensure};
 use relink_tests::{
@@ -31,6 +30,22 @@ async fn accounts(relink: &Relink) -> Result<usize> {
 /// The SDK's options for a pop-up.
 fn in_pop_up(relink: &Relink, integration: &str) -> Value {
     json!({ "baseUrl": relink.base_url(), "iframe": false, "integration": integration })
+}
+
+/// Adds an integration with keys, a step of which always fails.
+async fn add_with_failing_step(relink: &Relink, name: &str, action: &str) -> Result<()> {
+    let definition = json!({ "name": name, "config": {
+        "label": "Acme",
+        "base_url": "http://127.0.0.1:9",
+        "credentials": { "format": "api_key", "config": { "fields": [
+            { "name": "api_key", "label": "Key", "type": "password", "required": true },
+        ] } },
+        "authorization": { "format": "bearer", "config": { "token": "{{api_key}}" } },
+        "relink": { "allow_local": true },
+        "actions": { action: { "steps": [{ "type": "transform", "config": "$error('There is no workspace.')" }] } },
+    } });
+    relink.post("/relink/integrations", json!({ "text": definition.to_string() })).await?;
+    Ok(())
 }
 
 /// The link token of a new link for a tenant.
@@ -110,6 +125,24 @@ async fn an_app_gets_the_result_of_the_pop_up_that_the_link_sdk_opened() -> Resu
             browser.click("#connect").await?;
             browser.shows(error_type).await?;
             assert_eq!(messages(&browser).await?.len(), 1, "{error_type}");
+        }
+
+        // Steps that fail after the key was saved.
+        for (action, error_type) in [("post_install", "post_install_error"), ("validation", "validation_error")] {
+            let name = format!("acme-{action}").replace('_', "-");
+            add_with_failing_step(&relink, &name, action).await?;
+            let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
+            browser.open(&app.page(link_token(&link)?, &in_pop_up(&relink, &name))?).await?;
+            let pop_up = browser.opens_by(browser.click("#connect")).await?;
+            browser.fill("api_key", "a-key").await?;
+            browser.press("Connect Acme").await?;
+            browser.closes(&pop_up).await?;
+            browser.switch_to_first().await?;
+            browser.shows(error_type).await?;
+            let [message] = &messages(&browser).await?[..] else { anyhow::bail!("not one message") };
+            let account = message["data"]["integrated_account_id"].as_str().context("the account exists")?;
+            let kept = relink.get(&format!("/integrated-account/{account}")).await?;
+            assert_eq!((&message["data"]["error_type"], &kept["status"]), (&json!(error_type), &json!(error_type)));
         }
     }
     browser.close().await?;

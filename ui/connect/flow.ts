@@ -27,6 +27,7 @@ import {
   offered,
   previous,
   redirects,
+  staysInForm,
   type View,
   withError,
 } from './views';
@@ -281,10 +282,8 @@ export class ConnectFlow {
     if (!followed) return;
     const before = this.#state.view;
     followed.latest = flow;
-    if (before.at === 'form' && (isRunning(flow) || flow.phase === 'failed')) {
-      const { integration, method } = before;
-      const running = isRunning(flow) ? flow : null;
-      this.#set({ view: { at: 'form', integration, method, running, error: flow.error } });
+    if (before.at === 'form' && staysInForm(flow)) {
+      this.#set({ view: { ...before, running: isRunning(flow) ? flow : null, error: flow.error } });
       return;
     }
     const late = before.at === 'flow' && before.late && flow.phase === 'waiting';

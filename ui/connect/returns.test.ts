@@ -158,4 +158,18 @@ describe('the app that opened the pop-up', () => {
     expect(viewOf(connect, 'form').error?.code).toBe('access_denied');
     expect(reported).toEqual([]);
   });
+
+  it('gets the error of a step that failed after the key was saved', async () => {
+    relink.session = { ...connectSession, integrations: [hubspot] };
+    relink.onCreate = () => ({ phase: 'working', step: 'checking', redirect: null, authorize_url: null });
+    const { connect, reported } = tab();
+    await settled();
+    void connect.begin({ api_key: 'pat-1' });
+    await settled();
+    const failed = { error_type: 'post_install_error' as const, integrated_account_id: '0193' };
+    relink.updateFlow({ ...denied, error: { ...denied.error!, ...failed } });
+    await settled();
+    expect(viewOf(connect, 'flow').flow.phase).toBe('failed');
+    expect(reported).toMatchObject([failed]);
+  });
 });

@@ -168,6 +168,11 @@ export function isRunning(flow: Flow): boolean {
   return flow.phase === 'waiting' || flow.phase === 'returned' || flow.phase === 'working';
 }
 
+/** Whether the form that began a flow stays: what was typed can be corrected, unless it was saved and a later step failed. */
+export function staysInForm(flow: Flow): boolean {
+  return isRunning(flow) || (flow.phase === 'failed' && !flow.error?.integrated_account_id);
+}
+
 const SHOW_ERRORS = new Set<View['at']>(['authorize', 'form', 'flow', 'confirm']);
 
 export function canShowError(
