@@ -183,7 +183,7 @@ async fn a_program_calls_the_methods_of_a_definition_and_paths_of_its_own() -> R
     for (method, path, status, code) in [
         (Method::GET, "/proxy/Items", 404, "resource_not_found"),
         (Method::GET, "/proxy/items/1", 404, "method_not_found"),
-        (Method::POST, "/proxy/_/refresh", 404, "resource_not_found"),
+        (Method::POST, "/proxy/_/refresh", 404, "not_found"),
         (Method::PUT, "/proxy/items", 405, "no_such_method"),
     ] {
         let refused = call(method, path).send().await?;

@@ -36,6 +36,7 @@ mod events;
 mod expressions;
 mod guard;
 mod idempotency;
+mod imports;
 mod inbound;
 mod installations;
 mod integrations;

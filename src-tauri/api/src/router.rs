@@ -14,8 +14,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     ApiState, absent, account_changes, accounts, batch, body, bulk_delete, call_log, catalog, connect, custom,
-    deliveries, docs, documentation, environment, error, events, guard, inbound, installations, integrations, links,
-    mcp, openapi,
+    deliveries, docs, documentation, environment, error, events, guard, imports, inbound, installations, integrations,
+    links, mcp, openapi,
     openapi::{OpenRoutes, Routes},
     organization, proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
 };
@@ -39,6 +39,7 @@ pub(crate) fn guarded() -> Routes {
         .merge(tools::routes())
         .merge(mcp::routes())
         .merge(bulk_delete::routes())
+        .merge(imports::routes())
         .merge(batch::routes())
         .merge(sandbox::routes())
         .merge(organization::routes())

@@ -250,6 +250,31 @@ pub struct AccessToken {
     pub needs_reauth: bool,
 }
 
+/// An account to import, with its credentials.
+#[derive(Deserialize, ToSchema)]
+pub struct NewIntegratedAccount {
+    pub tenant_id: String,
+    /// The installed integration.
+    pub environment_integration_id: EnvironmentIntegrationId,
+    /// `oauth2` (also `oauth`), `api_key` (also `basic`) or `oauth2_client_credentials`. It may be left out if the integration has only one.
+    pub authentication_method: Option<String>,
+    /// As in a link token.
+    pub region: Option<String>,
+    /// The values of the integration's form. For OAuth 2.0, `{"oauth": {"token": {"access_token", "refresh_token", "expires_in"}}}`, where
+    /// `expires_in` is in seconds; in its place, `expires_at` is a time. What else is in it is the account's context.
+    #[schema(value_type = Object)]
+    pub context: Map<String, Value>,
+}
+
+/// New credentials for an account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCredentials {
+    /// Credentials alone, as in an import. What is left out stays.
+    #[schema(value_type = Object)]
+    pub context: Map<String, Value>,
+}
+
 /// A request for a token for one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewIntegratedAccountToken {

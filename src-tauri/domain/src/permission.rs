@@ -69,6 +69,7 @@ permissions! {
 
     ReadCalls = "read_calls", Full, "read which calls programs made";
     ChangeAccounts = "change_accounts", Full, "change or delete accounts";
+    ImportAccounts = "import_accounts", Full, "import accounts";
     ReadIntegrations = "read_integrations", Full, "read the catalog of integrations";
     ManageIntegrations = "manage_integrations", Full, "add, install, set up or uninstall integrations";
     AllWebhooks = "all_webhooks", Full, "manage webhooks that it did not create";
@@ -109,6 +110,7 @@ impl Permission {
             | Self::ReadIntegrations => true,
             // Events are about every account.
             Self::FollowEvents
+            | Self::ImportAccounts
             | Self::OwnWebhooks
             | Self::AllWebhooks
             | Self::ManageIntegrations

@@ -43,8 +43,10 @@ impl Alone {
             origins: self.accounts.load(self.id).await.expect("there").profile.origins,
         };
         let link = LinkTokenId::from_uuid(Uuid::from_u128(1));
-        let begun =
-            self.accounts.commit(&PERSON, self.id, Input::BeginReplacement { granted, link, first_step: None }).await;
+        let begun = self
+            .accounts
+            .commit(&PERSON, self.id, Input::BeginReplacement { granted, link: Some(link), first_step: None })
+            .await;
         begun.expect("begun").account.replacement.expect("open").generation
     }
 

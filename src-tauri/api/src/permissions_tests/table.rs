@@ -145,6 +145,8 @@ pub(super) const TABLE: &[(Who, &str)] = &[
     (Who::Full, "PATCH /integrated-account/{id}"),
     (Who::Full, "DELETE /integrated-account/{id}"),
     (Who::Full, "POST /integrated-account/bulk-delete"),
+    (Who::Full, "POST /integrated-account"),
+    (Who::Full, "PATCH /integrated-account/{id}/credentials"),
     (Who::Program, "POST /integrated-account/refresh-credentials"),
     (Who::Program, "POST /integrated-account/run-post-install-actions"),
     (Who::Program, "POST /integrated-account/token"),

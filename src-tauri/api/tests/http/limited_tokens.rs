@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// Permissions that a limited token doesn't have, because what they allow is about every account.
-const INDIVISIBLE: [&str; 15] = [
+const INDIVISIBLE: [&str; 16] = [
     "follow_events",
+    "import_accounts",
     "own_webhooks",
     "all_webhooks",
     "manage_integrations",
@@ -76,6 +77,7 @@ fn class_of(method: &Method, path: &str, permission: &str) -> Class {
         "/link-token" | "/integrated-account/token" => {
             |path, id| (path.to_owned(), json!({ "integrated_account_id": id }))
         }
+        "/integrated-account/{id}/credentials" => |path, id| (path.replace("{id}", id), json!({ "context": {} })),
         "/integrated-account/bulk-delete" => |path, id| (path.to_owned(), json!({ "ids": [id] })),
         "/integrated-account/refresh-credentials" | "/integrated-account/run-post-install-actions" => {
             |path, id| (path.to_owned(), json!({ "id": id }))

@@ -16,6 +16,7 @@ mod documentation;
 mod failed_refresh;
 mod frames;
 mod idempotency;
+mod imports;
 mod inbound;
 mod inbound_integration;
 mod inbound_verification;

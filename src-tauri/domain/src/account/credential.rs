@@ -155,8 +155,9 @@ pub struct Replacement {
     pub generation: u64,
     pub granted: Granted,
     /// The link token that asked for them. It counts as used from the beginning, and becomes usable again if they are
-    /// lost.
-    pub link: LinkTokenId,
+    /// lost. `None`: a program gave them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkTokenId>,
     /// The connect step that follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_step: Option<super::ConnectStep>,

@@ -68,8 +68,8 @@ pub enum Input {
     /// New credentials have passed every check and are about to be written to the keychain.
     BeginReplacement {
         granted: Granted,
-        /// The link token that asked for them. This is its single success.
-        link: LinkTokenId,
+        /// The link token that asked for them. This is its single success. `None`: a program gave them.
+        link: Option<LinkTokenId>,
         /// The connect step that follows, if the integration has any.
         first_step: Option<ConnectStep>,
     },

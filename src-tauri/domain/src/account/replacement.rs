@@ -12,7 +12,7 @@ impl Account {
     pub(super) fn begin_replacement(
         mut self,
         granted: Granted,
-        link: LinkTokenId,
+        link: Option<LinkTokenId>,
         first_step: Option<ConnectStep>,
     ) -> Result<Transition, Rejected> {
         if self.replacement.is_some() {

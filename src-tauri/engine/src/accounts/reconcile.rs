@@ -49,7 +49,9 @@ impl Accounts {
     pub(crate) async fn lose_replacement(&self, account: &Account, replacement: &Replacement) -> Result<Account> {
         let (generation, link) = (replacement.generation, replacement.link);
         let give_back = move |tx: &rusqlite::Transaction<'_>| {
-            links::give_back(tx, link)?;
+            if let Some(link) = link {
+                links::give_back(tx, link)?;
+            }
             Ok(ControlFlow::Continue(()))
         };
         let input = Input::ReplacementLost { generation };

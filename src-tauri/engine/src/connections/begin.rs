@@ -11,7 +11,7 @@ use relink_domain::{
     account::AuthenticationMethod,
     caller::Caller,
     integration::{AddressError, Fields, OAuth2, RedirectKind},
-    link::LinkToken,
+    link::{LinkOptions, LinkToken, Purpose},
     template::Scope,
 };
 use serde_json::{Map, Value};
@@ -73,7 +73,7 @@ impl Connections {
     }
 
     async fn provider_for(&self, link: &LinkToken, begin: &BeginFlow) -> Result<Arc<Provider>> {
-        let provider = match account_to_reauthorize(link) {
+        let provider = match account_to_reauthorize(&link.purpose) {
             Some(id) => {
                 let account = self.0.uses.accounts.load(id).await?;
                 if account.profile.integration != begin.integration || account.method() != begin.format {
@@ -128,7 +128,10 @@ impl Connections {
             (redirect, provider.definition.redirect_uri(redirect, port))
         };
         let scopes = link.link.options.scopes.as_ref().unwrap_or(&oauth2.scopes);
-        let (entered, context) = self.entered_before_redirect(&link.link, oauth2, fields).await?;
+        // One click must do: what wasn't typed is what the link or the account already has.
+        let entered = self.entered(&link.link.purpose, &link.link.options, &oauth2.fields, fields).await?;
+        let present = self.present_context(&link.link.purpose).await?;
+        let context = link.link.options.context_after(&present, &entered.public);
         let broken = |problem: String| Error::conflict("integration_broken", problem);
         let url = oauth2.authorize_url.resolve(&context).map_err(|error| unresolved(oauth2, &error))?;
         let optional: Vec<_> =
@@ -160,25 +163,35 @@ impl Connections {
         .map(|(_, begun)| begun)
     }
 
-    /// The values of the form before the redirect, and the context that they make. What wasn't typed is what the link or the
-    /// account that is reauthorized already has: one click must do.
-    async fn entered_before_redirect(
+    /// The context of the account that is reauthorized.
+    async fn present_context(&self, purpose: &Purpose) -> Result<Map<String, Value>> {
+        Ok(match account_to_reauthorize(purpose) {
+            Some(id) => self.0.uses.accounts.load(id).await?.profile.context,
+            None => Map::new(),
+        })
+    }
+
+    /// The values of a form. What wasn't typed is what the link's context or the account that is reauthorized already has.
+    pub(super) async fn entered(
         &self,
-        link: &LinkToken,
-        oauth2: &OAuth2,
+        purpose: &Purpose,
+        options: &LinkOptions,
+        form: &Fields,
         typed: &BTreeMap<String, Secret>,
-    ) -> Result<(EnteredFields, Map<String, Value>)> {
-        let (mut present, mut kept) = (Map::new(), Item::default());
-        if let Some(id) = account_to_reauthorize(link) {
-            present = self.0.uses.accounts.load(id).await?.profile.context;
-            if oauth2.fields.iter().any(|field| field.secret) {
-                kept = self.0.uses.keychain.get(&Key::Account(id)).await?.unwrap_or_default();
-            }
+    ) -> Result<EnteredFields> {
+        if form.iter().next().is_none() {
+            return Ok(EnteredFields::default());
         }
+        let present = self.present_context(purpose).await?;
+        let kept = match account_to_reauthorize(purpose) {
+            Some(id) if form.iter().any(|field| field.secret) => {
+                self.0.uses.keychain.get(&Key::Account(id)).await?.unwrap_or_default()
+            }
+            Some(_) | None => Item::default(),
+        };
         let (mut values, mut known) = (typed.clone(), EnteredFields::default());
-        for field in oauth2.fields.iter().filter(|field| !typed.contains_key(&field.name)) {
-            let in_context =
-                || link.options.context.get(&field.name).or_else(|| present.get(&field.name)).and_then(text_of);
+        for field in form.iter().filter(|field| !typed.contains_key(&field.name)) {
+            let in_context = || options.context.get(&field.name).or_else(|| present.get(&field.name)).and_then(text_of);
             let found =
                 if field.secret { kept.secrets.get(&field.name).cloned() } else { in_context().map(Secret::new) };
             let Some(value) = found else { continue };
@@ -189,13 +202,11 @@ impl Connections {
             }
             values.insert(field.name.clone(), value);
         }
-        let has_form = oauth2.fields.iter().next().is_some();
-        let mut entered = if has_form { validated(&oauth2.fields, &values)? } else { EnteredFields::default() };
+        let mut entered = validated(form, &values)?;
         // What is known was transformed when it was entered.
         entered.secret.extend(known.secret);
         entered.public.extend(known.public);
-        let context = link.options.context_after(&present, &entered.public);
-        Ok((entered, context))
+        Ok(entered)
     }
 
     fn begin_with_fields(
@@ -233,7 +244,9 @@ impl Connections {
             page,
             needs_return_key: !is_begun_in_app,
             caller: caller.clone(),
-            link,
+            link: Some(link.id),
+            purpose: link.purpose,
+            options: link.options,
             provider: BoundProvider::for_sign_in(provider),
             format,
             began_at: self.now(),
@@ -253,7 +266,7 @@ fn validated(form: &Fields, typed: &BTreeMap<String, Secret>) -> Result<EnteredF
     })
 }
 
-fn text_of(value: &Value) -> Option<String> {
+pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(_) | Value::Bool(_) => Some(value.to_string()),

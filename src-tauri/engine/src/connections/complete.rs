@@ -9,7 +9,6 @@ use relink_domain::{
         Account, AuthenticationMethod, Credential, FixedKind, Granted, Identity, NewCredential, Renewal, TimelineEvent,
     },
     failure::{Cause, Failure},
-    integration::IdentitySource,
     link::Purpose,
     provider_text::KnownSecrets,
 };
@@ -19,20 +18,19 @@ use tokio::sync::oneshot;
 use super::{
     Connections, STATE_LIFETIME_SECS,
     flow::{AuthorizationRequest, Flow, Phase},
-    staged::{EnteredFields, Staged, ensure_resolved, kept_from_callback, staged_oauth},
+    staged::{EnteredFields, Staged, ensure_resolved, kept_from_callback},
     view::FlowFailure,
 };
 use crate::{
     access_tokens::AccessToken,
     error::Error,
     keychain::Item,
-    oauth,
     provider::{AccountValues, CallCredentials, Found, ProbeResult, Provider, probe},
     store::timeline::{self, NewEntry},
 };
 
 /// The account that a flow reauthorizes; `None` if it connects a new one.
-struct Target {
+pub(super) struct Target {
     account: Option<Account>,
 }
 
@@ -92,42 +90,13 @@ impl Connections {
             .map_err(failed)?;
 
         flow.set(Phase::Working(FlowStep::Checking));
-        let oauth2 = provider.definition.oauth2();
-        let claims = tokens.id.as_ref().and_then(|id_token| {
-            let oauth2 = oauth2?;
-            oauth::id_token_claims(id_token, &oauth2.client_id, oauth2.issuer.as_deref())
-        });
-        entered.extend(tokens.kept.clone());
-        let context = target.context(flow, &entered);
-        let known = known.and(&tokens.refresh).and(&tokens.id);
-        let variables = self.0.uses.providers.variables(provider).await.map_err(|error| local(error.into()))?;
-        let credentials = CallCredentials {
-            method: AuthenticationMethod::Oauth2,
-            access_token: Some(&tokens.access),
-            fields: &request.entered.secret,
-            variables: &variables,
-            context: &context,
-            tenant_id: target.tenant_id(flow),
-            known: &known,
-        };
-        let requested =
-            flow.link.options.scopes.clone().or_else(|| oauth2.map(|oauth2| oauth2.scopes.clone())).unwrap_or_default();
-        let (identity, kept) = parts(self.verify(flow, &credentials, claims.as_ref()).await?);
-        let is_from_id_token =
-            provider.definition.identity().is_some_and(|identity| identity.source == IdentitySource::IdToken);
-        if is_from_id_token && identity.is_none() && requested.iter().any(|scope| scope == "openid") {
-            return Err(target.identity_unknown(provider));
-        }
-        entered.extend(kept);
-        let context = target.context(flow, &entered);
-        let origins = provider.origins(AuthenticationMethod::Oauth2, &context);
-        let mut staged = staged_oauth(tokens, identity, requested, context, origins);
-        staged.item.secrets.extend(request.entered.secret.clone());
-        target.keeps_access(provider, &staged.granted)?;
-        Box::pin(self.decide(flow, target, staged)).await
+        let entered = EnteredFields { public: entered, secret: request.entered.secret.clone() };
+        let probed = Box::pin(self.probe_tokens(flow, &target, &tokens, &entered, &known)).await?;
+        let found = self.judge(flow, probed, None).await?;
+        Box::pin(self.save_tokens(flow, target, tokens, entered, found)).await
     }
 
-    async fn try_fields(&self, flow: &Arc<Flow>, fields: EnteredFields) -> Result<FlowOutcome, FlowFailure> {
+    pub(super) async fn try_fields(&self, flow: &Arc<Flow>, fields: EnteredFields) -> Result<FlowOutcome, FlowFailure> {
         let provider = &flow.provider;
         let label = provider.label();
         let target = self.target(flow).await.map_err(|error| FlowFailure::of_error(&error))?;
@@ -173,7 +142,8 @@ impl Connections {
                 return Err(FlowFailure::fields_missing(label, &missing));
             }
         }
-        let (identity, kept) = parts(self.verify(flow, &credentials, None).await?);
+        let probed = self.probe(flow, &credentials, None).await?;
+        let (identity, kept) = parts(self.judge(flow, probed, Some(&credentials)).await?);
         let mut public = fields.public;
         public.extend(kept);
         let context = target.context(flow, &public);
@@ -202,7 +172,7 @@ impl Connections {
         self.0.uses.providers.known_secrets(&flow.provider, account).await.and(&held)
     }
 
-    async fn target(&self, flow: &Flow) -> Result<Target, Error> {
+    pub(super) async fn target(&self, flow: &Flow) -> Result<Target, Error> {
         Ok(Target {
             account: match flow.account_to_reauthorize() {
                 Some(id) => Some(self.0.uses.accounts.load(id).await?),
@@ -212,31 +182,38 @@ impl Connections {
     }
 
     /// Makes the probe call, which shows whether the credential works and whose it is.
-    async fn verify(
+    pub(super) async fn probe(
         &self,
         flow: &Flow,
         credentials: &CallCredentials<'_>,
         claims: Option<&Value>,
+    ) -> Result<ProbeResult, FlowFailure> {
+        let probed = probe(&self.0.uses.outbound, &flow.provider, credentials, claims, self.now());
+        probed.await.map_err(|error| FlowFailure::of_error(&error))
+    }
+
+    /// What the probe call says about the credential.
+    pub(super) async fn judge(
+        &self,
+        flow: &Flow,
+        probed: ProbeResult,
+        credentials: Option<&CallCredentials<'_>>,
     ) -> Result<Option<Found>, FlowFailure> {
         let label = flow.provider.label();
-        let probed = probe(&self.0.uses.outbound, &flow.provider, credentials, claims, self.now())
-            .await
-            .map_err(|error| FlowFailure::of_error(&error))?;
         match probed {
             ProbeResult::Works(found) => Ok(found),
             ProbeResult::NoProbe => Ok(None),
             ProbeResult::Unauthorized { status, said } => {
                 let failure = Failure::new(Cause::Rejected).status(status).said(&said);
-                Err(match (flow.format, flow.provider.missing_to_sign(credentials)) {
-                    (AuthenticationMethod::ApiKey, Ok(missing)) if !missing.is_empty() => {
+                let key = credentials.filter(|_| flow.format == AuthenticationMethod::ApiKey);
+                Err(match key.map(|key| flow.provider.missing_to_sign(key)) {
+                    Some(Ok(missing)) if !missing.is_empty() => {
                         FlowFailure::unsigned_rejected(&failure, label, &missing)
                     }
-                    (AuthenticationMethod::ApiKey, _) => {
+                    Some(_) => {
                         FlowFailure::key_rejected(&failure, label, &flow.provider.authorizing_fields(flow.format))
                     }
-                    (AuthenticationMethod::Oauth2 | AuthenticationMethod::Oauth2ClientCredentials, _) => {
-                        FlowFailure::of_failure(&failure, label, None)
-                    }
+                    None => FlowFailure::of_failure(&failure, label, None),
                 })
             }
             ProbeResult::Forbidden { said, .. } => {
@@ -254,7 +231,12 @@ impl Connections {
 
     /// Saves the credentials after all checks have passed. If the identity differs from the account's, asks the person
     /// first.
-    async fn decide(&self, flow: &Arc<Flow>, target: Target, staged: Staged) -> Result<FlowOutcome, FlowFailure> {
+    pub(super) async fn decide(
+        &self,
+        flow: &Arc<Flow>,
+        target: Target,
+        staged: Staged,
+    ) -> Result<FlowOutcome, FlowFailure> {
         let Some(account) = target.account else {
             return self.save(flow, None, staged, false).await;
         };
@@ -264,6 +246,9 @@ impl Connections {
             }
             (Some(_) | None, Some(_) | None) => return self.save(flow, Some(account), staged, false).await,
         };
+        if flow.link.is_none() {
+            return Err(FlowFailure::of_error(&another_identity(flow.provider.label(), &question)));
+        }
         let choice = self.ask(flow, question).await;
         if self.is_removed(flow) {
             self.revoke_unused(flow, &staged.item, &staged.granted.context).await;
@@ -305,32 +290,32 @@ impl Connections {
 }
 
 /// Who is signed in, and what goes into the account's context because of it.
-fn parts(found: Option<Found>) -> (Option<Identity>, Map<String, Value>) {
+pub(super) fn parts(found: Option<Found>) -> (Option<Identity>, Map<String, Value>) {
     found.map_or_else(|| (None, Map::new()), |found| (Some(found.identity), found.kept))
 }
 
 impl Target {
-    fn context(&self, flow: &Flow, typed: &Map<String, Value>) -> Map<String, Value> {
+    pub(super) fn context(&self, flow: &Flow, typed: &Map<String, Value>) -> Map<String, Value> {
         let none = Map::new();
         let present = self.account.as_ref().map_or(&none, |account| &account.profile.context);
-        flow.link.options.context_after(present, typed)
+        flow.options.context_after(present, typed)
     }
 
-    fn tenant_id<'t>(&'t self, flow: &'t Flow) -> Option<&'t str> {
-        match (&self.account, &flow.link.purpose) {
+    pub(super) fn tenant_id<'t>(&'t self, flow: &'t Flow) -> Option<&'t str> {
+        match (&self.account, &flow.purpose) {
             (Some(account), _) => Some(&account.profile.tenant_id),
             (None, Purpose::Connect { tenant_id }) => Some(tenant_id),
             (None, Purpose::Reauthorize { .. }) => None,
         }
     }
 
-    fn identity_unknown(&self, provider: &Provider) -> FlowFailure {
+    pub(super) fn identity_unknown(&self, provider: &Provider) -> FlowFailure {
         let before = self.account.as_ref().and_then(|account| account.profile.identity.as_ref());
         FlowFailure::identity_unknown(provider.label(), before.map(|identity| identity.label.as_str()))
     }
 
     /// Refuses a reauthorization that would silently lose the identity, scopes or the ability to refresh.
-    fn keeps_access(&self, provider: &Provider, granted: &Granted) -> Result<(), FlowFailure> {
+    pub(super) fn keeps_access(&self, provider: &Provider, granted: &Granted) -> Result<(), FlowFailure> {
         let Some(account) = &self.account else { return Ok(()) };
         let label = provider.label();
         // Otherwise anybody could take over the account, without the question, by a response that has no identity.
@@ -354,6 +339,15 @@ impl Target {
     }
 }
 
+/// A program can't answer for the person whether the account shall be another's from now on.
+fn another_identity(label: &str, IdentityQuestion { expected, actual }: &IdentityQuestion) -> Error {
+    let message = format!(
+        "These credentials are of {actual} at {label}, but the account is of {expected}. Nothing was changed. Import them as an account \
+         of their own, or let the person reauthorize this one."
+    );
+    Error::conflict("another_identity", message)
+}
+
 pub(super) fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> FlowOutcome {
     FlowOutcome {
         account: SessionAccount {
@@ -364,6 +358,6 @@ pub(super) fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> 
         reauthorized,
         kept_old: false,
         is_checked: !flow.provider.leaves_unchecked(account),
-        redirect_uri: flow.link.options.redirect_uri.clone(),
+        redirect_uri: flow.options.redirect_uri.clone(),
     }
 }

@@ -7,12 +7,12 @@ use std::{
 
 use relink_contract::connect::{FlowOutcome, FlowStep, IdentityChoice, IdentityQuestion};
 use relink_domain::{
-    AccountId, FlowId, Secret, Timestamp,
+    AccountId, FlowId, LinkTokenId, Secret, Timestamp,
     account::AuthenticationMethod,
     callback::{self, Callback},
     caller::Caller,
     integration::RedirectKind,
-    link::{LinkToken, Purpose},
+    link::{LinkOptions, Purpose},
 };
 use tokio::sync::{oneshot, watch};
 
@@ -46,7 +46,10 @@ pub(super) struct Flow {
     pub(super) needs_return_key: bool,
     /// The caller that began the flow.
     pub(super) caller: Caller,
-    pub(super) link: LinkToken,
+    /// `None`: a program gave the credentials, so there is no page and nobody to ask.
+    pub(super) link: Option<LinkTokenId>,
+    pub(super) purpose: Purpose,
+    pub(super) options: LinkOptions,
     /// As it was when the flow began: its code and its credentials are sent to no other addresses.
     pub(super) provider: BoundProvider,
     pub(super) format: AuthenticationMethod,
@@ -103,7 +106,7 @@ impl Flow {
     /// The scopes that a sign-in with client credentials requests.
     pub(super) fn client_scopes(&self) -> Vec<String> {
         let default = || self.provider.definition.client_credentials().map(|own| own.scopes.clone());
-        self.link.options.scopes.clone().or_else(default).unwrap_or_default()
+        self.options.scopes.clone().or_else(default).unwrap_or_default()
     }
 
     /// The callback's parameter with the code.
@@ -118,13 +121,13 @@ impl Flow {
     }
 
     pub(super) fn account_to_reauthorize(&self) -> Option<AccountId> {
-        account_to_reauthorize(&self.link)
+        account_to_reauthorize(&self.purpose)
     }
 }
 
-pub(super) fn account_to_reauthorize(link: &LinkToken) -> Option<AccountId> {
-    match link.purpose {
-        Purpose::Reauthorize { account_id } => Some(account_id),
+pub(super) const fn account_to_reauthorize(purpose: &Purpose) -> Option<AccountId> {
+    match purpose {
+        Purpose::Reauthorize { account_id } => Some(*account_id),
         Purpose::Connect { .. } => None,
     }
 }

@@ -30,7 +30,7 @@ const REDIRECT_URIS: &str = "link_redirect_uris";
 const MAX_REDIRECT_URIS: usize = 100;
 
 /// Checks what a link stores: every text is bounded and without control characters.
-fn check_texts(purpose: &Purpose, options: &LinkOptions) -> Result<()> {
+pub(super) fn check_texts(purpose: &Purpose, options: &LinkOptions) -> Result<()> {
     if let Purpose::Connect { tenant_id } = purpose
         && !name::is_line(tenant_id, MAX_TENANT_ID)
     {

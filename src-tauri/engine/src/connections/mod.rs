@@ -14,6 +14,7 @@ mod callback;
 mod complete;
 mod entry_limit;
 mod flow;
+mod given;
 mod issued;
 mod links;
 mod openings;
@@ -24,7 +25,9 @@ mod returned;
 mod save;
 mod session;
 mod settings;
+mod shown;
 mod staged;
+mod tokens;
 mod view;
 
 use std::{sync::Arc, time::Duration};
@@ -38,6 +41,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
 pub use begin::{BeginFlow, BegunFlow};
+pub use given::Import;
 pub use links::NewLink;
 pub use openings::OpenedIn;
 pub use returned::TakenCallback;

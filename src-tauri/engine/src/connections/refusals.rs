@@ -86,7 +86,9 @@ impl Connections {
         let account = flow.account_to_reauthorize();
         let message = format!("{}. {}", error.shown.title, error.shown.message);
         // The event is always sent: programs decide by it.
-        let message = match self.0.entry_limit.count(Source::Link(flow.link.id), self.now()) {
+        // A program that gave the credentials has the answer already.
+        let Some(link) = flow.link else { return };
+        let message = match self.0.entry_limit.count(Source::Link(link), self.now()) {
             Verdict::Add => Some(message),
             Verdict::AddLast => Some(format!("{message} {LAST_FOR_NOW}")),
             Verdict::Skip => None,
@@ -100,7 +102,7 @@ impl Connections {
         let payload = error.at_provider.then(|| ConnectionError {
             integration: flow.provider.name().to_owned(),
             integrated_account_id: account,
-            tenant_id: match &flow.link.purpose {
+            tenant_id: match &flow.purpose {
                 Purpose::Connect { tenant_id } => Some(tenant_id.clone()),
                 Purpose::Reauthorize { .. } => None,
             },

@@ -62,7 +62,7 @@ impl Connections {
         let flow = self.returned_flow(id, return_key)?;
         self.expire(caller, &flow).await;
         let definition = &flow.provider.definition;
-        let (purpose, tenant_id, account) = match &flow.link.purpose {
+        let (purpose, tenant_id, account) = match &flow.purpose {
             Purpose::Connect { tenant_id } => (LinkPurpose::Connect, tenant_id.clone(), None),
             Purpose::Reauthorize { account_id } => {
                 let account = self.0.uses.accounts.load(*account_id).await?;

@@ -43,7 +43,7 @@ impl Connections {
         let saved = match account {
             Some(account) if !as_second => Box::pin(self.save_replacement(flow, account.id(), staged)).await,
             Some(account) => Box::pin(self.save_new(flow, &account.profile.tenant_id, staged)).await,
-            None => match &flow.link.purpose {
+            None => match &flow.purpose {
                 Purpose::Connect { tenant_id } => Box::pin(self.save_new(flow, tenant_id, staged)).await,
                 Purpose::Reauthorize { account_id } => Err(Error::not_found("account", account_id)),
             },
@@ -66,9 +66,9 @@ impl Connections {
         Ok(outcome_of(&saved, flow, reauthorized))
     }
 
-    /// Waits for the integration's steps, which have begun with the commit.
+    /// Waits for the integration's steps, which have begun with the commit. A program sees their end by the account.
     async fn run_steps(&self, flow: &Flow, saved: Account) -> Result<Account, FlowFailure> {
-        if !matches!(saved.state, AccountState::Connecting { .. }) {
+        if flow.link.is_none() || !matches!(saved.state, AccountState::Connecting { .. }) {
             return Ok(saved);
         }
         flow.set(Phase::Working(FlowStep::Onboarding));
@@ -80,8 +80,11 @@ impl Connections {
         }
     }
 
-    /// Revokes the tokens of a sign-in that isn't saved, if the provider supports that.
+    /// Revokes the tokens of a sign-in that isn't saved, if the provider supports that. Those that a program gave are its own.
     pub(super) async fn revoke_unused(&self, flow: &Flow, item: &Item, context: &Map<String, Value>) {
+        if flow.link.is_none() {
+            return;
+        }
         let revoked = match self.0.uses.providers.client_secret(&flow.provider).await {
             Ok(secret) => revoke(&self.0.uses.outbound, &flow.provider, secret, item, context).await,
             Err(_) => Revoked::Unreachable,
@@ -112,12 +115,14 @@ impl Connections {
             uses.accounts.change(&flow.caller, &created)?,
             uses.accounts.change(&flow.caller, &Transition { account: account.clone(), ..active })?,
         ];
-        let (link, name, integration) = (flow.link.id, key.to_string(), flow.provider.id());
+        let (link, name, integration) = (flow.link, key.to_string(), flow.provider.id());
         let write = move |tx: &rusqlite::Transaction<'_>| {
             if integrations::installed(tx, integration)?.is_none() {
                 return Ok(Err(Error::not_found("installed integration", &integration)));
             }
-            if let Err(refused) = links::use_up(tx, link, now)? {
+            if let Some(link) = link
+                && let Err(refused) = links::use_up(tx, link, now)?
+            {
                 return Ok(Err(refused.into()));
             }
             for change in &changes {
@@ -154,7 +159,7 @@ impl Connections {
             integration: provider.name().to_owned(),
             name: identity.unwrap_or_else(|| tenant_id.to_owned()),
             is_sandbox: provider.definition.is_sandbox(),
-            region: flow.link.options.region.clone(),
+            region: flow.options.region.clone(),
             context: Map::new(),
             identity: None,
             scopes: Vec::new(),
@@ -212,9 +217,9 @@ impl Connections {
     /// Uses up the link in the same transaction as the intent: if two flows of one link end at the same time, the
     /// second is refused before it changes anything.
     async fn begin_replacement(&self, flow: &Flow, id: AccountId, staged: &Staged) -> Result<Account> {
-        let (uses, link, now) = (&self.0.uses, flow.link.id, self.now());
+        let (uses, link, now) = (&self.0.uses, flow.link, self.now());
         let use_link = move |tx: &rusqlite::Transaction<'_>| {
-            let used_up = links::use_up(tx, link, now)?;
+            let used_up = link.map_or(Ok(Ok(())), |link| links::use_up(tx, link, now))?;
             Ok(if used_up.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         };
         let input = Input::BeginReplacement { granted: staged.granted.clone(), link, first_step: first_step(flow) };
@@ -222,6 +227,7 @@ impl Connections {
         if let Some(begun) = begun {
             return Ok(begun.account);
         }
+        let Some(link) = link else { return Err(Error::Stopping) };
         let refused = uses.store.read(move |c| links::get(c, link)).await?;
         let refused = refused.ok_or(LinkError::Unknown).and_then(|link| link.usable(now)).err();
         Err(refused.unwrap_or(LinkError::Used).into())

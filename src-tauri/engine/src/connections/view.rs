@@ -1,21 +1,22 @@
-//! The public view of a flow. It contains no secrets.
+//! How a flow fails, as its page or a program sees it. It contains no secrets.
 
-use relink_contract::connect::{self, FlowError, FlowErrorType, FlowPhase};
+use relink_contract::connect::{FlowError, FlowErrorType};
 use relink_domain::{
     AccountId,
     account::ConnectStep,
-    failure::{Advice, Cause, Failure, Occasion, ProviderError, Severity},
+    failure::{Advice, Cause, Failure, Occasion, ProviderError, Severity, provider_words},
     integration::Field,
 };
 
-use super::flow::{Flow, Phase};
-use crate::{error::Error, sync::lock};
+use crate::error::Error;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct FlowFailure {
     pub(super) shown: FlowError,
     /// Whether the cause is the provider or the network. Then an event reports it.
     pub(super) at_provider: bool,
+    /// What caused it, if that was no refusal of the credentials.
+    cause: Option<Box<Error>>,
 }
 
 const EXPIRED: &str = "sign_in_expired";
@@ -35,7 +36,7 @@ impl FlowFailure {
             field: None,
             integrated_account_id: None,
         };
-        Self { shown, at_provider: true }
+        Self { shown, at_provider: true, cause: None }
     }
 
     /// Adds what the provider said, and the advice for it in place of the general one. `redirect_uri`: the flow's.
@@ -168,7 +169,10 @@ impl FlowFailure {
             ),
             cause => (cause.title(label), cause.message(label)),
         };
-        let error = Self::new(failure.cause.code(), title, message, hint, FlowErrorType::ConnectionError);
+        let mut error = Self::new(failure.cause.code(), title, message, hint, FlowErrorType::ConnectionError);
+        if failure.cause.severity() == Severity::Transient {
+            error.cause = Some(Box::new(Error::provider(failure.clone(), label, None)));
+        }
         error.said(failure, label, redirect_uri)
     }
 
@@ -315,7 +319,20 @@ impl FlowFailure {
     pub(super) fn of_error(error: &Error) -> Self {
         let hint = error.hint().unwrap_or_else(|| "Start over.".into());
         let failure = Self::new(error.code(), error.title(), error.to_string(), &hint, FlowErrorType::ConnectionError);
-        Self { at_provider: matches!(error, Error::Provider { .. }), ..failure }
+        let at_provider = matches!(error, Error::Provider { .. });
+        Self { at_provider, cause: Some(Box::new(error.clone())), ..failure }
+    }
+
+    /// As a program sees it that gave the credentials.
+    pub(super) fn into_error(self) -> Error {
+        if let Some(cause) = self.cause {
+            return *cause;
+        }
+        let FlowError { title, message, hint, provider_code, provider_message, field, .. } = self.shown;
+        let said = provider_words(provider_code.as_deref(), provider_message.as_deref());
+        let said = said.map(|said| format!(" The provider said: {said}.")).unwrap_or_default();
+        let field = field.map(|field| format!("context.{field}"));
+        Error::Invalid { code: "credentials_refused", field, message: format!("{title}. {message}{said} {hint}") }
     }
 }
 
@@ -331,55 +348,5 @@ fn with_status(failure: &Failure) -> String {
         Some(401) => " with 401 Unauthorized".to_owned(),
         Some(status) => format!(" in a response with status {status}"),
         None => String::new(),
-    }
-}
-
-impl Flow {
-    pub(super) fn view(&self) -> connect::Flow {
-        let phase = lock(&self.phase);
-        let mut view = connect::Flow {
-            id: self.id,
-            version: *self.version.borrow(),
-            integration: self.provider.name().to_owned(),
-            integration_label: self.provider.label().to_owned(),
-            format: self.format,
-            phase: FlowPhase::Waiting,
-            needs_return_key: self.needs_return_key,
-            authorize_url: None,
-            redirect: None,
-            redirect_uri: None,
-            step: None,
-            question: None,
-            outcome: None,
-            error: None,
-        };
-        match &*phase {
-            Phase::Waiting(request) => {
-                view.authorize_url = Some(request.authorize_url.clone());
-                view.redirect = Some(request.redirect);
-                view.redirect_uri = Some(request.redirect_uri.clone());
-            }
-            Phase::Returned { request, .. } => {
-                view.phase = FlowPhase::Returned;
-                view.redirect = Some(request.redirect);
-            }
-            Phase::Working(step) => {
-                view.phase = FlowPhase::Working;
-                view.step = Some(*step);
-            }
-            Phase::Asking { question, .. } => {
-                view.phase = FlowPhase::Question;
-                view.question = Some(question.clone());
-            }
-            Phase::Succeeded(outcome) => {
-                view.phase = FlowPhase::Succeeded;
-                view.outcome = Some(outcome.clone());
-            }
-            Phase::Failed(error) => {
-                view.phase = FlowPhase::Failed;
-                view.error = Some(error.shown.clone());
-            }
-        }
-        view
     }
 }

@@ -66,7 +66,8 @@ impl Given {
             context: Map::new(),
             origins: self.load().await.profile.origins,
         };
-        let begin = Input::BeginReplacement { granted, link: LinkTokenId::from_uuid(Uuid::nil()), first_step: None };
+        let begin =
+            Input::BeginReplacement { granted, link: Some(LinkTokenId::from_uuid(Uuid::nil())), first_step: None };
         let step = self.it.accounts.commit(&PERSON, self.it.id, begin).await.expect("begun");
         let generation = step.account.replacement.expect("open").generation;
         self.it.services.write_secret(self.it.id, generation, "api_key", "k-1234567890").await;

@@ -63,7 +63,10 @@ async fn a_replaced_key_is_no_longer_returned() {
         origins: it.accounts.load(it.id).await.expect("there").profile.origins,
     };
     let link = LinkTokenId::from_uuid(Uuid::nil());
-    let begun = it.accounts.commit(&PERSON, it.id, Input::BeginReplacement { granted, link, first_step: None }).await;
+    let begun = it
+        .accounts
+        .commit(&PERSON, it.id, Input::BeginReplacement { granted, link: Some(link), first_step: None })
+        .await;
     let generation = begun.expect("begun").account.replacement.expect("open").generation;
     store_key(&it, "second", generation).await;
     // The next caller finds it in the keychain, and finishes the replacement.

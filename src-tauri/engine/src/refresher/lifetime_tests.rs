@@ -112,7 +112,7 @@ async fn a_request_names_the_requested_scopes_and_not_the_granted_ones() {
                 let granted =
                     Granted { credential, identity: None, scopes, requested_scopes, context: Map::new(), origins };
                 let link = LinkTokenId::from_uuid(Uuid::nil());
-                let begin = Input::BeginReplacement { granted, link, first_step: None };
+                let begin = Input::BeginReplacement { granted, link: Some(link), first_step: None };
                 let step = it.accounts.commit(&PERSON, it.id, begin).await.expect("accepted");
                 step.account.replacement.expect("open").generation
             }
@@ -148,7 +148,8 @@ async fn a_refresh_names_the_requested_scopes_only_where_the_definition_wants_it
             context: Map::new(),
             origins: it.accounts.load(it.id).await.expect("there").profile.origins,
         };
-        let begin = Input::BeginReplacement { granted, link: LinkTokenId::from_uuid(Uuid::nil()), first_step: None };
+        let begin =
+            Input::BeginReplacement { granted, link: Some(LinkTokenId::from_uuid(Uuid::nil())), first_step: None };
         let step = it.accounts.commit(&PERSON, it.id, begin).await.expect("accepted");
         let generation = step.account.replacement.expect("open").generation;
         it.services.write_refresh_token(it.id, generation, "first").await;

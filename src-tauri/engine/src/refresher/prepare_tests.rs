@@ -229,7 +229,8 @@ async fn a_key_that_is_not_committed_yet_is_not_used_with_the_address_of_the_one
         context: serde_json::Map::new(),
         origins: before.profile.origins.clone(),
     };
-    let begin = Input::BeginReplacement { granted, link: LinkTokenId::from_uuid(uuid::Uuid::nil()), first_step: None };
+    let begin =
+        Input::BeginReplacement { granted, link: Some(LinkTokenId::from_uuid(uuid::Uuid::nil())), first_step: None };
     let replaced = it.accounts.commit(&PERSON, it.id, begin).await.expect("begun").account;
     let generation = replaced.replacement.expect("open").generation;
     it.services.write_secret(it.id, generation, "api_key", "new").await;

@@ -40,7 +40,7 @@ fn granted(by: Option<Renewal>, person: &str) -> Granted {
 fn replacement(by: Option<Renewal>, person: &str) -> Input {
     Input::BeginReplacement {
         granted: granted(by, person),
-        link: LinkTokenId::from_uuid(uuid::Uuid::nil()),
+        link: Some(LinkTokenId::from_uuid(uuid::Uuid::nil())),
         first_step: None,
     }
 }

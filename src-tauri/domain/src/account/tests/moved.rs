@@ -124,7 +124,7 @@ fn new_credentials_are_bound_to_the_addresses_that_they_were_given_for() {
         let mut story = connected(by);
         story.apply(now_at(THERE));
         let granted = Granted { origins: origins(THERE), ..granted(by, "ada") };
-        let link = LinkTokenId::from_uuid(uuid::Uuid::nil());
+        let link = Some(LinkTokenId::from_uuid(uuid::Uuid::nil()));
         story.apply(Input::BeginReplacement { granted, link, first_step: None });
         let generation = story.account.replacement.as_ref().expect("open").generation;
         story.apply(Input::Replaced { generation });
