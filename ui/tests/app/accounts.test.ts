@@ -25,7 +25,7 @@ it('reauthorizes an account: Reauthorize connection, Get connection link, Magic 
   await page.getByRole('button', { name: 'Reauthorize connection' }).click();
   await page.getByRole('button', { name: 'Get connection link' }).click();
   await page.getByText('Magic Link', { exact: true }).waitFor();
-  await page.getByText('Works on this machine, once, for 7 days.').waitFor();
+  await page.getByText('Works on this machine only, once, for 7 days.').waitFor();
   await inspect(app, 'reauthorize');
   await page.getByRole('button', { name: 'Copy', exact: true }).click();
   await page.getByRole('button', { name: 'Copied' }).waitFor();

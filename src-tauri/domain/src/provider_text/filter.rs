@@ -152,7 +152,11 @@ impl SecretFilter {
             return Vec::new();
         }
         let mut found = Vec::new();
-        for view in views(text) {
+        let begins = |part: &[u8]| {
+            let part = normalized(part);
+            self.patterns.iter().any(|pattern| pattern.text.starts_with(&part))
+        };
+        for view in views(text, begins) {
             let normalized = normalized(&view.bytes);
             for pattern in &self.patterns {
                 pattern.find(&normalized, |from, to| found.push(view.original(from, to)));

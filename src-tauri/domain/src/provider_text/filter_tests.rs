@@ -278,6 +278,22 @@ fn nothing_is_kept_while_secrets_are_unknown() {
     assert!(!SecretFilter::default().finds("a reason"));
 }
 
+/// Percent signs, backslashes and ampersands in front of a secret that begins like the rest of an escape.
+#[test]
+fn an_escape_that_only_seems_to_be_one_swallows_no_beginning_of_a_secret() {
+    for (secret, text) in [
+        ("Aa0a!A!a", "%Aa0a%21A%21a"),
+        ("Aa0a!A!a", "%%Aa0a%21A%21a"),
+        ("21a!b!c!", "%21a%21b%21c%21"),
+        ("nab!c!d!", "\\nab%21c%21d%21"),
+        ("00e9!b!c", "\\u00e9%21b%21c"),
+        ("65;!b!cd", "&#65;%21b%21cd"),
+    ] {
+        let cleaned = cleaned(secret, text);
+        assert!(cleaned.contains(HIDDEN), "{secret} in {text}: {cleaned}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 

@@ -2,6 +2,8 @@
 
 /// How often escapes are resolved within each other.
 const MAX_DEPTH: usize = 4;
+/// So many other readings of a text are looked at.
+const MAX_READINGS: usize = 8;
 
 /// A text's bytes, each with the range of the original text that it stands for.
 pub(super) struct View {
@@ -11,8 +13,12 @@ pub(super) struct View {
 
 /// The text itself and everything that it contains in an encoding. Escapes may be within each other, and around or inside of
 /// base64 and hexadecimal digits.
-pub(super) fn views(text: &str) -> Vec<View> {
-    let plain = unescaped(View::of(text));
+///
+/// What looks like an escape may be a character in front of a secret and its beginning: `%` and `aa…`. So if the end of an escape
+/// `begins` a secret, there is also a reading in which it is none.
+pub(super) fn views(text: &str, begins: impl Fn(&[u8]) -> bool) -> Vec<View> {
+    let mut plain = unescaped(View::of(text));
+    plain.extend(plain[0].readings(begins));
     let mut encoded = Vec::new();
     for view in &plain {
         // Base64 of a longer text may begin in front of the secret, at any of four characters.
@@ -54,20 +60,28 @@ impl View {
         self.ranges.push(range);
     }
 
+    /// The text with its escapes resolved but one, for each escape whose end `begins` a secret.
+    fn readings(&self, begins: impl Fn(&[u8]) -> bool) -> Vec<Self> {
+        let is_doubtful = |at: &usize| {
+            let length = escape(&self.bytes[*at..]).map_or(0, |(_, length)| length);
+            (1..length).any(|skipped| begins(&self.bytes[at + skipped..at + length]))
+        };
+        let doubtful = (0..self.bytes.len()).filter(is_doubtful).take(MAX_READINGS);
+        doubtful.filter_map(|at| self.unescape_but(Some(at))).collect()
+    }
+
     /// Resolves percent-encoding, HTML's character references and the escapes of JSON and JavaScript; `None` if there are none.
     fn unescape(&self) -> Option<Self> {
+        self.unescape_but(None)
+    }
+
+    fn unescape_but(&self, kept: Option<usize>) -> Option<Self> {
         let mut view = Self::empty();
         let mut at = 0;
         let mut is_changed = false;
         while at < self.bytes.len() {
             let rest = &self.bytes[at..];
-            let escape = match rest[0] {
-                b'%' => percent_escape(rest),
-                b'&' => character_reference(rest),
-                b'\\' => backslash_escape(rest),
-                _ => None,
-            };
-            let Some((unescaped, length)) = escape else {
+            let Some((unescaped, length)) = escape(rest).filter(|_| kept != Some(at)) else {
                 view.push(rest[0], self.ranges[at]);
                 at += 1;
                 continue;
@@ -129,6 +143,16 @@ impl View {
             }
         }
         view
+    }
+}
+
+/// The escape at the beginning of a text, and its length.
+fn escape(text: &[u8]) -> Option<(Unescaped, usize)> {
+    match text.first()? {
+        b'%' => percent_escape(text),
+        b'&' => character_reference(text),
+        b'\\' => backslash_escape(text),
+        _ => None,
     }
 }
 
