@@ -187,6 +187,7 @@ async fn what_the_provider_refuses_is_not_saved() {
     let dead = json!({ "oauth": { "token": { "access_token": "at-wrong", "refresh_token": "rt-dead" } } });
     let (status, said) = import(&world, &oauth, "oauth2", dead).await;
     assert_eq!((status, &said["code"]), (StatusCode::BAD_REQUEST, &json!("credentials_refused")), "{said}");
+    assert!(said.to_string().contains("doesn't accept this refresh token. Nothing was saved."), "{said}");
     let (status, said) = import(&world, &basic, "basic", json!({ "username": "ada", "key": "key-wrong" })).await;
     assert_eq!((status, &said["code"]), (StatusCode::BAD_REQUEST, &json!("credentials_refused")), "{said}");
     assert!(!said.to_string().contains("key-wrong"), "{said}");

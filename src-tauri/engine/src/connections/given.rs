@@ -11,6 +11,7 @@ use relink_domain::{
     AccountId, EnvironmentIntegrationId, FlowId, Secret, Timestamp,
     account::AuthenticationMethod,
     caller::Caller,
+    failure::{Cause, Failure, provider_words},
     integration::Fields,
     link::{LinkOptions, Purpose},
     provider_text::KnownSecrets,
@@ -228,7 +229,11 @@ impl Connections {
         let context = target.context(flow, &entered.public);
         let values = AccountValues::of(&context, &entered.secret);
         let endpoint = provider.refresh_endpoint(secret, &values).map_err(failed)?.knowing(known.clone());
-        let tokens = endpoint.refresh(&uses.outbound, &refresh, Vec::new(), self.now()).await.map_err(failed)?;
+        let tokens = endpoint.refresh(&uses.outbound, &refresh, Vec::new(), self.now()).await;
+        let tokens = tokens.map_err(|failure| match failure.cause {
+            Cause::InvalidGrant => FlowFailure::of_error(&dead_refresh_token(&failure, provider.label())),
+            _ => failed(failure),
+        })?;
         Ok(Tokens { refresh: tokens.refresh.or(Some(refresh)), ..tokens })
     }
 }
@@ -247,6 +252,13 @@ fn no_such_method(provider: &Provider, methods: &[AuthenticationMethod]) -> Erro
     let names: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
     let message = format!("{} can be connected with: {}. Name one of them.", provider.label(), names.join(", "));
     Error::invalid_field("unknown_method", "authentication_method", message)
+}
+
+fn dead_refresh_token(failure: &Failure, label: &str) -> Error {
+    let said = provider_words(failure.provider_code.as_deref(), failure.provider_message.as_deref());
+    let said = said.map(|said| format!(" The provider said: {said}.")).unwrap_or_default();
+    let message = format!("{label} doesn't accept this refresh token. Nothing was saved.{said}");
+    Error::invalid_field("credentials_refused", "context.oauth.token.refresh_token", message)
 }
 
 impl Given {

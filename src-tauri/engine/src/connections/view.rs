@@ -328,11 +328,12 @@ impl FlowFailure {
         if let Some(cause) = self.cause {
             return *cause;
         }
-        let FlowError { title, message, hint, provider_code, provider_message, field, .. } = self.shown;
+        // The hint is for the page.
+        let FlowError { title, message, provider_code, provider_message, field, .. } = self.shown;
         let said = provider_words(provider_code.as_deref(), provider_message.as_deref());
         let said = said.map(|said| format!(" The provider said: {said}.")).unwrap_or_default();
         let field = field.map(|field| format!("context.{field}"));
-        Error::Invalid { code: "credentials_refused", field, message: format!("{title}. {message}{said} {hint}") }
+        Error::Invalid { code: "credentials_refused", field, message: format!("{title}. {message}{said}") }
     }
 }
 
