@@ -44,6 +44,7 @@ it('lists the links that can still be used, and revokes one', async () => {
   await dialog.waitFor();
   await inspect(app, 'links-revoke');
   await dialog.getByRole('button', { name: 'Revoke link' }).click();
+  await dialog.waitFor({ state: 'detached' });
   await page.getByText('Reauthorize Acme engineering').waitFor({ state: 'detached' });
   expect(relink.links.map(({ id }) => id)).toEqual(['1']);
 });
