@@ -7,25 +7,12 @@ use relink_tests::{
     browser::Browser,
     link_sdk::{App, messages, port_5173, results},
     relink::{Relink, link_token},
-    session::Session,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The origin from which the SDK accepts an iframe's messages.
 const IN_FRAME: &str = "http://localhost:5173";
-
-async fn sandbox() -> Result<(Session, Relink)> {
-    let session = Session::start().await?;
-    let relink = Relink::start(&session).await?;
-    relink.post("/relink/integrations/sandbox/install", Value::Null).await?;
-    Ok((session, relink))
-}
-
-/// The number of accounts.
-async fn accounts(relink: &Relink) -> Result<usize> {
-    Ok(relink.get("/relink/accounts").await?["result"].as_array().map_or(0, Vec::len))
-}
 
 /// The SDK's options for a pop-up.
 fn in_pop_up(relink: &Relink, integration: &str) -> Value {
@@ -55,7 +42,7 @@ async fn new_token(relink: &Relink, body: Value) -> Result<String> {
 
 #[tokio::test]
 async fn an_app_gets_the_result_of_the_pop_up_that_the_link_sdk_opened() -> Result<()> {
-    let (session, relink) = sandbox().await?;
+    let (session, relink) = Relink::start_with_sandbox().await?;
     let browser = Browser::start(&session).await?;
     for policy in ["strict-origin-when-cross-origin", "no-referrer"] {
         let app = App::start_with_referrer_policy(policy).await?;
@@ -65,7 +52,7 @@ async fn an_app_gets_the_result_of_the_pop_up_that_the_link_sdk_opened() -> Resu
         };
 
         // Success: exactly one message, with the account's id, and the SDK closes the pop-up.
-        let before = accounts(&relink).await?;
+        let before = relink.account_count().await?;
         browser.switch_to_first().await?;
         browser.open(&new_link().await?).await?;
         let pop_up = browser.opens_by(browser.click("#connect")).await?;
@@ -76,7 +63,7 @@ async fn an_app_gets_the_result_of_the_pop_up_that_the_link_sdk_opened() -> Resu
         browser.closes(&pop_up).await?;
         browser.switch_to_first().await?;
         browser.shows("\"result\":\"success\"").await?;
-        assert_eq!(accounts(&relink).await?, before + 1);
+        assert_eq!(relink.account_count().await?, before + 1);
         let [message] = &messages(&browser).await?[..] else { anyhow::bail!("not one message") };
         let account = message["data"]["integrated_account_id"].clone();
         relink.get(&format!("/relink/accounts/{}", account.as_str().context("no account")?)).await?;
@@ -152,7 +139,7 @@ async fn an_app_gets_the_result_of_the_pop_up_that_the_link_sdk_opened() -> Resu
 #[tokio::test]
 async fn an_app_gets_the_result_of_the_frame_that_the_link_sdk_shows() -> Result<()> {
     let _alone = port_5173()?;
-    let (session, relink) = sandbox().await?;
+    let (session, relink) = Relink::start_with_sandbox().await?;
     let browser = Browser::start(&session).await?;
     let app = App::start().await?;
     let settings = json!({ "also_listen": true, "frame_origins": [app.base_url()] });
@@ -184,7 +171,7 @@ async fn an_app_gets_the_result_of_the_frame_that_the_link_sdk_shows() -> Result
         json!({ "is_truto": true, "result": "success", "integration": "sandbox", "integrated_account_id": account });
     assert_eq!(*message, json!({ "origin": IN_FRAME, "data": expected }));
     assert_eq!(results(&browser).await?, [json!({ "resolved": expected })]);
-    assert_eq!(accounts(&relink).await?, 1);
+    assert_eq!(relink.account_count().await?, 1);
     let frames = "return String(document.querySelectorAll('iframe').length);";
     assert_eq!(browser.evaluate(frames).await?, "0");
     browser.switch_to(&provider).await?;
@@ -232,7 +219,7 @@ async fn an_app_gets_the_result_of_the_frame_that_the_link_sdk_shows() -> Result
 
 #[tokio::test]
 async fn the_same_window_ends_at_an_allowed_redirect_uri_and_another_one_is_a_clear_error() -> Result<()> {
-    let (session, relink) = sandbox().await?;
+    let (session, relink) = Relink::start_with_sandbox().await?;
     let browser = Browser::start(&session).await?;
     let app = App::start().await?;
     let done = format!("{}/done", app.base_url());
@@ -251,7 +238,7 @@ async fn the_same_window_ends_at_an_allowed_redirect_uri_and_another_one_is_a_cl
     browser.press("Connect Sandbox").await?;
     browser.shows("Back in the app").await?;
     assert_eq!(browser.address().await?, done);
-    assert_eq!(accounts(&relink).await?, 1);
+    assert_eq!(relink.account_count().await?, 1);
 
     // A sign-in: the window that the provider returned to goes on.
     let options =
@@ -263,7 +250,7 @@ async fn the_same_window_ends_at_an_allowed_redirect_uri_and_another_one_is_a_cl
     browser.click("#allow").await?;
     browser.shows("Back in the app").await?;
     assert_eq!(browser.address().await?, done);
-    assert_eq!(accounts(&relink).await?, 2);
+    assert_eq!(relink.account_count().await?, 2);
 
     // Refused: where the link is made, and where it is used if the list has changed since.
     let other = json!({ "tenant_id": "acme-1", "redirect_uri": format!("{done}?x") });
@@ -277,7 +264,7 @@ async fn the_same_window_ends_at_an_allowed_redirect_uri_and_another_one_is_a_cl
     browser.click("#connect").await?;
     browser.press("Continue to").await?;
     browser.shows("This redirect_uri isn’t allowed.").await?;
-    assert_eq!(accounts(&relink).await?, 2);
+    assert_eq!(relink.account_count().await?, 2);
     browser.close().await?;
     relink.stop().await
 }

@@ -175,7 +175,7 @@ impl Harness {
         let item = self.item()?;
         Ok(StateBefore {
             deliveries: self.receiver.seen().len(),
-            accounts: self.account_count(relink).await?,
+            accounts: relink.account_count().await?,
             refresh_token: item["secrets"]["refresh_token"].as_str().context("no refresh token")?.to_owned(),
             latest_entry: self
                 .timeline(relink)
@@ -237,7 +237,7 @@ impl Harness {
 
     /// Asserts that incomplete keychain items are gone, and that the link works once.
     async fn check_reconnected(&self, relink: &Relink, state_before: &StateBefore) -> Result<Option<String>> {
-        if self.account_count(relink).await? != state_before.accounts {
+        if relink.account_count().await? != state_before.accounts {
             return Ok(Some("an account without its database".to_owned()));
         }
         self.wait_until_orphans_are_removed().await?;
@@ -248,7 +248,7 @@ impl Harness {
         };
         ensure!(!relink.link_is_good(link).await?, "a link was used twice");
         ensure!(
-            self.account_count(relink).await? == state_before.accounts + 1,
+            relink.account_count().await? == state_before.accounts + 1,
             "the link did not connect exactly one account"
         );
         relink.request(Method::DELETE, &format!("/integrated-account/{id}"), Value::Null).await?;
@@ -318,10 +318,6 @@ impl Harness {
             }
         }
         Ok(None)
-    }
-
-    async fn account_count(&self, relink: &Relink) -> Result<usize> {
-        Ok(relink.get("/relink/accounts").await?["result"].as_array().map_or(0, Vec::len))
     }
 
     /// Waits until the keyring holds only the account's item.

@@ -56,6 +56,18 @@ impl Relink {
         Self::start_with(session, &[]).await
     }
 
+    /// Starts it in a session of its own, with the Sandbox installed.
+    pub async fn start_with_sandbox() -> Result<(Session, Self)> {
+        let session = Session::start().await?;
+        let relink = Self::start(&session).await?;
+        relink.post("/relink/integrations/sandbox/install", Value::Null).await?;
+        Ok((session, relink))
+    }
+
+    pub async fn account_count(&self) -> Result<usize> {
+        Ok(self.get("/relink/accounts").await?["result"].as_array().map_or(0, Vec::len))
+    }
+
     /// Starts it with additional environment variables.
     pub async fn start_with(session: &Session, environment: &[(&str, String)]) -> Result<Self> {
         let data_dir = session.data_dir();

@@ -20,7 +20,7 @@ const GIVEN_UP = 'closed';
 type Receiver = Pick<Window, 'postMessage'>;
 
 /** The pages around this one, as far as they can be known. */
-export interface Surroundings {
+export interface EmbeddingContext {
   opener: Receiver | null;
   /** The page that shows this one in a frame. */
   frame: Receiver | null;
@@ -28,7 +28,7 @@ export interface Surroundings {
 }
 
 /** The surroundings of this window. */
-export function surroundingsOf(page: Window): Surroundings {
+export function embeddingContextOf(page: Window): EmbeddingContext {
   return {
     opener: page.opener as Window | null,
     frame: page.parent === page ? null : page.parent,
@@ -38,15 +38,15 @@ export function surroundingsOf(page: Window): Surroundings {
 
 /** Sends the first result, and no other: the Link SDK closes the pop-up or removes the frame when it gets one. */
 export class OpenerReport {
-  readonly #around: Surroundings;
+  readonly #embedding: EmbeddingContext;
   #sent = false;
 
-  constructor(around: Surroundings) {
-    this.#around = around;
+  constructor(embedding: EmbeddingContext) {
+    this.#embedding = embedding;
   }
 
   get isFramed(): boolean {
-    return this.#around.frame !== null;
+    return this.#embedding.frame !== null;
   }
 
   send(result: LinkResult): void {
@@ -59,7 +59,7 @@ export class OpenerReport {
   }
 
   #post(message: LinkResult | typeof GIVEN_UP): void {
-    const { opener, frame, referrer } = this.#around;
+    const { opener, frame, referrer } = this.#embedding;
     const receiver = frame ?? opener;
     if (!receiver || this.#sent) return;
     this.#sent = true;

@@ -16,21 +16,9 @@ use relink_tests::{
     relink::{Relink, link_token},
     session::Session,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 const NO_PLACES: Vec<String> = Vec::new();
-
-async fn sandbox() -> Result<(Session, Relink)> {
-    let session = Session::start().await?;
-    let relink = Relink::start(&session).await?;
-    relink.post("/relink/integrations/sandbox/install", Value::Null).await?;
-    Ok((session, relink))
-}
-
-/// The number of accounts.
-async fn accounts(relink: &Relink) -> Result<usize> {
-    Ok(relink.get("/relink/accounts").await?["result"].as_array().map_or(0, Vec::len))
-}
 
 /// Signs in as Grace on the provider's page.
 async fn sign_in(browser: &Browser, provider: &str) -> Result<()> {
@@ -42,7 +30,7 @@ async fn sign_in(browser: &Browser, provider: &str) -> Result<()> {
 
 #[tokio::test]
 async fn a_sign_in_that_another_browser_began_needs_its_persons_confirmation() -> Result<()> {
-    let (session, relink) = sandbox().await?;
+    let (session, relink) = Relink::start_with_sandbox().await?;
     let (attacker, victim) = (Browser::start(&session).await?, Browser::start(&session).await?);
     let link = relink.magic_link(json!({ "tenant_id": "tenant-of-the-attacker" })).await?;
     for is_confirmed in [false, true] {
@@ -63,18 +51,18 @@ async fn a_sign_in_that_another_browser_began_needs_its_persons_confirmation() -
             fetch(`${flow}/claim`, { method: 'POST', headers: { 'X-Relink-Flow-Key': key } })
                 .then((response) => done(response.status));";
         assert_eq!(attacker.evaluate_async(claim).await?, json!(409));
-        assert_eq!(accounts(&relink).await?, 0);
+        assert_eq!(relink.account_count().await?, 0);
 
         if is_confirmed {
             victim.press("Yes, connect it").await?;
             victim.shows("Connection successful").await?;
             attacker.shows("Connection successful").await?;
-            assert_eq!(accounts(&relink).await?, 1);
+            assert_eq!(relink.account_count().await?, 1);
         } else {
             victim.press("No, discard the sign-in").await?;
             victim.shows("Nothing was connected").await?;
             attacker.shows("The sign-in was declined").await?;
-            assert_eq!(accounts(&relink).await?, 0);
+            assert_eq!(relink.account_count().await?, 0);
         }
     }
     attacker.close().await?;
@@ -112,7 +100,7 @@ async fn open(relink: &Relink, session: &Session, arguments: &[&str]) -> Result<
 #[tokio::test]
 async fn no_secret_is_in_any_programs_arguments() -> Result<()> {
     let watch = ProcessWatch::start();
-    let (session, relink) = sandbox().await?;
+    let (session, relink) = Relink::start_with_sandbox().await?;
     let mut canaries = Canaries::default();
     canaries.add("token of the run", relink.token())?;
     let browser = Browser::start(&session).await?;
@@ -184,7 +172,7 @@ fn listed_history(profile: &Path) -> Result<Vec<String>> {
 
 #[tokio::test]
 async fn a_magic_link_leaves_the_address_bar_and_the_history() -> Result<()> {
-    let (session, relink) = sandbox().await?;
+    let (session, relink) = Relink::start_with_sandbox().await?;
     let browser = Browser::start(&session).await?;
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     let token = link_token(&link)?.to_owned();

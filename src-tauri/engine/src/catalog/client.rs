@@ -9,7 +9,7 @@ use relink_domain::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Catalog, SANDBOX, install::changed, secrets::Written};
+use super::{Catalog, SANDBOX, install::changed, secrets::ChangedSecrets};
 use crate::{
     error::{Error, Result},
     provider::NewSecrets,
@@ -54,7 +54,7 @@ impl Catalog {
         let secrets = NewSecrets { client: secret, ..NewSecrets::default() };
         // Check the change before anything is written.
         changed(installed.clone(), &change)?;
-        let commit = self.change_installed(&installed, change, Written::by(&secrets));
+        let commit = self.change_installed(&installed, change, ChangedSecrets::by(&secrets));
         let installed = self.write_secrets(&installed, false, secrets, commit).await?;
         tracing::info!(integration = name, ?caller, "its OAuth client was set");
         Ok(installed)
@@ -78,7 +78,7 @@ impl Catalog {
             installed.r#override.clone_from(&config);
             Ok(())
         };
-        self.change_installed(&installed, moved, Written::default()).await?;
+        self.change_installed(&installed, moved, ChangedSecrets::default()).await?;
         tracing::info!(base_url, ?caller, "the Sandbox's address was set");
         Ok(())
     }

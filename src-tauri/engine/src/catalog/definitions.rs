@@ -16,7 +16,7 @@ use super::{
     Catalog,
     documentation::rows_of_file,
     install::{announce, newly_installed, record_of},
-    secrets::Written,
+    secrets::ChangedSecrets,
 };
 use crate::{
     error::{Error, Result},
@@ -191,7 +191,7 @@ impl Catalog {
         installed.id = before.as_ref().map_or(installed.id, |before| before.id);
 
         let secrets = NewSecrets { client: secret, ..NewSecrets::default() };
-        let (is_new, has_secret, written) = (before.is_none(), secrets.client.is_some(), Written::by(&secrets));
+        let (is_new, has_secret, written) = (before.is_none(), secrets.client.is_some(), ChangedSecrets::by(&secrets));
         let is_installed = !is_new || has_secret || installs == Installs::All;
         let (record, providers, environment) = (installed.clone(), self.0.providers.clone(), self.0.environment);
         let write = move |tx: &rusqlite::Transaction<'_>| {

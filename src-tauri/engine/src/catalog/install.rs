@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     Catalog, SANDBOX,
     overriding::{checked_override, secrets_of},
-    secrets::Written,
+    secrets::ChangedSecrets,
 };
 use crate::{
     error::{Error, Result},
@@ -66,7 +66,7 @@ impl Catalog {
         let integration = known.ok_or_else(|| Error::not_found("integration", name))?;
         let new = newly_installed(integration, now);
         let secrets = secrets_of(caller, &new, change.r#override.as_ref())?;
-        let (environment, written) = (self.0.environment, Written::by(&secrets));
+        let (environment, written) = (self.0.environment, ChangedSecrets::by(&secrets));
         self.check_overriding_expressions(caller, &new, change.r#override.as_ref()).await?;
         let write = {
             let (mut new, change, caller) = (new.clone(), change.clone(), caller.clone());
@@ -111,7 +111,7 @@ impl Catalog {
             return Err(Error::conflict("sandbox_override", message));
         }
         let secrets = secrets_of(caller, &installed, change.r#override.as_ref())?;
-        let written = Written::by(&secrets);
+        let written = ChangedSecrets::by(&secrets);
         self.check_overriding_expressions(caller, &installed, change.r#override.as_ref()).await?;
         let changer = caller.clone();
         let apply = move |installed: &mut Installed| change.apply(&changer, installed);
@@ -138,7 +138,7 @@ impl Catalog {
         &self,
         installed: &Installed,
         change: impl Fn(&mut Installed) -> Result<()> + Send + 'static,
-        written: Written,
+        written: ChangedSecrets,
     ) -> Result<Installed> {
         let (id, now, environment) = (installed.id, self.0.clock.now(), self.0.environment);
         let providers = self.0.providers.clone();

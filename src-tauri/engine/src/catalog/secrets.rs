@@ -22,12 +22,12 @@ pub(super) struct Turn(Arc<tokio::sync::Mutex<()>>);
 
 /// Which secrets were written to the keychain, to be put in force with the rest of their change.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Written {
+pub(super) struct ChangedSecrets {
     any: bool,
     client: bool,
 }
 
-impl Written {
+impl ChangedSecrets {
     pub(super) const fn by(secrets: &NewSecrets) -> Self {
         Self { any: !secrets.is_empty(), client: secrets.client.is_some() }
     }
@@ -50,7 +50,7 @@ impl Written {
 
 impl Catalog {
     /// Writes new secrets to the keychain, if there are any, then runs `commit`, which puts them in force
-    /// ([`Written::put_in_force`]). So nothing has changed if the keychain is locked. Until the commit, and if it fails, the former
+    /// ([`ChangedSecrets::put_in_force`]). So nothing has changed if the keychain is locked. Until the commit, and if it fails, the former
     /// secrets are in force.
     pub(super) async fn write_secrets<T>(
         &self,

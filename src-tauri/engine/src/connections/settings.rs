@@ -76,7 +76,7 @@ fn origin(field: &'static str, text: &str) -> Result<String> {
     Ok(origin)
 }
 
-/// An https origin that isn't this machine's own: requests are told apart by their `Host`.
+/// An https origin that isn't this machine's own: it is recognized by the `Host` of requests.
 fn public_address_from(text: &str) -> Result<String> {
     const FIELD: &str = "public_address";
     let address = origin(FIELD, text)?;

@@ -59,7 +59,7 @@ pub struct NamedCall {
     pub api: CallApi,
     pub resource: String,
     pub method: String,
-    /// An object. Its `id` is the record that is meant.
+    /// An object. Its `id` names the record.
     pub query: Option<Template>,
 }
 
