@@ -148,7 +148,15 @@ identity: string | null, status: Status, method: AuthenticationMethod,
 /**
  * The authentication method's label.
  */
-method_label: string, scopes: Array<string>, is_sandbox: boolean, 
+method_label: string, scopes: Array<string>, 
+/**
+ * Whether programs can only read with it.
+ */
+is_sandbox: boolean, 
+/**
+ * Whether it is an account of Relink's own Sandbox, which the Sandbox's controls act on.
+ */
+is_of_own_sandbox: boolean, 
 /**
  * What the account needs; `null` while it works.
  */
@@ -575,7 +583,11 @@ color: string | null, category: string | null,
 /**
  * Whether it is built in.
  */
-built_in: boolean, is_sandbox: boolean, installed: boolean, 
+built_in: boolean, 
+/**
+ * Whether it is Relink's own Sandbox.
+ */
+is_own_sandbox: boolean, installed: boolean, 
 /**
  * How many accounts it has.
  */

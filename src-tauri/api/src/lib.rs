@@ -63,6 +63,7 @@ mod recording;
 mod redirect_test;
 mod router;
 mod sandbox;
+mod sandbox_accounts;
 mod sandbox_runner;
 mod second_listener;
 mod server;

@@ -17,7 +17,7 @@ use crate::{
     deliveries, docs, documentation, environment, error, events, guard, imports, inbound, installations, integrations,
     links, mcp, openapi,
     openapi::{OpenRoutes, Routes},
-    organization, proxy, redirect_test, sandbox, status, tokens, tools, via, webhooks,
+    organization, proxy, redirect_test, sandbox, sandbox_accounts, status, tokens, tools, via, webhooks,
 };
 
 /// The routes that require a bearer token.
@@ -25,6 +25,7 @@ pub(crate) fn guarded() -> Routes {
     Routes::new()
         .merge(accounts::routes())
         .merge(account_changes::routes())
+        .merge(sandbox_accounts::routes())
         .merge(integrations::routes())
         .merge(installations::routes())
         .merge(catalog::routes())

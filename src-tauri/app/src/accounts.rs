@@ -66,6 +66,7 @@ impl App {
 /// An account as the window shows it. `remind_at`: until when reminders about it are silenced.
 fn account(view: &AccountView, waits: &CallWaits, remind_at: Option<Timestamp>, now: Timestamp) -> Account {
     let color = view.installed.color();
-    let context = AccountContext { common: view.context(now), color: color.as_deref(), remind_at };
+    let is_of_own_sandbox = view.installed.integration.is_own_sandbox();
+    let context = AccountContext { common: view.context(now), color: color.as_deref(), is_of_own_sandbox, remind_at };
     Account { waiting: waits.of(view), ..Account::new(&view.account, &context) }
 }

@@ -34,7 +34,7 @@ impl App {
             color: entry.color(),
             category: entry.integration.category(),
             built_in: entry.integration.built_in,
-            is_sandbox: definition.is_some_and(Definition::is_sandbox),
+            is_own_sandbox: entry.integration.is_own_sandbox(),
             installed: entry.installed.is_some(),
             accounts,
             methods: definition.map(Definition::methods).unwrap_or_default(),

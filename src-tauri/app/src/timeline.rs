@@ -134,6 +134,7 @@ fn facts(event: &TimelineEvent) -> Vec<Fact> {
         | TimelineEvent::Renamed { .. }
         | TimelineEvent::ContextChanged
         | TimelineEvent::SettingsChanged { .. }
+        | TimelineEvent::SandboxMarked { .. }
         | TimelineEvent::RevokedLater { .. }
         | TimelineEvent::Deleted { .. } => Vec::new(),
     }

@@ -1,6 +1,7 @@
 //! Integrated accounts. Only this module maps an account to the wire.
 
 mod row;
+mod sandbox;
 
 use relink_domain::{
     AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
@@ -13,7 +14,10 @@ use serde_json::{Map, Value, json};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
-pub use self::row::{AccountContext, AccountRow, Waiting};
+pub use self::{
+    row::{AccountContext, AccountRow, Waiting},
+    sandbox::SandboxIntegratedAccount,
+};
 use crate::{
     WireSecret,
     integration::{EnvironmentIntegrationSummary, IntegrationSummary},

@@ -107,7 +107,8 @@ pub(crate) const fn condition_after(timeline_event: &TimelineEvent, before: Cond
         | TimelineEvent::LinkCreated { .. }
         | TimelineEvent::Renamed { .. }
         | TimelineEvent::ContextChanged
-        | TimelineEvent::SettingsChanged { .. } => before,
+        | TimelineEvent::SettingsChanged { .. }
+        | TimelineEvent::SandboxMarked { .. } => before,
     }
 }
 

@@ -10,11 +10,7 @@ use serde_json::Map;
 
 use crate::{
     provider::VARIABLES,
-    store::{
-        api_tokens::ApiToken,
-        integrations::{Installed, SANDBOX},
-        webhooks::DeliveryState,
-    },
+    store::{api_tokens::ApiToken, integrations::Installed, webhooks::DeliveryState},
 };
 
 /// An account as events show it: without `environment_variables` (contract section 5).
@@ -37,8 +33,7 @@ impl Installed {
 
     /// What goes with an account of it. The Sandbox's override is left out: it is its whole definition at Relink's own address.
     pub fn summary(&self, environment: EnvironmentId) -> EnvironmentIntegrationSummary {
-        let is_sandbox = self.integration.built_in && self.integration.name == SANDBOX;
-        let over = if is_sandbox { Map::new() } else { self.r#override.clone() };
+        let over = if self.integration.is_own_sandbox() { Map::new() } else { self.r#override.clone() };
         EnvironmentIntegrationSummary { r#override: over, ..self.summary_without_override(environment) }
     }
 

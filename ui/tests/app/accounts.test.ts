@@ -206,7 +206,14 @@ it('renames an account', async () => {
 
 it('simulates failures with the Sandbox’s controls', async () => {
   const relink = new FakeRelink();
-  relink.accounts = [account('1', { name: 'Ada Lovelace', integration_label: 'Sandbox', is_sandbox: true })];
+  relink.accounts = [
+    account('1', {
+      name: 'Ada Lovelace',
+      integration_label: 'Sandbox',
+      is_sandbox: true,
+      is_of_own_sandbox: true,
+    }),
+  ];
   app = await openWindow(relink);
   const { page } = app;
   // The first button belongs to the tour, the last one to the Sandbox’s card.
@@ -219,6 +226,18 @@ it('simulates failures with the Sandbox’s controls', async () => {
     )
     .toEqual([{ action: 'revoke' }, { action: { lifetime: { secs: 60 } } }]);
   await inspect(app, 'sandbox');
+});
+
+it('says of a marked account that programs can only read with it, without the Sandbox’s controls', async () => {
+  const relink = new FakeRelink();
+  relink.accounts = [account('1', { is_sandbox: true })];
+  app = await openWindow(relink);
+  const { page } = app;
+  await page.getByText('Can only read (sandbox account)').waitFor();
+  await page.getByRole('heading', { name: 'Last 7 days' }).waitFor();
+  expect(await page.getByRole('heading', { name: 'Sandbox' }).count()).toBe(0);
+  expect(await page.getByText('See the full cycle in a minute').count()).toBe(0);
+  expect(await page.getByRole('button', { name: 'Revoke access' }).count()).toBe(0);
 });
 
 it('welcomes a person who has no account yet', async () => {

@@ -27,6 +27,7 @@ export function account(id: string, change: Partial<Account> = {}): Account {
     method_label: 'OAuth 2.0, refresh token',
     scopes: ['openid', 'email'],
     is_sandbox: false,
+    is_of_own_sandbox: false,
     verdict: null,
     trouble_since: null,
     problem: null,

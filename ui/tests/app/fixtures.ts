@@ -89,7 +89,7 @@ export function integration(name: string, change: Partial<Integration> = {}): In
     color: '#24292f',
     category: 'development',
     built_in: true,
-    is_sandbox: false,
+    is_own_sandbox: false,
     installed: true,
     accounts: 0,
     methods: ['oauth2'],
@@ -112,7 +112,7 @@ export function relinkWithIntegrations(): FakeRelink {
   relink.integrations = [
     integration('github', { label: 'GitHub', not_ready: 'Register an OAuth app first.' }),
     integration('notion', { methods: ['api_key'], wants_client: false, redirect_uris: [], color: '#2f2f2f' }),
-    integration('sandbox', { is_sandbox: true, installed: false, wants_client: false, color: '#0f766e' }),
+    integration('sandbox', { is_own_sandbox: true, installed: false, wants_client: false, color: '#0f766e' }),
   ];
   return relink;
 }

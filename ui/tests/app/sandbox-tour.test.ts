@@ -11,6 +11,7 @@ const SANDBOX = {
   integration: 'sandbox',
   integration_label: 'Sandbox',
   is_sandbox: true,
+  is_of_own_sandbox: true,
 };
 
 function connected(): FakeRelink {

@@ -31,8 +31,13 @@ const INDIVISIBLE: [&str; 16] = [
 ];
 
 /// Lists of accounts and of what belongs to them: only its own are in there.
-const FILTERED: [&str; 4] =
-    ["GET /integrated-account", "GET /relink/accounts", "GET /log?log_type=unified_proxy_api", "GET /relink/status"];
+const FILTERED: [&str; 5] = [
+    "GET /integrated-account",
+    "GET /sandbox-integrated-account",
+    "GET /relink/accounts",
+    "GET /log?log_type=unified_proxy_api",
+    "GET /relink/status",
+];
 
 /// Routes that reveal nothing of accounts to these requests. What an agent gets is tested with the messages that it sends.
 const WITHOUT_ACCOUNTS: [&str; 12] = [
@@ -79,9 +84,10 @@ fn class_of(method: &Method, path: &str, permission: &str) -> Class {
         }
         "/integrated-account/{id}/credentials" => |path, id| (path.replace("{id}", id), json!({ "context": {} })),
         "/integrated-account/bulk-delete" => |path, id| (path.to_owned(), json!({ "ids": [id] })),
-        "/integrated-account/refresh-credentials" | "/integrated-account/run-post-install-actions" => {
-            |path, id| (path.to_owned(), json!({ "id": id }))
-        }
+        "/integrated-account/refresh-credentials"
+        | "/integrated-account/run-post-install-actions"
+        | "/sandbox-integrated-account" => |path, id| (path.to_owned(), json!({ "id": id })),
+        "/sandbox-integrated-account/{id}" => |path, id| (path.replace("{id}", id), Value::Null),
         "/relink/timeline" => |path, id| (format!("{path}?account={id}"), Value::Null),
         "/relink/accounts/{id}/rename" => |path, id| (path.replace("{id}", id), json!({ "name": "renamed" })),
         "/integrated-account/{id}" => |path, id| (path.replace("{id}", id), json!({ "context": { "a": 1 } })),

@@ -35,6 +35,7 @@ mod openapi;
 mod organization;
 mod public_address;
 mod route;
+mod sandbox_accounts;
 mod storm;
 mod streaming_provider;
 mod streams;

@@ -13,6 +13,7 @@ use ts_rs::TS;
 use crate::account::{self, AccountError, AccountRow, CheckOutcome, Waiting};
 
 /// An account, as shown in the list and on its page.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, as keys of the window's format")]
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct Account {
     pub id: AccountId,
@@ -31,7 +32,10 @@ pub struct Account {
     /// The authentication method's label.
     pub method_label: String,
     pub scopes: Vec<String>,
+    /// Whether programs can only read with it.
     pub is_sandbox: bool,
+    /// Whether it is an account of Relink's own Sandbox, which the Sandbox's controls act on.
+    pub is_of_own_sandbox: bool,
     /// What the account needs; `null` while it works.
     pub verdict: Option<Verdict>,
     /// Since when it has failed; `null` while it works.
@@ -65,6 +69,8 @@ pub struct AccountContext<'a> {
     pub common: account::AccountContext<'a>,
     /// The integration's color, in CSS syntax.
     pub color: Option<&'a str>,
+    /// Whether the integration is Relink's own Sandbox.
+    pub is_of_own_sandbox: bool,
     /// Until when reminders about the account are silenced.
     pub remind_at: Option<Timestamp>,
 }
@@ -95,6 +101,7 @@ impl Account {
             method_label: method_label(account.state.credential()).to_owned(),
             scopes: row.scopes,
             is_sandbox: row.is_sandbox,
+            is_of_own_sandbox: context.is_of_own_sandbox,
             verdict: row.verdict,
             trouble_since: trouble.map(|trouble| trouble.since),
             next_try: row.next_try,

@@ -17,7 +17,8 @@ pub struct Integration {
     pub category: Option<String>,
     /// Whether it is built in.
     pub built_in: bool,
-    pub is_sandbox: bool,
+    /// Whether it is Relink's own Sandbox.
+    pub is_own_sandbox: bool,
     pub installed: bool,
     /// How many accounts it has.
     pub accounts: u32,

@@ -50,6 +50,7 @@ impl Account {
             Input::ClockSetBack { millis } => Ok(self.clock_set_back(millis)),
             Input::FollowOrigins { current, accepted } => Ok(self.follow_origins(&current, &accepted, now, jitter)),
             Input::Change(change) => Ok(self.change(*change, now)),
+            Input::MarkSandbox { is_sandbox } => Ok(self.mark_sandbox(is_sandbox, now)),
         }
     }
 

@@ -22,6 +22,9 @@ pub struct Settings {
     /// The keys of the context whose values were given as objects to store.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub object_store_context_fields: Vec<String>,
+    /// When a program marked it as a sandbox account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox_since: Option<Timestamp>,
 }
 
 impl Settings {
@@ -96,5 +99,16 @@ impl Account {
         self.profile = change.applied_to(self.profile);
         self.profile.updated_at = now;
         self.transition(timeline, vec![EventKind::AccountUpdated])
+    }
+
+    /// Marking a sandbox account again changes nothing.
+    pub(super) fn mark_sandbox(mut self, is_sandbox: bool, now: Timestamp) -> Transition {
+        if self.profile.is_sandbox == is_sandbox {
+            return self.transition(vec![], vec![]);
+        }
+        self.profile.is_sandbox = is_sandbox;
+        self.profile.settings.sandbox_since = is_sandbox.then_some(now);
+        self.profile.updated_at = now;
+        self.transition(vec![TimelineEvent::SandboxMarked { is_sandbox }], vec![EventKind::AccountUpdated])
     }
 }

@@ -87,6 +87,8 @@ pub enum Input {
     AnnounceWithheld,
     /// The person renames the account.
     Rename { name: String },
+    /// A program marks the account as a sandbox account, or takes the mark away.
+    MarkSandbox { is_sandbox: bool },
     /// The definition of the account's integration can't be used any more.
     IntegrationUnusable { failure: Failure },
     /// The definition of the account's integration can be used again.

@@ -134,7 +134,7 @@ pub struct Profile {
     pub integration: String,
     /// The name that the person gave it.
     pub name: String,
-    /// Whether it is an account of the Sandbox.
+    /// Whether programs may only read with it: its integration is a sandbox, or a program has marked it.
     pub is_sandbox: bool,
     /// Truto's `region`, kept as given.
     pub region: Option<String>,

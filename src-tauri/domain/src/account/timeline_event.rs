@@ -132,6 +132,8 @@ pub enum TimelineEvent {
         /// Their names in the API.
         settings: Vec<String>,
     },
+    /// A program marked it as a sandbox account, or took the mark away.
+    SandboxMarked { is_sandbox: bool },
     /// The definition of its integration can't be used any more.
     IntegrationUnusable { failure: Failure },
     /// The definition of its integration can be used again.
@@ -186,6 +188,7 @@ impl TimelineEvent {
             | Self::Renamed { .. }
             | Self::ContextChanged
             | Self::SettingsChanged { .. }
+            | Self::SandboxMarked { .. }
             | Self::IntegrationUsable
             | Self::OriginRestored { .. }
             | Self::OriginFollowed { .. }
@@ -303,6 +306,7 @@ impl TimelineEvent {
             ),
             Self::ContextChanged => ("Context changed".into(), None),
             Self::SettingsChanged { settings } => ("Settings changed".into(), Some(settings.join(", "))),
+            Self::SandboxMarked { is_sandbox } => describe_mark(*is_sandbox),
             Self::Deleted { name, revoked, is_pending, with_integration, provider: own } => {
                 let provider = own.as_deref().unwrap_or(provider);
                 let detail = match revoked {
@@ -338,4 +342,13 @@ fn with_provider_words(text: String, failure: &Failure, provider: &str) -> Strin
     let occasion = Occasion::Account(Verdict::for_failure(failure, None));
     let hint = failure.advice(provider, occasion).map(|advice| format!(" {}", advice.hint)).unwrap_or_default();
     format!("{text}. {provider} said: \"{words}\"{hint}")
+}
+
+/// The texts of a sandbox account's mark.
+fn describe_mark(is_sandbox: bool) -> (String, Option<String>) {
+    if is_sandbox {
+        ("Marked as a sandbox account".into(), Some("Programs can read with it, but not write".into()))
+    } else {
+        ("No longer a sandbox account".into(), Some("Programs can write with it".into()))
+    }
 }

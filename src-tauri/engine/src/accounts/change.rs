@@ -1,4 +1,4 @@
-//! Changes that people and programs make to an account: rename, and what the API changes.
+//! Changes that people and programs make to an account: rename, the mark of a sandbox account, and what the API changes.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -38,6 +38,13 @@ impl Accounts {
         self.require(caller, id).await?;
         self.commit(caller, id, Input::Rename { name }).await?;
         self.relabel_in_background(id);
+        self.view_of(id).await
+    }
+
+    /// Marks an account as a sandbox account, with which programs can only read, or takes the mark away. The account stays as it is.
+    pub async fn mark_sandbox(&self, caller: &Caller, id: AccountId, is_sandbox: bool) -> Result<AccountView> {
+        self.require(caller, id).await?;
+        self.commit(caller, id, Input::MarkSandbox { is_sandbox }).await?;
         self.view_of(id).await
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
-    Catalog, SANDBOX,
+    Catalog,
     overriding::{checked_override, secrets_of},
     secrets::ChangedSecrets,
 };
@@ -106,7 +106,7 @@ impl Catalog {
         change: InstallationChange,
     ) -> Result<Installed> {
         let installed = self.0.providers.installed(id).ok_or_else(|| Error::not_found("installed integration", &id))?;
-        if change.r#override.is_some() && installed.integration.built_in && installed.integration.name == SANDBOX {
+        if change.r#override.is_some() && installed.integration.is_own_sandbox() {
             let message = "The Sandbox's override is its address on this machine, which Relink sets itself.";
             return Err(Error::conflict("sandbox_override", message));
         }

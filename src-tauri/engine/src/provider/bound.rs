@@ -70,8 +70,7 @@ impl Provider {
     }
 
     fn of_own_sandbox(&self, origins: Origins) -> Origins {
-        let is_own_sandbox = self.definition.is_sandbox() && self.installed.integration.built_in;
-        if is_own_sandbox { origins.without_loopback_ports() } else { origins }
+        if self.installed.integration.is_own_sandbox() { origins.without_loopback_ports() } else { origins }
     }
 
     /// Origins that credentials bound to them may leave.

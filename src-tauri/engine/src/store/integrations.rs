@@ -31,6 +31,11 @@ pub struct Integration {
 }
 
 impl Integration {
+    /// Whether it is Relink's own Sandbox, which the Sandbox's controls act on.
+    pub fn is_own_sandbox(&self) -> bool {
+        self.built_in && self.name == SANDBOX
+    }
+
     /// The category of the provider. It isn't part of the config, so no override changes it.
     pub fn category(&self) -> Option<String> {
         self.document.get("category").and_then(Value::as_str).map(str::to_owned)

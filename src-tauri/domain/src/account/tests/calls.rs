@@ -254,6 +254,25 @@ fn overrides_are_merged_deeply_and_null_removes() {
 }
 
 #[test]
+fn a_mark_is_set_once_and_taken_away_once() {
+    let mut story = Story::connected(None);
+    assert!(story.account.profile.is_sandbox, "of the Sandbox");
+    let mut mark = |is_sandbox| {
+        story.wait(60).apply(Input::MarkSandbox { is_sandbox });
+        let profile = &story.account.profile;
+        (profile.is_sandbox, profile.settings.sandbox_since, profile.updated_at)
+    };
+    let (is_sandbox, since, unchanged) = mark(true);
+    assert_eq!((is_sandbox, since), (true, None), "it is one already");
+    let (is_sandbox, since, taken_away) = mark(false);
+    assert!(!is_sandbox && since.is_none() && taken_away > unchanged);
+    let (is_sandbox, since, marked) = mark(true);
+    assert_eq!((is_sandbox, since), (true, Some(marked)));
+    assert_eq!(mark(true), (true, Some(marked), marked));
+    assert_eq!(story.events[2..], ["updated", "updated"]);
+}
+
+#[test]
 fn methods_and_statuses_have_their_names_on_the_wire() {
     for method in
         [AuthenticationMethod::Oauth2, AuthenticationMethod::ApiKey, AuthenticationMethod::Oauth2ClientCredentials]

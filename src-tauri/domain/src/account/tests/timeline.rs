@@ -126,6 +126,18 @@ fn every_entry_has_its_text_and_tone() {
             "Settings changed",
             Some("tenant_id, integration_override"),
         ),
+        (
+            TimelineEvent::SandboxMarked { is_sandbox: true },
+            Tone::Good,
+            "Marked as a sandbox account",
+            Some("Programs can read with it, but not write"),
+        ),
+        (
+            TimelineEvent::SandboxMarked { is_sandbox: false },
+            Tone::Good,
+            "No longer a sandbox account",
+            Some("Programs can write with it"),
+        ),
         (deleted(Some(true), false, None), Tone::Good, "Acme was deleted", Some("GitHub revoked its tokens")),
         (deleted(Some(true), false, Some("Notion")), Tone::Good, "Acme was deleted", Some("Notion revoked its tokens")),
         (
