@@ -153,7 +153,7 @@ install:
 # The benchmark also needs the peer of calls, and what calls both.
 .PHONY: test-setup check-setup mutants-setup api-check-setup bench-setup
 test-setup:
-	@scripts/setup cargo-nextest authlib slack_sdk standardwebhooks curl
+	@scripts/setup cargo-nextest authlib slack_sdk standardwebhooks truto-python-sdk curl
 check-setup:
 	@scripts/setup cargo-machete cargo-deny openapi-spec-validator
 mutants-setup:

@@ -18,6 +18,7 @@ mod lifecycle;
 mod lifecycle_methods;
 mod link_sdk;
 mod outages;
+mod python_sdk;
 mod sdks;
 mod secrets;
 mod secrets_desktop;

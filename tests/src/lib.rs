@@ -4,6 +4,7 @@ pub mod app;
 pub mod authlib;
 pub mod browser;
 pub mod canary;
+pub mod contacts_api;
 pub mod crash;
 pub mod desktop;
 pub mod echoing_provider;

@@ -112,21 +112,17 @@ impl Provider {
     /// Connects an account of an integration with this name, which signs in here and whose API is at another URL. Returns the
     /// account's id.
     pub async fn connect_with_api(&self, relink: &Relink, name: &str, base_url: &str) -> Result<String> {
-        self.connect_with_resources(relink, name, base_url, json!({})).await
+        self.connect_with_config(relink, name, json!({ "base_url": base_url, "resources": {} })).await
     }
 
-    /// The same, with these resources.
-    pub async fn connect_with_resources(
-        &self,
-        relink: &Relink,
-        name: &str,
-        base_url: &str,
-        resources: Value,
-    ) -> Result<String> {
+    /// Connects an account of an integration with this name, which signs in here and whose config has these members in place of its own.
+    /// Returns the account's id.
+    pub async fn connect_with_config(&self, relink: &Relink, name: &str, config: Value) -> Result<String> {
         let mut definition: Value = serde_json::from_str(&self.definition())?;
         definition["name"] = name.into();
-        definition["config"]["base_url"] = base_url.into();
-        definition["config"]["resources"] = resources;
+        for (key, value) in config.as_object().context("no object")? {
+            definition["config"][key] = value.clone();
+        }
         let relinks = definition["config"]["relink"].as_object_mut().context("no settings of Relink's")?;
         // Nobody answers these there.
         for key in ["identity", "probe"] {
