@@ -107,6 +107,11 @@ impl Provider {
         change(&mut self.state.lock().expect("not poisoned"))
     }
 
+    /// An address at it.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+
     pub fn tokens(&self) -> usize {
         self.with(|state| state.tokens)
     }
