@@ -138,6 +138,37 @@ impl Accounts for EngineAccounts {
     }
 }
 
+/// The one account that a refresh by steps has (contract section 4.8). Nothing waits for another token of it, and an answer says nothing
+/// of it: the refresh does.
+#[derive(Debug, Clone)]
+pub(crate) struct InRefresh {
+    pub(crate) account: Arc<PreparedAccount>,
+    pub(crate) engine: Engine,
+}
+
+impl Accounts for InRefresh {
+    type Account = Prepared;
+    type Error = Error;
+
+    fn cursor_key(&self) -> CursorKey {
+        CursorKey(self.engine.cursor_key())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.engine.now()
+    }
+
+    async fn prepared(&self, _: &Caller, _: AccountId) -> Result<Prepared, Error> {
+        Ok(Prepared(Arc::clone(&self.account)))
+    }
+
+    async fn renewed(&self, _: &Caller, refused: &Prepared) -> Result<Prepared, Error> {
+        Ok(refused.clone())
+    }
+
+    fn answered(&self, _: &Caller, _: &Prepared, _: Answered<'_>) {}
+}
+
 fn refusal<'a>(said: &'a Said<'_>) -> Refusal<'a> {
     let Said { status, headers, body, described: Described { method, needed_scopes } } = said;
     Refusal { status: *status, headers, body, needed_scopes, method: *method }

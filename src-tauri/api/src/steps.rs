@@ -1,5 +1,7 @@
 //! Requests and expressions of an integration's actions, for the engine: they go the way of a program's calls.
 
+mod refresh;
+
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
@@ -8,13 +10,13 @@ use std::{
 use axum::{
     body::{self, Body, Bytes},
     extract::Request,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, response::Parts},
     response::Response,
 };
 use http_body_util::BodyExt;
 use relink_calls::{Called, MethodCall, MethodError, MethodTarget, Parameters};
-use relink_domain::{AccountId, call::CallRoute, caller::Caller};
-use relink_engine::{RunnerFuture, StepCall, StepError, StepRunner, StepScope};
+use relink_domain::{AccountId, call::CallRoute, caller::Caller, failure::Cause, integration::Definition};
+use relink_engine::{FailedRequest, PreparedAccount, RunnerFuture, StepCall, StepError, StepRunner, StepScope};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
@@ -54,7 +56,17 @@ impl StepRunner for Steps {
     ) -> RunnerFuture<'a, Result<Value, StepError>> {
         Box::pin(async move {
             let answer = Box::pin(answer_of(&self.0, caller, account, call));
-            let late = || StepError { message: "There was no answer within a minute.".to_owned(), status: Some(504) };
+            timeout(DEADLINE, answer).await.map_err(|_| late())?
+        })
+    }
+
+    fn call_in_refresh<'a>(
+        &'a self,
+        account: Arc<PreparedAccount>,
+        call: StepCall<'a>,
+    ) -> RunnerFuture<'a, Result<Value, StepError>> {
+        Box::pin(async move {
+            let answer = Box::pin(refresh::answer_of(&self.0, account, call));
             timeout(DEADLINE, answer).await.map_err(|_| late())?
         })
     }
@@ -83,6 +95,22 @@ impl StepRunner for Steps {
     }
 }
 
+fn late() -> StepError {
+    let failed = FailedRequest::Unanswered { cause: Cause::Timeout, retry_after_secs: None };
+    StepError::new("There was no answer within a minute.").status(504).failed(failed)
+}
+
+/// What is called, and the caller's query and body.
+fn target_of(call: StepCall<'_>) -> (MethodTarget<'_>, &Map<String, Value>, &Value) {
+    match call {
+        StepCall::Own { action, step, query, body } => (MethodTarget::Step { action, step }, query, body),
+        StepCall::Named { resource, method, query } => {
+            let id = query.get("id").and_then(Value::as_str);
+            (MethodTarget::Named { resource, method, id }, query, &Value::Null)
+        }
+    }
+}
+
 /// Makes a step's request, which is recorded. The data that was answered.
 async fn answer_of(
     api: &ApiState,
@@ -91,14 +119,7 @@ async fn answer_of(
     call: StepCall<'_>,
 ) -> Result<Value, StepError> {
     let sent = Arc::<OnceLock<Called>>::default();
-    let (none, nothing) = (Map::new(), Value::Null);
-    let (target, query, body) = match call {
-        StepCall::Own { action, step, query, body } => (MethodTarget::Step { action, step }, query, body),
-        StepCall::Named { resource, method, query } => {
-            let id = query.get("id").and_then(Value::as_str);
-            (MethodTarget::Named { resource, method, id }, query, &nothing)
-        }
-    };
+    let (target, query, body) = target_of(call);
     let (route, path, reached) = match target {
         MethodTarget::Named { resource, id, .. } => {
             let id = id.map(|id| format!("/{id}")).unwrap_or_default();
@@ -112,8 +133,8 @@ async fn answer_of(
     if !body.is_null() {
         request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    let has_pages = has_pages(api, caller, account, target).await;
-    let query = if query.is_empty() { &none } else { query };
+    let definition = api.engine.accounts().definition(caller, account).await.ok().flatten();
+    let has_pages = definition.is_some_and(|definition| has_pages(&definition, target));
     let forward = |request: Request| async {
         let (parts, body) = request.into_parts();
         let prefix = format!("{}/via/{account}", api.port.base_url());
@@ -138,9 +159,8 @@ async fn answer_of(
 }
 
 /// Whether the data is in the envelope of a list.
-async fn has_pages(api: &ApiState, caller: &Caller, account: AccountId, target: MethodTarget<'_>) -> bool {
-    let definition = api.engine.accounts().definition(caller, account).await.ok().flatten();
-    definition.is_some_and(|definition| match target {
+fn has_pages(definition: &Definition, target: MethodTarget<'_>) -> bool {
+    match target {
         MethodTarget::Named { method: "list", .. } => true,
         MethodTarget::Named { resource, method, .. } => {
             let method = definition.resources().get(resource).and_then(|resource| resource.get(method));
@@ -150,7 +170,7 @@ async fn has_pages(api: &ApiState, caller: &Caller, account: AccountId, target: 
             definition.actions().request(action, step).is_some_and(|method| method.pagination.is_some())
         }
         MethodTarget::Custom { .. } => false,
-    })
+    }
 }
 
 fn headers_of(headers: &HeaderMap) -> HeaderMap {
@@ -184,11 +204,12 @@ async fn data_of(response: Response, has_pages: bool) -> Result<Value, StepError
     let bytes = body::to_bytes(body, MAX_ANSWER).await.map_err(unread)?;
     let value = read(&bytes);
     if parts.status.is_client_error() || parts.status.is_server_error() {
-        return Err(refused(parts.status, &value));
+        return Err(refused(&parts, &value));
     }
     if parts.status.is_redirection() {
         let message = format!("The provider answered with a redirect ({}), which isn't followed.", parts.status);
-        return Err(StepError { message, status: Some(StatusCode::BAD_GATEWAY.as_u16()) });
+        let failed = FailedRequest::Unanswered { cause: Cause::Redirected, retry_after_secs: None };
+        return Err(StepError::new(message).status(StatusCode::BAD_GATEWAY.as_u16()).failed(failed));
     }
     match value {
         Value::Object(mut envelope) if has_pages => Ok(envelope.remove("result").unwrap_or_default()),
@@ -204,17 +225,22 @@ fn read(bytes: &Bytes) -> Value {
     serde_json::from_slice(bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
 }
 
-/// The provider refused the request.
-fn refused(status: StatusCode, answer: &Value) -> StepError {
+/// The provider refused the request. `answer`: its error in Truto's form.
+fn refused(parts: &Parts, answer: &Value) -> StepError {
+    let status = parts.status;
     let message = answer.get("message").and_then(Value::as_str).filter(|message| !message.is_empty());
     let said = message.map(|message| format!(": {message}")).unwrap_or_default();
-    StepError { message: format!("The provider answered {status}{said}"), status: Some(status.as_u16()) }
+    let retry_after_secs = parts.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let body = answer.get("raw_response").unwrap_or(answer).clone();
+    StepError::new(format!("The provider answered {status}{said}"))
+        .status(status.as_u16())
+        .failed(FailedRequest::Refused { status: status.as_u16(), body, retry_after_secs })
 }
 
 /// There was no answer of the provider.
 fn of_own(error: ApiError) -> StepError {
     let status = error.status().as_u16();
-    StepError { message: error.into_body().message, status: Some(status) }
+    StepError::new(error.into_body().message).status(status)
 }
 
 #[cfg(test)]

@@ -85,6 +85,11 @@ impl<A: Accounts> Calls<A> {
         Self { accounts, upstream, quiet: Arc::default(), waiting: Arc::new(Semaphore::new(MAX_WAITING_CALLS)) }
     }
 
+    /// Calls with other accounts, over the same connections.
+    pub fn with_accounts<B: Accounts>(&self, accounts: B) -> Calls<B> {
+        Calls::new(accounts, self.upstream.clone())
+    }
+
     /// Who waits for which provider.
     pub fn quiet(&self) -> &Quiet {
         &self.quiet

@@ -165,6 +165,7 @@ impl Engine {
             hosts: Arc::clone(&hosts),
             own_tokens: of_accounts.clone(),
             connecting: connecting.clone(),
+            runners: runners.clone(),
         });
         let catalog = Catalog::open(catalog::Dependencies {
             store: store.clone(),
@@ -188,6 +189,7 @@ impl Engine {
             tokens: tokens.clone(),
             schedule: Arc::clone(&schedule),
             hosts: Arc::clone(&hosts),
+            runners: runners.clone(),
         });
         let recovery = Recovery::new(recovery::Dependencies {
             store: store.clone(),

@@ -36,6 +36,7 @@ mod retention;
 mod schedule;
 mod scheduler;
 mod step_runner;
+mod steps;
 mod store;
 mod sync;
 mod tasks;
@@ -62,7 +63,7 @@ pub use outbox::{DeliveryDetails, NewWebhook, Outbox, WebhookChange};
 pub use provider::{PreparedAccount, Refusal, WebhookReceiver};
 pub use random::random_token;
 pub use refresher::{CheckReport, Refresher};
-pub use step_runner::{RunnerFuture, StepCall, StepError, StepRunner, StepScope};
+pub use step_runner::{FailedRequest, RunnerFuture, StepCall, StepError, StepRunner, StepScope};
 pub use store::{
     ChangeSet, ChangedAccounts, Changes, StoreError,
     api_tokens::ApiToken,

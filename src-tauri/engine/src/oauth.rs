@@ -6,6 +6,7 @@
 
 mod answer;
 pub(crate) mod decode;
+mod left;
 mod lifetime;
 mod received;
 mod request;

@@ -6,11 +6,14 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use relink_domain::{AccountId, caller::Caller};
+use relink_domain::{AccountId, caller::Caller, failure::Cause, integration::Definition};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    provider::PreparedAccount,
+};
 
 /// A future behind a trait object.
 pub type RunnerFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -22,6 +25,14 @@ pub trait StepRunner: Debug + Send + Sync {
         &'a self,
         caller: &'a Caller,
         account: AccountId,
+        call: StepCall<'a>,
+    ) -> RunnerFuture<'a, Result<Value, StepError>>;
+
+    /// Makes a request of a refresh, with an account that only the refresh has. It is recorded nowhere: what is sent and answered
+    /// are tokens.
+    fn call_in_refresh<'a>(
+        &'a self,
+        account: Arc<PreparedAccount>,
         call: StepCall<'a>,
     ) -> RunnerFuture<'a, Result<Value, StepError>>;
 
@@ -72,11 +83,40 @@ pub struct StepError {
     pub message: String,
     /// The status of the provider's answer, if there was one.
     pub status: Option<u16>,
+    /// What is known of a request that failed.
+    pub failed: Option<Box<FailedRequest>>,
+}
+
+/// Why a request has no answer that a step can use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FailedRequest {
+    /// The provider refused it.
+    Refused {
+        status: u16,
+        /// JSON, or else a text.
+        body: Value,
+        /// `Retry-After`.
+        retry_after_secs: Option<u32>,
+    },
+    /// There was no answer, or none that can be read.
+    Unanswered { cause: Cause, retry_after_secs: Option<u32> },
 }
 
 impl StepError {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), status: None }
+        Self { message: message.into(), status: None, failed: None }
+    }
+
+    /// Adds the status of the answer.
+    #[must_use]
+    pub fn status(self, status: u16) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
+    /// Adds what is known of the request.
+    #[must_use]
+    pub fn failed(self, failed: FailedRequest) -> Self {
+        Self { failed: Some(Box::new(failed)), ..self }
     }
 }
 
@@ -104,6 +144,20 @@ impl StepRunners {
     pub(crate) async fn installed(&self) {
         // The sender lives as long as this.
         let _ = self.0.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// Checks the expressions of a definition's actions: their syntax, and the names in them. Nothing can while there is no runner.
+    /// Errors call the definition's config `root`.
+    pub(crate) async fn check_actions(&self, definition: &Definition, root: &str) -> Result<()> {
+        let Some(runner) = self.get() else { return Ok(()) };
+        for (place, expression) in definition.actions().expressions() {
+            if let Err(error) = runner.check(expression).await {
+                let place = format!("{root}.{place}");
+                let message = format!("{place}: the expression can't be used: {error}");
+                return Err(Error::invalid_field("expression_invalid", place, message));
+            }
+        }
+        Ok(())
     }
 
     /// The runner, for a caller that can't wait for it.

@@ -129,6 +129,7 @@ impl Services {
             hosts: Arc::clone(&self.hosts),
             own_tokens: self.of_accounts.clone(),
             connecting: self.connecting.clone(),
+            runners: self.runners.clone(),
         })
     }
 

@@ -39,6 +39,8 @@ pub struct Provider {
     resources: Value,
     /// What its integration's definition says of its webhooks.
     webhook: Value,
+    /// Its integration's actions.
+    actions: Value,
     state: Arc<Mutex<Answers>>,
 }
 
@@ -90,7 +92,7 @@ impl Provider {
         let resources = json!({ "items": {
             "list": { "path": "/items" }, "get": { "path": "/items/{{id}}" }, "create": { "path": "/items", "method": "post" },
         } });
-        Self { origin, resources, webhook: Value::Null, state }
+        Self { origin, resources, webhook: Value::Null, actions: Value::Null, state }
     }
 
     /// The same, with other resources.
@@ -101,6 +103,11 @@ impl Provider {
     /// The same, with this in its definition's `webhook`.
     pub fn with_webhook(self, webhook: Value) -> Self {
         Self { webhook, ..self }
+    }
+
+    /// The same, with these actions.
+    pub fn with_actions(self, actions: Value) -> Self {
+        Self { actions, ..self }
     }
 
     pub fn with<T>(&self, change: impl FnOnce(&mut Answers) -> T) -> T {
@@ -122,6 +129,7 @@ impl Provider {
         let mut definition = definition(&name, &self.origin, auth);
         definition["config"]["resources"] = self.resources.clone();
         definition["config"]["webhook"] = self.webhook.clone();
+        definition["config"]["actions"] = self.actions.clone();
         let text = definition.to_string();
         let (status, body) = world.as_person(Method::POST, "/relink/integrations", json!({ "text": text })).await;
         assert!(status.is_success(), "{auth:?}: {body}");

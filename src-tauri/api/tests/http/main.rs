@@ -36,6 +36,7 @@ mod open_calls;
 mod openapi;
 mod organization;
 mod public_address;
+mod refresh_steps;
 mod route;
 mod sandbox_accounts;
 mod storm;

@@ -244,3 +244,31 @@ async fn an_unknown_name_in_an_expression_is_refused_when_it_is_saved() {
     assert_eq!(body["field"], "config.actions.validation.steps[0].config.expression");
     assert!(body["message"].as_str().expect("a message").contains("previuos"), "{body}");
 }
+
+#[tokio::test]
+async fn an_action_in_an_accounts_own_override_is_checked_when_it_is_saved() {
+    let (world, provider) = (World::new().await, Provider::start().await);
+    provider.install(&world, &actions()).await;
+    flow(&world, json!({ "tenant_id": "acme-1" })).await;
+    let path = format!("/integrated-account/{}", only_account(&world).await["id"].as_str().expect("an id"));
+    let change = |steps: Value| json!({ "integration_override": { "actions": { "greet": { "steps": steps } } } });
+    for (steps, at, says) in [
+        (json!([{ "type": "sleep" }]), ".steps[0].type", "sleep"),
+        (json!([{ "type": "request", "config": { "path": "/x", "paht": 1 } }]), ".steps[0].config.paht", "not known"),
+        (json!([{ "type": "transform", "config": "$previuos.ok" }]), ".steps[0].config.expression", "previuos"),
+        (json!([{ "type": "get_context", "run_if": "(" }]), ".steps[0].run_if", "can't be used"),
+    ] {
+        let (status, body) = world.as_person(Method::PATCH, &path, change(steps)).await;
+        let failure = &body["details"]["failures"][0];
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(failure["path"], format!("integration_override.actions.greet{at}"), "{body}");
+        assert!(failure["message"].as_str().expect("a message").contains(says), "{body}");
+        assert_eq!(world.get(&path).await["integration_override"], json!({}), "nothing is saved");
+    }
+    let good = change(json!([{ "type": "transform", "config": "'hello ' & body.name" }]));
+    let (status, body) = world.as_person(Method::PATCH, &path, good).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let id = body["id"].as_str().expect("an id");
+    let answer = world.post(&format!("/proxy/_/greet?integrated_account_id={id}"), json!({ "name": "ada" })).await;
+    assert_eq!(answer, json!({ "result": "hello ada" }));
+}

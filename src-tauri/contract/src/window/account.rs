@@ -121,6 +121,9 @@ impl Account {
 const fn method_label(credential: &Credential) -> &'static str {
     match credential {
         Credential::Renewing(Renewing { by: Renewal::RefreshToken, .. }) => "OAuth 2.0, refresh token",
+        Credential::Renewing(Renewing { by: Renewal::Action, .. }) => {
+            "OAuth 2.0, renewed by the integration's own steps"
+        }
         Credential::Renewing(Renewing { by: Renewal::ClientCredentials, .. }) => "OAuth 2.0, client credentials",
         Credential::Fixed(Fixed { kind: FixedKind::AccessToken, .. }) => "OAuth 2.0, no refresh token",
         Credential::Fixed(Fixed { kind: FixedKind::ApiKey, .. }) => "API key",

@@ -173,7 +173,7 @@ impl Account {
             _ => {}
         }
         let at_once = failure.cause.is_ambiguous() && !renewing.answer_lost;
-        let answer_lost = renewing.answer_lost || failure.cause.is_ambiguous();
+        let answer_lost = renewing.answer_lost || failure.is_ambiguous();
         let credential =
             Credential::Renewing(Renewing { attempt: Attempt::Idle, answer_lost, deferred: None, ..renewing });
         Ok(self.fail(credential, failure, at_once, now, jitter, |failure, trouble| TimelineEvent::RefreshFailed {

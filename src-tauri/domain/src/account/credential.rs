@@ -41,7 +41,7 @@ impl Credential {
 
     pub const fn method(&self) -> AuthenticationMethod {
         match self {
-            Self::Renewing(Renewing { by: Renewal::RefreshToken, .. })
+            Self::Renewing(Renewing { by: Renewal::RefreshToken | Renewal::Action, .. })
             | Self::Fixed(Fixed { kind: FixedKind::AccessToken, .. }) => AuthenticationMethod::Oauth2,
             Self::Renewing(Renewing { by: Renewal::ClientCredentials, .. }) => {
                 AuthenticationMethod::Oauth2ClientCredentials
@@ -59,6 +59,9 @@ pub enum Renewal {
     RefreshToken,
     /// RFC 6749 §4.4.
     ClientCredentials,
+    /// None: there is no refresh token, and the steps of the integration's action `refresh_token` issue new tokens (contract
+    /// section 4.8).
+    Action,
 }
 
 /// A credential that new access tokens can be fetched with.

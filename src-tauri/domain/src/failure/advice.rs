@@ -3,7 +3,7 @@
 //! An entry says only what follows from the provider's own code or words. Sources: Microsoft's list of AADSTS codes
 //! (learn.microsoft.com), Google's and Okta's documentation of their OAuth errors, GitHub's and Slack's of theirs.
 
-use super::{Failure, fill};
+use super::{Failure, cause::fill};
 use crate::verdict::Verdict;
 
 /// What to do about a provider's well-known error.

@@ -80,7 +80,11 @@ impl Authorization {
         self.placeholders().into_iter().flat_map(Placeholder::references).any(|reference| match reference {
             Reference::AccessToken => secret == ACCESS_TOKEN,
             Reference::Field { name, .. } => name == secret,
-            Reference::SecretVariable | Reference::Protected | Reference::Root(_) | Reference::Other => false,
+            Reference::RefreshToken
+            | Reference::SecretVariable
+            | Reference::Protected
+            | Reference::Root(_)
+            | Reference::Other => false,
         })
     }
 

@@ -12,6 +12,8 @@ pub(super) struct Available<'a> {
     pub(super) fields: Vec<&'a str>,
     /// Whether there is a call with an `id`, a `body` and a `query`.
     pub(super) has_call: bool,
+    /// Whether it is the steps of a refresh, which alone see the refresh token.
+    pub(super) is_refresh: bool,
 }
 
 const ACCESS_TOKEN: &str = "access_token";
@@ -44,9 +46,13 @@ impl Available<'_> {
     }
 
     pub(super) fn check_placeholder(&self, node: &Node<'_>, placeholder: &Placeholder) -> Result<(), DefinitionError> {
-        if placeholder.references().any(|reference| reference == Reference::Protected) {
+        let is_never_sent = |reference: Reference<'_>| {
+            reference.is_token_apart() && !(self.is_refresh && reference == Reference::RefreshToken)
+        };
+        if placeholder.references().any(is_never_sent) {
             return Err(node.fail(format_args!(
-                "{} names a secret that is never sent; of the tokens only oauth.token.access_token can be named",
+                "{} names a secret that is never sent; of the tokens only oauth.token.access_token can be named, and in the action \
+                 refresh_token also oauth.token.refresh_token",
                 placeholder.source()
             )));
         }
@@ -98,6 +104,7 @@ impl Available<'_> {
                 Some(format!("the value {name:?} is not known in a header; name a value of the account"))
             }
             Reference::Field { .. }
+            | Reference::RefreshToken
             | Reference::SecretVariable
             | Reference::Root(_)
             | Reference::Protected

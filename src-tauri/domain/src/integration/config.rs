@@ -190,7 +190,11 @@ impl Config {
         let availables = availables(&self.credentials, true);
         let decoder = Decoder { shared: &shared, availables: &availables, origins: &self.own.origins };
         let mut resources = decoder.resources(&object)?;
-        let actions = Actions::decode(&object, &decoder)?;
+        let mut of_refresh = self::availables(&self.credentials, true);
+        for available in &mut of_refresh {
+            available.is_refresh = true;
+        }
+        let actions = Actions::decode(&object, &decoder, &Decoder { availables: &of_refresh, ..decoder })?;
         for format in self.formats() {
             let methods = resources.methods().map(|(_, _, method)| method);
             let methods = methods.chain(actions.requests().map(|(_, _, method)| method));
@@ -243,7 +247,7 @@ impl Config {
 fn availables(credentials: &Credentials, has_call: bool) -> Vec<Available<'_>> {
     let of = |format| {
         let fields = credentials.fields(format).into_iter().flatten();
-        Available { format, fields: fields.map(|field| field.name.as_str()).collect(), has_call }
+        Available { format, fields: fields.map(|field| field.name.as_str()).collect(), has_call, is_refresh: false }
     };
     FORMATS.into_iter().filter(|format| credentials.has(*format)).map(of).collect()
 }

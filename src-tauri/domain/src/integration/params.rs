@@ -165,7 +165,7 @@ pub(super) fn of_query(node: &Node<'_>) -> Result<Params> {
 const PROTECTED_PROBLEM: &str = "names a secret that is never sent";
 
 fn names_protected(template: &TextTemplate) -> bool {
-    let is_protected = |reference| matches!(reference, Reference::Protected | Reference::SecretVariable);
+    let is_protected = |reference: Reference<'_>| reference.is_token_apart() || reference == Reference::SecretVariable;
     template.placeholders().any(|it| it.references().any(is_protected))
 }
 

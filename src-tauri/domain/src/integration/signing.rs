@@ -101,7 +101,7 @@ mod tests {
                     "oauth": {"token": {"access_token": "at-1"}, "scope": ["read"]}, "org": {"id": 7}}),
             ),
         ] {
-            let available = Available { format, fields: fields.clone(), has_call: true };
+            let available = Available { format, fields: fields.clone(), has_call: true, is_refresh: false };
             let signing = SigningExpression::new("{'X-Key': context.api_key}", &available);
             let filled = signing.context.fill(&Scope::new(context, &secrets, token)).expect("filled");
             assert_eq!(filled.expose(), Some(&expected));

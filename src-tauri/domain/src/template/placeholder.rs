@@ -5,7 +5,7 @@ use super::{
     error::{MissingValue, PlaceholderError},
     js,
     path::{self, Path},
-    scope::{Found, Node, RESERVED, SECRET_VARIABLES, Scope},
+    scope::{ACCESS_TOKEN, Found, Node, REFRESH_TOKEN, RESERVED, SECRET_VARIABLES, Scope},
 };
 
 /// A placeholder, compiled.
@@ -55,6 +55,8 @@ pub(super) enum Outcome<'a> {
 pub enum Reference<'p> {
     /// `oauth.token.access_token`.
     AccessToken,
+    /// `oauth.token.refresh_token`, which only the steps of a refresh see (contract section 4.8).
+    RefreshToken,
     /// A name at the top of the context, where the fields of the form are: `x`, `credentials.x` or `context.x`.
     Field { name: &'p str, is_in_credentials: bool },
     /// `secret_environment_variables.x`.
@@ -65,6 +67,13 @@ pub enum Reference<'p> {
     Root(&'p str),
     /// Anything else of the context.
     Other,
+}
+
+impl Reference<'_> {
+    /// Whether it is a token that no call is signed with.
+    pub const fn is_token_apart(self) -> bool {
+        matches!(self, Self::RefreshToken | Self::Protected)
+    }
 }
 
 /// What a placeholder may consist of between its braces.
@@ -148,6 +157,7 @@ impl Placeholder {
         self.references().filter_map(|reference| match reference {
             Reference::Field { name, .. } => Some(name),
             Reference::AccessToken
+            | Reference::RefreshToken
             | Reference::SecretVariable
             | Reference::Protected
             | Reference::Root(_)
@@ -158,7 +168,7 @@ impl Placeholder {
     /// Whether one of its paths may lead to a secret. `is_secret`: whether the field of this name is one.
     pub fn names_secret(&self, is_secret: impl Fn(&str) -> bool) -> bool {
         self.references().any(|reference| match reference {
-            Reference::AccessToken | Reference::SecretVariable | Reference::Protected => true,
+            Reference::AccessToken | Reference::RefreshToken | Reference::SecretVariable | Reference::Protected => true,
             Reference::Field { name, .. } => is_secret(name),
             Reference::Root(_) | Reference::Other => false,
         })
@@ -194,7 +204,11 @@ impl Placeholder {
     pub(crate) fn missing(&self, scope: &Scope<'_>) -> MissingValue {
         MissingValue {
             placeholder: self.name().to_owned(),
-            is_optional: self.fields().any(|field| scope.optional.contains(&field)),
+            is_optional: self.references().any(|reference| match reference {
+                Reference::Field { name, .. } => scope.optional.contains(&name),
+                Reference::AccessToken => scope.optional.contains(&ACCESS_TOKEN),
+                _ => false,
+            }),
         }
     }
 
@@ -243,14 +257,16 @@ const fn in_context<'n, 'p>(names: &'n [&'p str]) -> &'n [&'p str] {
 impl Path {
     fn reference(&self) -> Reference<'_> {
         let is_protected =
-            |names: Vec<&str>| matches!(in_context(&names), ["oauth", "token", rest @ ..] if rest != ["access_token"]);
+            |names: Vec<&str>| matches!(in_context(&names), ["oauth", "token", rest @ ..] if rest != [ACCESS_TOKEN]);
         if self.prefixes().any(is_protected) {
-            return Reference::Protected;
+            let names = self.names();
+            let is_refresh_token = names.is_some_and(|names| in_context(&names) == ["oauth", "token", REFRESH_TOKEN]);
+            return if is_refresh_token { Reference::RefreshToken } else { Reference::Protected };
         }
         match self.names().as_deref() {
             Some(["credentials", name]) => Reference::Field { name, is_in_credentials: true },
             Some(["context", name]) => Reference::Field { name, is_in_credentials: false },
-            Some(names) if in_context(names) == ["oauth", "token", "access_token"] => Reference::AccessToken,
+            Some(names) if in_context(names) == ["oauth", "token", ACCESS_TOKEN] => Reference::AccessToken,
             Some(["credentials" | "context"]) => Reference::Other,
             Some([name, ..]) if *name == SECRET_VARIABLES => Reference::SecretVariable,
             Some([name, ..]) if RESERVED.contains(name) => Reference::Root(name),

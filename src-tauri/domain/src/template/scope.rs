@@ -10,8 +10,8 @@ use crate::Secret;
 /// over it the named roots. Everything is borrowed: filling a template copies only what it puts out.
 ///
 /// **Invariant:** secrets are apart from the context. Those that a template may name are the secret fields of the
-/// integration's form, under their names, the access token, and the secret environment variables. A refresh token, an ID token and a client's secret aren't
-/// here at all, and no path below `oauth.token` but the access token's leads anywhere.
+/// integration's form, under their names, the access token, and the secret environment variables. The refresh token is here only for the steps of a
+/// refresh; an ID token and a client's secret aren't here at all, and no other path below `oauth.token` leads anywhere.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
     pub context: &'a Map<String, Value>,
@@ -19,11 +19,13 @@ pub struct Scope<'a> {
     pub fields: &'a BTreeMap<String, Secret>,
     /// For OAuth.
     pub access_token: Option<&'a Secret>,
+    /// For the steps of a refresh alone.
+    pub refresh_token: Option<&'a Secret>,
     /// The secret environment variables of the integration, as `secret_environment_variables` (contract section 4.1).
     pub variables: Option<&'a BTreeMap<String, Secret>>,
     /// Whom the account belongs to.
     pub tenant_id: Option<&'a str>,
-    /// The names of the form's fields that may be left empty.
+    /// The names of what may be missing: fields of the form, and in a refresh the access token.
     pub optional: &'a [&'a str],
     /// `id`, `body`, `query`, `environment_variables`, and what else a template of this kind can name.
     pub roots: &'a [(&'a str, Root<'a>)],
@@ -44,6 +46,10 @@ pub(super) const RESERVED: &[&str] =
 /// The root of the secret environment variables.
 pub(super) const SECRET_VARIABLES: &str = "secret_environment_variables";
 
+/// The names of tokens, below `oauth.token`.
+pub(super) const ACCESS_TOKEN: &str = "access_token";
+pub(super) const REFRESH_TOKEN: &str = "refresh_token";
+
 /// Names that lead nowhere in the library.
 const FORBIDDEN: &[&str] = &["__proto__", "prototype", "constructor"];
 
@@ -54,7 +60,16 @@ impl<'a> Scope<'a> {
         fields: &'a BTreeMap<String, Secret>,
         access_token: Option<&'a Secret>,
     ) -> Self {
-        Self { context, fields, access_token, variables: None, tenant_id: None, optional: &[], roots: &[] }
+        Self {
+            context,
+            fields,
+            access_token,
+            refresh_token: None,
+            variables: None,
+            tenant_id: None,
+            optional: &[],
+            roots: &[],
+        }
     }
 
     /// Whether a field of the form has a value.
@@ -85,7 +100,7 @@ impl<'a> Scope<'a> {
         }
         match (name, self.context.get(name)) {
             ("oauth", value) => Some(Node::OAuth(self, value.and_then(Value::as_object))),
-            ("access_token", None) => self.access_token.map(Node::Secret),
+            (ACCESS_TOKEN, None) => self.access_token.map(Node::Secret),
             (_, value) => value.map(Node::Value),
         }
     }
@@ -117,7 +132,11 @@ impl<'a> Node<'a> {
             Self::Context(scope) => scope.in_context(name),
             Self::OAuth(scope, _) if name == "token" => Some(Self::Token(scope)),
             Self::OAuth(_, object) => object?.get(name).map(Self::Value),
-            Self::Token(scope) => scope.access_token.filter(|_| name == "access_token").map(Self::Secret),
+            Self::Token(scope) => match name {
+                ACCESS_TOKEN => scope.access_token.map(Self::Secret),
+                REFRESH_TOKEN => scope.refresh_token.map(Self::Secret),
+                _ => None,
+            },
             Self::Variables(variables) => variables.get(name).map(Self::Secret),
             Self::Object(object) | Self::Value(Value::Object(object)) => object.get(name).map(Self::Value),
             Self::Value(Value::Array(items)) => (name == "length").then_some(Self::Count(items.len())),

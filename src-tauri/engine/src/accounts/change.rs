@@ -6,7 +6,7 @@ use relink_domain::{
     AccountId,
     account::{Account, AccountChange, Input},
     caller::Caller,
-    integration::FORMATS,
+    integration::{Definition, FORMATS},
     merge::merge,
     name::{self, MAX_TENANT_ID},
 };
@@ -116,41 +116,43 @@ impl Accounts {
             name::check_context(map)
                 .map_err(|fault| Error::invalid_field("context_invalid", field, fault.to_string()))?;
         }
-        if !change.integration_override.is_empty() {
+        if !change.integration_override.is_empty() && !settings.integration_override.is_empty() {
             let installed = installed.as_deref().ok_or_else(|| {
                 Error::not_found("installed integration", &account.profile.environment_integration_id)
             })?;
-            check_own_override(caller, installed, &account, &settings.integration_override)?;
+            let definition = check_own_override(caller, installed, &account, &settings.integration_override)?;
+            if settings.integration_override.contains_key("actions") {
+                self.0.uses.runners.check_actions(&definition, OVERRIDE).await?;
+            }
         }
         Ok(Some(Checked { account, installed }))
     }
 }
 
-/// Strictly checks an account's own override, over that of its integration.
+/// What errors call an account's own override.
+const OVERRIDE: &str = "integration_override";
+
+/// Strictly checks an account's own override, over that of its integration. What it makes of the definition.
 fn check_own_override(
     caller: &Caller,
     installed: &Installed,
     account: &Account,
     own: &Map<String, Value>,
-) -> Result<()> {
-    const FIELD: &str = "integration_override";
-    if own.is_empty() {
-        return Ok(());
-    }
+) -> Result<Definition> {
     let mut over = installed.r#override.clone();
     merge(&mut over, own);
-    let mut checked = check_override(caller, installed, &over, FIELD)?;
+    let mut checked = check_override(caller, installed, &over, OVERRIDE)?;
     let has_client_secret = FORMATS.into_iter().any(|format| checked.client_secrets.take(format).is_some());
     if has_client_secret || own.contains_key(SECRET_VARIABLES) {
         let message = "The override of an account holds no secrets. Set them in the override of its environment integration, \
                        which keeps them in the keychain.";
-        return Err(Error::invalid_field("secret_in_override", FIELD, message));
+        return Err(Error::invalid_field("secret_in_override", OVERRIDE, message));
     }
     if !checked.definition.methods().contains(&account.method()) {
         let message = "With this override, the account's own way to sign in isn't offered any more.";
-        return Err(Error::invalid_field("override_invalid", FIELD, message));
+        return Err(Error::invalid_field("override_invalid", OVERRIDE, message));
     }
-    Ok(())
+    Ok(checked.definition)
 }
 
 /// What a change was checked with.

@@ -39,8 +39,8 @@ pub use views::{AccountName, AccountPage, AccountView, PageQuery, TimelineQuery}
 
 use crate::{
     access::TokensOfAccounts, access_tokens::AccessTokens, clock::Clock, hosts::Hosts, keychain::Keychain,
-    orphans::Orphans, outbound::Outbound, provider::Providers, schedule::RefreshSchedule, store::Store, sync::lock,
-    tasks::Tasks, unfinished::Unfinished,
+    orphans::Orphans, outbound::Outbound, provider::Providers, schedule::RefreshSchedule, step_runner::StepRunners,
+    store::Store, sync::lock, tasks::Tasks, unfinished::Unfinished,
 };
 use names::AccountNames;
 use waits::Waits;
@@ -61,6 +61,8 @@ pub(crate) struct Dependencies {
     pub(crate) own_tokens: TokensOfAccounts,
     /// The accounts whose connect steps are to run.
     pub(crate) connecting: Unfinished,
+    /// Who checks the expressions of an override.
+    pub(crate) runners: StepRunners,
 }
 
 /// Reads and changes accounts. Clones share the same state.

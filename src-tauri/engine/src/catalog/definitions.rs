@@ -159,7 +159,7 @@ impl Catalog {
             // A definition that somebody else has written is not the person's consent.
             caller.require(Permission::AllowPrivateAddresses)?;
         }
-        self.check_expressions(&definition, "config").await?;
+        self.0.runners.check_actions(&definition, "config").await?;
         let name = definition.name().to_owned();
         let known = {
             let name = name.clone();

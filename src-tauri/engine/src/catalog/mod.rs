@@ -128,20 +128,6 @@ impl Catalog {
         self.0.providers.entry_named(name).is_some()
     }
 
-    /// Checks the expressions of a definition's actions: their syntax, and the names in them. Nothing can while there is no runner.
-    /// Errors call the definition's config `root`.
-    async fn check_expressions(&self, definition: &Definition, root: &str) -> Result<()> {
-        let Some(runner) = self.0.runners.get() else { return Ok(()) };
-        for (place, expression) in definition.actions().expressions() {
-            if let Err(error) = runner.check(expression).await {
-                let place = format!("{root}.{place}");
-                let message = format!("{place}: the expression can't be used: {error}");
-                return Err(Error::invalid_field("expression_invalid", place, message));
-            }
-        }
-        Ok(())
-    }
-
     async fn first_not_ready(&self, provider: &Provider) -> Option<String> {
         let mut first = None;
         for method in provider.definition.methods() {

@@ -51,7 +51,8 @@ impl Catalog {
         let Some(over) = over.filter(|over| over.contains_key("actions")) else { return Ok(()) };
         let mut over = over.clone();
         over.retain(|key, value| key != SECRET_VARIABLES && !value.is_null());
-        self.check_expressions(&check_override(caller, installed, &over, FIELD)?.definition, FIELD).await
+        let in_force = check_override(caller, installed, &over, FIELD)?;
+        self.0.runners.check_actions(&in_force.definition, FIELD).await
     }
 }
 

@@ -128,6 +128,7 @@ impl Connections {
         let credentials = CallCredentials {
             method: flow.format,
             access_token: tokens.as_ref().map(|(tokens, _)| &tokens.access),
+            of_refresh: None,
             fields: &item.secrets,
             variables: &variables,
             context: &context,

@@ -223,6 +223,9 @@ impl Connections {
         (refresh, known): (Secret, &KnownSecrets),
     ) -> Result<Tokens, FlowFailure> {
         let (provider, uses) = (&flow.provider, &self.0.uses);
+        if provider.definition.actions().refresh().is_some() {
+            return Err(FlowFailure::of_error(&needs_access_token(provider.label())));
+        }
         let failed = |failure| FlowFailure::of_failure(&failure, provider.label(), None);
         let secret = uses.providers.client_secret(provider).await;
         let secret = secret.map_err(|error| FlowFailure::of_error(&error.into()))?;
@@ -259,6 +262,14 @@ fn dead_refresh_token(failure: &Failure, label: &str) -> Error {
     let said = said.map(|said| format!(" The provider said: {said}.")).unwrap_or_default();
     let message = format!("{label} doesn't accept this refresh token. Nothing was saved.{said}");
     Error::invalid_field("credentials_refused", "context.oauth.token.refresh_token", message)
+}
+
+fn needs_access_token(label: &str) -> Error {
+    let message = format!(
+        "{label} renews tokens by steps of its integration (the action refresh_token), which run only with an account. Give an access \
+         token that works in context.oauth.token.access_token, with the refresh token beside it. Nothing was saved."
+    );
+    Error::invalid_field("credentials_refused", "context.oauth.token.access_token", message)
 }
 
 impl Given {

@@ -60,22 +60,31 @@ pub(super) fn kept_from_callback(params: &BTreeMap<String, Secret>, known: &Know
     values.filter(|(_, value)| is_kept(value)).map(|(name, value)| (name.clone(), value)).collect()
 }
 
+/// `has_steps`: whether steps of the integration renew the tokens (contract section 4.8). They may need the access token.
 pub(super) fn staged_oauth(
     tokens: Tokens,
     identity: Option<Identity>,
     requested_scopes: Vec<String>,
-    context: Map<String, Value>,
-    origins: Origins,
+    (context, origins): (Map<String, Value>, Origins),
+    has_steps: bool,
 ) -> Staged {
     let Tokens { access, refresh, lifetime, scopes, .. } = tokens;
     let scopes = scopes.unwrap_or_else(|| requested_scopes.clone());
     let mut item = Item::default();
-    let (credential, access) = if let Some(refresh) = refresh {
+    if has_steps {
+        item.secrets.insert(ACCESS_TOKEN.into(), access.clone());
+    }
+    let by = match refresh {
+        Some(refresh) => {
+            item.secrets.insert(REFRESH_TOKEN.into(), refresh);
+            Some(Renewal::RefreshToken)
+        }
+        None => has_steps.then_some(Renewal::Action),
+    };
+    let (credential, access) = if let Some(by) = by {
         let lifetime = lifetime.or_assumed(None);
-        item.secrets.insert(REFRESH_TOKEN.into(), refresh);
         item.set_lifetime(lifetime);
-        let credential = NewCredential::Renewing { by: Renewal::RefreshToken, lifetime };
-        (credential, Some(AccessToken::new(access, lifetime)))
+        (NewCredential::Renewing { by, lifetime }, Some(AccessToken::new(access, lifetime)))
     } else {
         item.secrets.insert(ACCESS_TOKEN.into(), access);
         (NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: lifetime.expires_at }, None)

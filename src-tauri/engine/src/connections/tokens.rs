@@ -38,6 +38,7 @@ impl Connections {
         let credentials = CallCredentials {
             method: AuthenticationMethod::Oauth2,
             access_token: Some(&tokens.access),
+            of_refresh: None,
             fields: &entered.secret,
             variables: &variables,
             context: &target.context(flow, &public),
@@ -71,7 +72,8 @@ impl Connections {
         public.extend(kept);
         let context = target.context(flow, &public);
         let origins = provider.origins(AuthenticationMethod::Oauth2, &context);
-        let mut staged = staged_oauth(tokens, identity, requested, context, origins);
+        let has_steps = provider.definition.actions().refresh().is_some();
+        let mut staged = staged_oauth(tokens, identity, requested, (context, origins), has_steps);
         staged.item.secrets.extend(secret);
         target.keeps_access(provider, &staged.granted)?;
         Box::pin(self.decide(flow, target, staged)).await

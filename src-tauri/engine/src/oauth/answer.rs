@@ -60,8 +60,6 @@ impl TokenAnswer {
 
     /// Whether the tokens consist of what RFC 6749 allows (appendices A.12 and A.17) and aren't too long.
     fn is_well_formed(&self) -> bool {
-        let is_token =
-            |text: &String| text.len() <= MAX_TOKEN_CHARS && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
         is_token(self.access_token.secret()) && self.refresh_token.iter().all(|token| is_token(token.secret()))
     }
 
@@ -113,6 +111,11 @@ impl TokenAnswer {
         });
         found.collect()
     }
+}
+
+/// Whether a text is a token as RFC 6749 allows it (appendices A.12 and A.17), and isn't too long.
+pub(super) fn is_token(text: &str) -> bool {
+    text.len() <= MAX_TOKEN_CHARS && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 
 impl TryFrom<Value> for TokenAnswer {

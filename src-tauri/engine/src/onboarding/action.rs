@@ -3,11 +3,11 @@
 use relink_domain::{AccountId, caller::Caller, integration::actions::RESERVED_ACTIONS};
 use serde_json::{Map, Value};
 
-use super::{
-    Onboarding,
-    run::{Action, ContextTarget, Ran},
+use super::{Onboarding, run::ContextTarget};
+use crate::{
+    error::{Error, Result},
+    steps::{Action, Ran},
 };
-use crate::error::{Error, Result};
 
 impl Onboarding {
     pub(super) async fn run_named(
@@ -28,8 +28,9 @@ impl Onboarding {
         let Some(action) = provider.definition.actions().get(name) else {
             return Err(Error::not_found("action", name));
         };
-        let action = Action { name, steps: &action.steps, query, body, target: ContextTarget::Change };
-        let Ran { last, error, .. } = Box::pin(self.run(caller, &account, &provider, &action)).await?;
+        let action = Action { name, steps: &action.steps, query, body };
+        let running = Box::pin(self.run(caller, &account, &provider, (&action, ContextTarget::Change)));
+        let Ran { last, error, .. } = running.await?;
         match error {
             None => Ok(last),
             Some(error) => Err(Error::Step {

@@ -12,6 +12,7 @@ use super::*;
 use crate::{
     keychain::Item,
     keychain::Key,
+    provider::PreparedAccount,
     step_runner::{RunnerFuture, StepCall, StepError, StepScope},
     store::{self, integrations::Installed},
     testing::{PERSON, START, Services, install, profile},
@@ -40,6 +41,14 @@ impl StepRunner for Script {
         lock(&self.called).push(name);
         let answer = lock(&self.answers).pop_front().unwrap_or(Ok(Value::Null));
         Box::pin(async move { answer })
+    }
+
+    fn call_in_refresh<'a>(
+        &'a self,
+        _: Arc<PreparedAccount>,
+        _: StepCall<'a>,
+    ) -> RunnerFuture<'a, Result<Value, StepError>> {
+        unreachable!("no account of these tests is refreshed")
     }
 
     fn evaluate<'a>(
@@ -157,7 +166,7 @@ fn request() -> Value {
 }
 
 fn refused(status: u16, message: &str) -> Result<Value, StepError> {
-    Err(StepError { message: message.to_owned(), status: Some(status) })
+    Err(StepError::new(message).status(status))
 }
 
 #[tokio::test]

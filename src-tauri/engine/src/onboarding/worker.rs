@@ -10,14 +10,12 @@ use relink_domain::{
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use super::{
-    Onboarding,
-    run::{Action, ContextTarget, Ran},
-};
+use super::{Onboarding, run::ContextTarget};
 use crate::{
     crash::CrashPoint,
     error::{Error, Result},
     provider::BoundProvider,
+    steps::{Action, Ran, is_truthy},
     store::{
         accounts,
         filter::{AccountOrder, Filter},
@@ -135,14 +133,10 @@ impl Onboarding {
             return Ok(Input::ActionEnded { generation, run: None, outcome: passed });
         };
         CrashPoint::StepsBegin.here(&account.id()).await;
-        let action = Action {
-            name: next.action(),
-            steps: &action.steps,
-            query: &Map::new(),
-            body: &Value::Null,
-            target: ContextTarget::Steps { generation },
-        };
-        let Ran { run, last, error } = Box::pin(self.run(&Caller::Internal, account, provider, &action)).await?;
+        let (query, target) = (Map::new(), ContextTarget::Steps { generation });
+        let action = Action { name: next.action(), steps: &action.steps, query: &query, body: &Value::Null };
+        let running = Box::pin(self.run(&Caller::Internal, account, provider, (&action, target)));
+        let Ran { run, last, error } = running.await?;
         let mut run = self.redaction_of(account, provider).await.run(run);
         let outcome = match error {
             Some(error) => ActionOutcome::Failed { error: error.message },
@@ -154,16 +148,5 @@ impl Onboarding {
             None => passed,
         };
         Ok(Input::ActionEnded { generation, run: Some(run), outcome })
-    }
-}
-
-/// As JavaScript has it: Truto's own steps are written for that.
-pub(super) fn is_truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(flag) => *flag,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(_) | Value::Object(_) => true,
     }
 }

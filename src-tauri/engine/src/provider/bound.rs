@@ -49,6 +49,11 @@ impl<'a> AccountValues<'a> {
         Self { context, secrets: entered.map(|(name, secret)| (name.clone(), secret.clone())).collect() }
     }
 
+    /// The secret values of the form.
+    pub(crate) fn into_secrets(self) -> BTreeMap<String, Secret> {
+        self.secrets
+    }
+
     /// Fails only if the account's values were changed since it was connected, or while it is.
     fn resolve(&self, address: &Address) -> Result<Url, Failure> {
         let resolved = address.resolve(self.context).map_err(|_| Failure::new(Cause::CredentialMissing))?;

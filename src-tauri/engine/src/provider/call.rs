@@ -13,13 +13,15 @@ use relink_domain::{
 };
 use serde_json::{Map, Value};
 
-use super::{BoundProvider, Provider, VARIABLES};
+use super::{ACCESS_TOKEN, BoundProvider, Provider, VARIABLES};
 use crate::error::{Error, Result};
 
 #[derive(Debug)]
 pub(crate) struct CallCredentials<'a> {
     pub(crate) method: AuthenticationMethod,
     pub(crate) access_token: Option<&'a Secret>,
+    /// For the steps of a refresh.
+    pub(crate) of_refresh: Option<OfRefresh<'a>>,
     /// The values of the integration's form fields that are secret.
     pub(crate) fields: &'a BTreeMap<String, Secret>,
     /// The secret environment variables of the integration.
@@ -30,11 +32,26 @@ pub(crate) struct CallCredentials<'a> {
     pub(crate) known: &'a KnownSecrets,
 }
 
+/// What the steps of a refresh have beside the rest (contract section 4.8).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OfRefresh<'a> {
+    pub(crate) refresh_token: Option<&'a Secret>,
+}
+
 impl CallCredentials<'_> {
-    /// The values for templates. `optional`: the fields of the form that may be left empty.
+    /// The values for templates. `optional`: what may be missing.
     fn scope<'v>(&'v self, optional: &'v [&'v str]) -> Scope<'v> {
         let account = Scope::new(self.context, self.fields, self.access_token);
-        Scope { tenant_id: self.tenant_id, optional, variables: Some(self.variables), ..account }
+        let refresh_token = self.of_refresh.and_then(|it| it.refresh_token);
+        Scope { tenant_id: self.tenant_id, optional, variables: Some(self.variables), refresh_token, ..account }
+    }
+
+    /// What may be missing: the form's optional fields, and in a refresh the access token, which may have ended with the process that
+    /// had it.
+    pub(super) fn optional<'p>(&self, provider: &'p Provider) -> Vec<&'p str> {
+        let mut optional = provider.optional_fields(self.method);
+        optional.extend(self.of_refresh.map(|_| ACCESS_TOKEN));
+        optional
     }
 
     /// The filter for what the provider answers.
@@ -64,7 +81,7 @@ impl Provider {
         if authorization.signing().is_some() {
             return Ok(Vec::new());
         }
-        let optional = self.optional_fields(credentials.method);
+        let optional = credentials.optional(self);
         let scope = credentials.scope(&optional);
         if authorization.apply(&scope).map_err(|error| unfit(&error))?.is_some() {
             return Ok(Vec::new());
@@ -105,7 +122,7 @@ impl BoundProvider {
 
     /// The parameters that the definition adds to the query of a call. A key may be among them.
     pub(super) fn query(&self, credentials: &CallCredentials<'_>) -> Result<Vec<(String, Secret)>> {
-        let optional = self.optional_fields(credentials.method);
+        let optional = credentials.optional(self);
         self.definition.query().fill(&credentials.scope(&optional)).map_err(|error| unfit(&error.into()))
     }
 
@@ -116,7 +133,7 @@ impl BoundProvider {
         without: &[HeaderName],
         credentials: &CallCredentials<'_>,
     ) -> Result<http::HeaderMap> {
-        let optional = self.optional_fields(credentials.method);
+        let optional = credentials.optional(self);
         let scope = credentials.scope(&optional);
         let mut headers = http::HeaderMap::new();
         let shared = self.definition.headers().iter().filter(|header| !without.contains(&header.name));

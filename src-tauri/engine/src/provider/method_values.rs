@@ -26,8 +26,10 @@ pub(super) struct MethodValues {
     fields: BTreeMap<String, Secret>,
     variables: BTreeMap<String, Secret>,
     access_token: Option<Secret>,
+    /// In a refresh.
+    refresh_token: Option<Secret>,
     tenant_id: String,
-    /// The fields of the form that may be left empty.
+    /// What may be missing.
     optional: Vec<String>,
     /// What its credential was given for.
     origins: Origins,
@@ -41,8 +43,9 @@ impl MethodValues {
             fields: credentials.fields.clone(),
             variables: credentials.variables.clone(),
             access_token: credentials.access_token.cloned(),
+            refresh_token: credentials.of_refresh.and_then(|it| it.refresh_token).cloned(),
             tenant_id: account.profile.tenant_id.clone(),
-            optional: provider.optional_fields(credentials.method).into_iter().map(ToOwned::to_owned).collect(),
+            optional: credentials.optional(provider).into_iter().map(ToOwned::to_owned).collect(),
             origins: account.profile.origins.clone(),
         }
     }
@@ -50,8 +53,9 @@ impl MethodValues {
     fn with_scope<T>(&self, call: &[(&str, Root<'_>)], fill: impl FnOnce(&Scope<'_>) -> T) -> T {
         let optional: Vec<&str> = self.optional.iter().map(String::as_str).collect();
         let account = Scope::new(&self.context, &self.fields, self.access_token.as_ref());
-        let variables = Some(&self.variables);
-        fill(&Scope { tenant_id: Some(&self.tenant_id), optional: &optional, variables, roots: call, ..account })
+        let (variables, refresh_token) = (Some(&self.variables), self.refresh_token.as_ref());
+        let tenant_id = Some(self.tenant_id.as_str());
+        fill(&Scope { tenant_id, optional: &optional, variables, refresh_token, roots: call, ..account })
     }
 
     /// `call`: the values of the call, here and below.
@@ -101,7 +105,8 @@ impl MethodValues {
 
     /// What templates can put into a request that is secret.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.fields.values().chain(self.variables.values()).chain(&self.access_token)
+        let tokens = self.access_token.iter().chain(&self.refresh_token);
+        self.fields.values().chain(self.variables.values()).chain(tokens)
     }
 
     pub(super) fn resolve(&self, address: &Address) -> Result<WebUrl, AddressError> {

@@ -32,7 +32,7 @@ use relink_domain::{
 use serde_json::{Map, Value};
 
 pub(crate) use bound::{AccountValues, BoundProvider};
-pub(crate) use call::{CallCredentials, drop_credentials_in_context, reject_credentials_in_context};
+pub(crate) use call::{CallCredentials, OfRefresh, drop_credentials_in_context, reject_credentials_in_context};
 pub(crate) use choice::choose_secret;
 pub(crate) use overriding::check_override;
 pub use prepared::{PreparedAccount, Refusal};
@@ -58,7 +58,8 @@ pub(crate) const VARIABLES: &str = "environment_variables";
 pub(crate) const SECRET_VARIABLES: &str = "secret_environment_variables";
 /// Name of a refresh token in an account's keychain item.
 pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
-/// Name of an access token in an account's keychain item, if the account has no refresh token.
+/// Name of an access token in an account's keychain item, if the account has no refresh token, or if steps of the integration renew
+/// its token: they may need the current one.
 pub(crate) const ACCESS_TOKEN: &str = "access_token";
 
 /// An installed integration that can be used.
@@ -98,7 +99,7 @@ impl Provider {
         if self.definition.allows_local() { Consent::Local } else { Consent::Public }
     }
 
-    fn own_codes(&self) -> ProviderErrorCodes {
+    pub(crate) fn own_codes(&self) -> ProviderErrorCodes {
         let quirks = self.definition.refresh();
         ProviderErrorCodes { terminal: quirks.terminal_errors.clone(), client: quirks.client_errors.clone() }
     }

@@ -91,6 +91,21 @@ impl PreparedAccount {
         })
     }
 
+    /// The account for the steps of its own refresh. An answer to their requests says nothing of the account, and it may write although it
+    /// is a sandbox: nothing of the person's is changed.
+    pub(crate) fn in_refresh(
+        account: &Account,
+        provider: &BoundProvider,
+        credentials: &CallCredentials<'_>,
+    ) -> Result<Self> {
+        let standing = Arc::new(Standing::of(account));
+        let prepared = Self::new(account, provider, credentials, None, None, standing)?;
+        // What the steps found so far doesn't decide where a credential goes.
+        let base_url = provider.definition.base_url().map(|url| url.resolve(&account.profile.context)).transpose();
+        let base_url = base_url.map_err(|error| unresolved(&error))?.map(|url| url.as_url().clone());
+        Ok(Self { is_sandbox: false, base_url, ..prepared })
+    }
+
     pub const fn id(&self) -> AccountId {
         self.id
     }

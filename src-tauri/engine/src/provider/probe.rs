@@ -171,6 +171,7 @@ mod tests {
         let credentials = CallCredentials {
             method: AuthenticationMethod::Oauth2,
             access_token: Some(&access),
+            of_refresh: None,
             fields: &fields,
             variables: &BTreeMap::new(),
             context: &Map::new(),
@@ -191,6 +192,7 @@ mod tests {
         let credentials = CallCredentials {
             method: AuthenticationMethod::ApiKey,
             access_token: Some(&access),
+            of_refresh: None,
             fields: &fields,
             variables: &BTreeMap::new(),
             context: &Map::new(),

@@ -15,7 +15,7 @@ use crate::{
     error::Result,
     keychain::{Item, Key, KeychainState},
     oauth::Tokens,
-    provider::{Provider, REFRESH_TOKEN},
+    provider::{ACCESS_TOKEN, Provider, REFRESH_TOKEN},
 };
 
 /// The delay before a failed write of a new refresh token to the keychain is retried.
@@ -28,6 +28,8 @@ pub(super) struct Exchanged<'a> {
     pub(super) item: Item,
     pub(super) generation: u64,
     pub(super) tokens: Tokens,
+    /// Whether the access token is kept in the keychain, too: the steps of the next refresh may need it.
+    pub(super) keeps_access: bool,
 }
 
 impl Refresher {
@@ -38,7 +40,7 @@ impl Refresher {
         progress: &watch::Sender<RefreshProgress>,
         lock: &mut AccountLock,
     ) -> Result<AccessToken> {
-        let Exchanged { account, provider, mut item, generation, tokens } = exchanged;
+        let Exchanged { account, provider, mut item, generation, tokens, keeps_access } = exchanged;
         let last = match account.state.credential() {
             Credential::Renewing(renewing) => Some(renewing.lifetime),
             Credential::Fixed(_) => None,
@@ -46,9 +48,10 @@ impl Refresher {
         let token = AccessToken::new(tokens.access, tokens.lifetime.or_assumed(last));
         let rotated = tokens.refresh.filter(|new| item.secrets.get(REFRESH_TOKEN) != Some(new));
         let is_rotated = rotated.is_some();
-        if let Some(refresh) = rotated {
+        if is_rotated || keeps_access {
             item.generation = generation;
-            item.secrets.insert(REFRESH_TOKEN.into(), refresh);
+            item.secrets.extend(rotated.map(|refresh| (REFRESH_TOKEN.to_owned(), refresh)));
+            item.secrets.extend(keeps_access.then(|| (ACCESS_TOKEN.to_owned(), token.token.clone())));
             item.set_lifetime(token.lifetime);
             self.write_until_taken(account, provider, &item, &token, progress, lock).await?;
         }

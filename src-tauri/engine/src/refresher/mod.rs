@@ -12,6 +12,7 @@ mod keep;
 mod prepare;
 mod refresh;
 mod remaining;
+mod steps;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ use crate::{
     outbound::Outbound,
     provider::{Providers, choose_secret},
     schedule::RefreshSchedule,
+    step_runner::StepRunners,
     store::{Store, accounts},
     tasks::Tasks,
 };
@@ -52,6 +54,7 @@ pub(crate) struct Dependencies {
     pub(crate) tokens: AccessTokens,
     pub(crate) schedule: Arc<RefreshSchedule>,
     pub(crate) hosts: Arc<Hosts>,
+    pub(crate) runners: StepRunners,
 }
 
 /// Refreshes and checks accounts. Clones share the same state.
@@ -225,6 +228,10 @@ mod prepare_tests;
 mod refused_tests;
 #[cfg(test)]
 mod response_tests;
+#[cfg(test)]
+mod steps_script;
+#[cfg(test)]
+mod steps_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

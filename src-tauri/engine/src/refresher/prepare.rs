@@ -41,6 +41,7 @@ impl Material {
         CallCredentials {
             method: self.account.method(),
             access_token: self.renewable.as_ref().or(self.kept.as_ref()),
+            of_refresh: None,
             fields: &self.fields,
             variables: &self.variables,
             context: &self.account.profile.context,

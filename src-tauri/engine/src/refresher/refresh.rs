@@ -7,7 +7,7 @@
 //!    written. The access token stays in memory.
 //! 4. One transaction: token lifetime, generation, status, the intent closed, events.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use relink_domain::{
     AccountId, Secret,
@@ -23,6 +23,7 @@ use super::{
     Refresher,
     in_flight::{RefreshProgress, RefreshReason},
     keep::Exchanged,
+    steps::no_steps,
 };
 use crate::{
     access_tokens::AccessToken,
@@ -62,6 +63,15 @@ pub(super) struct Admission {
     pub(super) reason: RefreshReason,
     /// Notified when a caller begins to wait for the refresh.
     pub(super) urgent: Arc<Notify>,
+}
+
+/// What an exchange needs from the keychain.
+#[derive(Debug)]
+pub(super) struct RefreshCredentials {
+    pub(super) item: Item,
+    pub(super) client_secret: Option<Secret>,
+    /// The integration's secret environment variables, which its steps can name.
+    pub(super) variables: BTreeMap<String, Secret>,
 }
 
 /// A refresh that has a permit for its provider's host.
@@ -138,6 +148,9 @@ impl Refresher {
             return Ok(ControlFlow::Break(token));
         }
         let provider = accounts.provider_for(&account).await?;
+        if provider.definition.actions().refresh().is_some() {
+            self.0.uses.tasks.unless_stopping(self.0.uses.runners.installed()).await?;
+        }
         if reason == RefreshReason::Due && !provider.is_within_reach(&account.profile.context) {
             accounts.defer(caller, id, DeferReason::Offline).await?;
             return Err(Error::Deferred);
@@ -166,15 +179,24 @@ impl Refresher {
         if !Arc::ptr_eq(&self.0.uses.hosts.get(&provider, &account.profile.context), &host) {
             return Ok(ControlFlow::Continue(()));
         }
-        let (item, client_secret) = match self.credentials_for(&account, &provider).await {
+        let credentials = match self.credentials_for(&account, &provider).await {
             Ok(found) => found,
             Err(error) => {
                 return self.without_credentials(caller, &account, &provider, error).await.map(ControlFlow::Break);
             }
         };
-        let account = accounts.reconcile(account, &item).await?;
+        let account = accounts.reconcile(account, &credentials.item).await?;
         // A replacement that was completed just now may be bound to other addresses.
         let provider = accounts.provider_for(&account).await?;
+        let runner = self.step_runner(&provider)?;
+        if runner.is_some() {
+            self.restore_access_token(&account, &credentials.item);
+            if reason == RefreshReason::TokenNeeded
+                && let Some(token) = self.fresh_in_memory(id)
+            {
+                return Ok(ControlFlow::Break(token));
+            }
+        }
         if reason == RefreshReason::Due
             && let Some(token) = self.refreshed_meanwhile(&account)
         {
@@ -191,13 +213,20 @@ impl Refresher {
             }
             Attempt::Idle => accounts.commit(caller, id, Input::BeginRefresh).await?.account.open_generation()?,
         };
-        CrashPoint::RefreshIntent.here(&(&item, &client_secret)).await;
-        let exchanged = self.exchange(&provider, &renewing, &item, client_secret, &account).await;
+        CrashPoint::RefreshIntent.here(&credentials).await;
+        let exchanged = match &runner {
+            Some(runner) => {
+                Box::pin(self.run_refresh_steps(&**runner, &provider, &renewing, &credentials, &account)).await
+            }
+            None => self.exchange(&provider, &renewing, &credentials, &account).await,
+        };
         CrashPoint::RefreshAnswered.here(&exchanged).await;
         drop(permit);
         match exchanged {
             Ok(tokens) => {
-                let exchanged = Exchanged { account: &account, provider: &provider, item, generation, tokens };
+                let (item, keeps_access) = (credentials.item, runner.is_some());
+                let exchanged =
+                    Exchanged { account: &account, provider: &provider, item, generation, tokens, keeps_access };
                 let token = self.keep(caller, exchanged, progress, &mut lock).await?;
                 tracing::info!(account = %id, ?reason, "refreshed");
                 Ok(ControlFlow::Break(token))
@@ -230,14 +259,17 @@ impl Refresher {
         Some(token)
     }
 
-    /// What the exchange needs from the keychain.
     async fn credentials_for(
         &self,
         account: &Account,
-        provider: &Provider,
-    ) -> Result<(Item, Option<Secret>), KeychainError> {
+        provider: &BoundProvider,
+    ) -> Result<RefreshCredentials, KeychainError> {
+        let providers = &self.0.uses.providers;
         let item = self.0.uses.keychain.get(&Key::Account(account.id())).await?.unwrap_or_default();
-        Ok((item, self.0.uses.providers.client_secret(provider).await?))
+        let client_secret = providers.client_secret(provider).await?;
+        let has_steps = provider.definition.actions().refresh().is_some();
+        let variables = if has_steps { providers.variables(provider).await? } else { BTreeMap::new() };
+        Ok(RefreshCredentials { item, client_secret, variables })
     }
 
     /// Handles a keychain that didn't return the credential. The refresh is deferred, except that a damaged or newer
@@ -278,10 +310,10 @@ impl Refresher {
         &self,
         provider: &BoundProvider,
         renewing: &Renewing,
-        item: &Item,
-        client_secret: Option<Secret>,
+        RefreshCredentials { item, client_secret, .. }: &RefreshCredentials,
         account: &Account,
     ) -> Result<Tokens, Failure> {
+        let client_secret = client_secret.clone();
         let outbound = &self.0.uses.outbound;
         let held = self.0.uses.tokens.get(account.id()).map(|held| held.token);
         let known = KnownSecrets::default().and(item.secrets.values()).and(&held).and(&client_secret);
@@ -292,6 +324,7 @@ impl Refresher {
                 let endpoint = provider.refresh_endpoint(client_secret, &values)?.knowing(known);
                 endpoint.refresh(outbound, token, provider.refresh_scopes(account), self.now()).await
             }
+            Renewal::Action => Err(no_steps()),
             Renewal::ClientCredentials => {
                 if item.secrets.is_empty() {
                     return Err(Failure::new(Cause::CredentialMissing));

@@ -20,6 +20,7 @@ impl Refresher {
         let credentials = CallCredentials {
             method: account.method(),
             access_token: Some(&held.token),
+            of_refresh: None,
             fields: &std::collections::BTreeMap::new(),
             variables: &variables,
             context: &account.profile.context,

@@ -52,6 +52,7 @@ impl Refreshing {
             tokens: services.tokens.clone(),
             schedule: Arc::clone(&services.schedule),
             hosts: Arc::clone(&services.hosts),
+            runners: services.runners.clone(),
         });
         let id = services.connect(&accounts, installed, credential).await;
         Self { services, accounts, refresher, id }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Action, Actions, CallApi, Form, NamedCall, Step, StepKind};
+use super::{Action, Actions, CallApi, Form, NamedCall, REFRESH_ACTION, Step, StepKind};
 use crate::{
     integration::{
         credential_keys::is_always_credential,
@@ -20,10 +20,16 @@ pub(super) const APIS: &[(&str, CallApi)] = &[("proxy", CallApi::Proxy), ("unifi
 
 impl Actions {
     /// Of a stored definition, an action that isn't understood is left out: before this version, none had an effect.
-    pub(in crate::integration) fn decode(config: &Object<'_>, decoder: &Decoder<'_>) -> Result<Self> {
+    /// `of_refresh`: for the action that replaces a refresh.
+    pub(in crate::integration) fn decode(
+        config: &Object<'_>,
+        decoder: &Decoder<'_>,
+        of_refresh: &Decoder<'_>,
+    ) -> Result<Self> {
         let mut found = BTreeMap::new();
         for (name, node) in config.describing("actions", |node| node.object())?.iter().flat_map(Object::entries) {
-            match action(&node, decoder) {
+            let is_refresh = name == REFRESH_ACTION;
+            match action(&node, if is_refresh { of_refresh } else { decoder }, is_refresh) {
                 Err(error) if node.is_written() => return Err(error),
                 Err(_) => {}
                 Ok(action) => {
@@ -35,11 +41,19 @@ impl Actions {
     }
 }
 
-fn action(node: &Node<'_>, decoder: &Decoder<'_>) -> Result<Action> {
+fn action(node: &Node<'_>, decoder: &Decoder<'_>, is_refresh: bool) -> Result<Action> {
     let object = node.object()?;
     object.warn_unknown_keys(&["steps"]);
-    let steps = object.need("steps", "[{\"type\": \"request\", \"config\": {\"path\": \"/me\"}}]")?.array()?;
-    Ok(Action { steps: steps.iter().map(|node| step(node, decoder)).collect::<Result<_>>()? })
+    let list = object.need("steps", "[{\"type\": \"request\", \"config\": {\"path\": \"/me\"}}]")?;
+    let steps = list.array()?.iter().map(|node| step(node, decoder)).collect::<Result<Vec<_>>>()?;
+    let leaves_tokens = |step: &Step| matches!(step.kind, StepKind::UpdateContext(_));
+    if is_refresh && !steps.is_empty() && !steps.iter().any(leaves_tokens) {
+        list.fail_if_written(
+            "must leave the new tokens in the context; add a step such as {\"type\": \"update_context\", \"config\": \
+             {\"expression\": \"{ \\\"oauth\\\": { \\\"token\\\": { \\\"access_token\\\": $previous.access_token } } }\"}}",
+        )?;
+    }
+    Ok(Action { steps })
 }
 
 fn step(node: &Node<'_>, decoder: &Decoder<'_>) -> Result<Step> {

@@ -14,8 +14,11 @@ pub use self::form::{FetchedOptions, FixedOption, Form, FormField, FormFieldKind
 use super::resources::Method;
 use crate::{account::ConnectStep, template::Template};
 
+/// The action that replaces a refresh. Its steps leave the new tokens at `oauth.token` of the context.
+pub const REFRESH_ACTION: &str = "refresh_token";
+
 /// The names that Relink itself runs. A program can't run them by name.
-pub const RESERVED_ACTIONS: [&str; 4] = ["post_install", "validation", "refresh_token", "post_connect_user_form"];
+pub const RESERVED_ACTIONS: [&str; 4] = ["post_install", "validation", REFRESH_ACTION, "post_connect_user_form"];
 
 /// The actions of a definition, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,6 +92,11 @@ impl Actions {
     /// The connect step that runs first after a sign-in; `None`: there is nothing to do.
     pub fn first_connect_step(&self) -> Option<ConnectStep> {
         self.connect_step_from(ConnectStep::PostInstall)
+    }
+
+    /// The action that replaces a refresh, if it has anything to do.
+    pub fn refresh(&self) -> Option<&Action> {
+        self.get(REFRESH_ACTION).filter(|action| !action.steps.is_empty())
     }
 
     /// The request of a step, if it has one of its own.

@@ -144,3 +144,41 @@ fn each_expression_has_its_place() {
         ]
     );
 }
+
+#[test]
+fn the_refresh_token_is_named_only_by_the_steps_that_renew_it() {
+    let oauth = |name: &str, steps: Value| {
+        let credentials = json!({"format": "oauth2", "config": {
+            "client": {"id": "acme"}, "auth": {"tokenHost": "https://as.acme.example"},
+        }});
+        let mut document = document(&json!({ name: { "steps": steps } }));
+        document["config"]["credentials"] = credentials;
+        document["config"]["relink"] = json!({"client_secret": "never"});
+        parse(&document.to_string()).map(|parsed| parsed.definition).map_err(|error| error.to_string())
+    };
+    let request = |part: &str, value: Value| {
+        let mut config = json!({"path": "/session", "method": "post"});
+        config[part] = value;
+        json!({"type": "request", "config": config})
+    };
+    let leave = json!({"type": "update_context", "config": "$previous"});
+    let token = "{{oauth.token.refresh_token}}";
+    for (part, value) in [
+        ("body", json!({"token": token})),
+        ("headers", json!({"X-Token": token})),
+        ("query", json!({"token": token})),
+        ("authorization", json!({"format": "bearer", "config": {"token": token}})),
+    ] {
+        let steps = json!([request(part, value), leave]);
+        oauth("refresh_token", steps.clone()).unwrap_or_else(|error| panic!("{part}: {error}"));
+        let error = oauth("sync", steps).expect_err("another action");
+        assert!(error.contains("names a secret that is never sent"), "{error}");
+    }
+    let in_path = json!([{"type": "request", "config": {"path": format!("/session/{token}")}}, leave]);
+    let error = oauth("refresh_token", in_path).expect_err("in a URL");
+    assert!(error.contains("secret"), "{error}");
+    let id_token = json!([request("body", json!("{{oauth.token.id_token}}")), leave]);
+    assert!(oauth("refresh_token", id_token).is_err(), "of the tokens, these two");
+    let error = oauth("refresh_token", json!([request("body", json!(token))])).expect_err("nothing is left");
+    assert!(error.contains("must leave the new tokens"), "{error}");
+}

@@ -286,8 +286,7 @@ fn path(node: &Node<'_>) -> Result<PathTemplate> {
         return Err(node.fail("is a URL; write the path alone, and put the rest into \"base_url\""));
     }
     let path = node.parse(PathTemplate::parse)?;
-    let is_protected = |reference| reference == Reference::Protected;
-    if let Some(placeholder) = path.placeholders().find(|it| it.references().any(is_protected)) {
+    if let Some(placeholder) = path.placeholders().find(|it| it.references().any(Reference::is_token_apart)) {
         return Err(node.fail(format_args!("{} names a secret that is never sent", placeholder.source())));
     }
     if let Some(problem) = path.placeholders().find_map(crate::template::Placeholder::problem) {

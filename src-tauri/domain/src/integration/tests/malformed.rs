@@ -108,7 +108,8 @@ const MALFORMED: &[(&str, &str, &str)] = &[
         r#""username": "{{credentials.email}}""#,
         r#""username": "{{oauth.token.refresh_token}}""#,
         "line 33, column 63, config.authorization.api_key.config.username: {{oauth.token.refresh_token}} names a secret \
-         that is never sent; of the tokens only oauth.token.access_token can be named",
+         that is never sent; of the tokens only oauth.token.access_token can be named, and in the action \
+         refresh_token also oauth.token.refresh_token",
     ),
     (
         r#""username": "{{credentials.email}}""#,

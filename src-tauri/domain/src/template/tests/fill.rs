@@ -41,7 +41,7 @@ fn protected_paths_lead_nowhere_even_if_the_context_has_them() {
         assert!(
             TextTemplate::parse(&format!("{{{{{name}}}}}"))
                 .placeholders()
-                .all(|placeholder| { placeholder.references().all(|reference| reference == Reference::Protected) })
+                .all(|placeholder| { placeholder.references().all(Reference::is_token_apart) })
         );
     }
     for name in ["oauth", "context.oauth"] {
@@ -109,11 +109,13 @@ fn each_text_of_a_value_with_a_secret_is_wiped() {
 
 #[test]
 fn a_placeholder_tells_what_it_names() {
-    use Reference::{AccessToken, Field, Other, Protected, Root};
+    use Reference::{AccessToken, Field, Other, Protected, RefreshToken, Root};
     let field = |name, is_in_credentials| Field { name, is_in_credentials };
     for (text, references) in [
         ("{{credentials.x|y|context.z}}", vec![field("x", true), field("y", false), field("z", false)]),
         ("{{oauth.token.access_token | context.oauth.token.access_token:any}}", vec![AccessToken, AccessToken]),
+        ("{{oauth.token.refresh_token}}", vec![RefreshToken]),
+        ("{{context.oauth.token.refresh_token|oauth.token.refresh_token.x}}", vec![RefreshToken, Protected]),
         ("{{oauth.token.id_token ?: none}}", vec![Protected]),
         ("{{a oauth.token.0}}", vec![Protected]),
         ("{{body.x|id|context|a b|site.id}}", vec![Root("body"), Root("id"), Other, Other, Other]),
@@ -136,4 +138,17 @@ fn what_would_be_an_error_is_known_before_it_is_filled() {
         let template = TextTemplate::parse(text);
         assert_eq!(template.placeholders().any(|it| it.problem().is_some()), is_malformed, "{text}");
     }
+}
+
+#[test]
+fn only_the_steps_of_a_refresh_see_the_refresh_token() {
+    let (context, fields) = (json!({"oauth": {"token": {"refresh_token": "of-the-context"}}}), BTreeMap::new());
+    let (context, token) = (context.as_object().expect("an object"), Secret::new("rt-1"));
+    let template = Template::compile(&json!("{{oauth.token.refresh_token:str:null}}"));
+    let of = |scope: &Scope<'_>| template.fill(scope).expect("filled").expose().cloned();
+    let scope = Scope::new(context, &fields, None);
+    assert_eq!(of(&scope), Some(Value::Null));
+    let scope = Scope { refresh_token: Some(&token), ..scope };
+    assert_eq!(of(&scope), Some(json!("rt-1")));
+    assert!(template.fill(&scope).expect("filled").into_plain().is_err(), "it is a secret");
 }

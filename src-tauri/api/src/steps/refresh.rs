@@ -1,0 +1,55 @@
+//! Requests of a refresh by steps (contract section 4.8). They are recorded nowhere, because what is sent and answered are tokens.
+
+use std::sync::Arc;
+
+use axum::{body::Body, http::HeaderMap};
+use http_body_util::BodyExt;
+use relink_calls::{CallError, MethodCall, MethodError};
+use relink_domain::{caller::Caller, failure::Cause};
+use relink_engine::{Error, FailedRequest, PreparedAccount, StepCall, StepError};
+use serde_json::Value;
+
+use super::{data_of, has_pages, of_own, parameters_of, target_of};
+use crate::{ApiState, calls::InRefresh, method_calls::explain};
+
+pub(super) async fn answer_of(
+    api: &ApiState,
+    account: Arc<PreparedAccount>,
+    call: StepCall<'_>,
+) -> Result<Value, StepError> {
+    let (target, query, _) = target_of(call);
+    let (id, has_pages) = (account.id(), has_pages(account.definition(), target));
+    let prefix = format!("{}/via/{id}", api.port.base_url());
+    let call = MethodCall {
+        target,
+        parameters: parameters_of(query),
+        headers: HeaderMap::new(),
+        body: Body::empty().map_err(Into::into).boxed_unsync(),
+        prefix: &prefix,
+        called: None,
+    };
+    let calls = api.calls.with_accounts(InRefresh { account, engine: api.engine.clone() });
+    let response = match calls.run_method(&Caller::Internal, id, call, &api.expressions).await {
+        Ok(response) => response.map(Body::new),
+        Err(MethodError::Remote(response)) => response.map(Body::new),
+        Err(error) => {
+            let failed = failed(&error);
+            let error = of_own(explain(error));
+            return Err(failed.into_iter().fold(error, StepError::failed));
+        }
+    };
+    data_of(response, has_pages).await
+}
+
+/// What is known of a request without an answer. `None`: it was never made, or its answer isn't what the definition says.
+fn failed(error: &MethodError<Error>) -> Option<FailedRequest> {
+    let unanswered = |cause| FailedRequest::Unanswered { cause, retry_after_secs: None };
+    match error {
+        MethodError::Call(CallError::Upstream(error)) => Some(unanswered(error.0)),
+        MethodError::Call(CallError::Quiet(wait)) => {
+            Some(FailedRequest::Unanswered { cause: Cause::RateLimited, retry_after_secs: Some(wait.secs) })
+        }
+        MethodError::AnswerEnded => Some(unanswered(Cause::Reset)),
+        _ => None,
+    }
+}
