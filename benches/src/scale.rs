@@ -42,14 +42,27 @@ struct Installation {
     receiver: Receiver,
 }
 
+/// A page of accounts.
+fn list(query: &str) -> (Method, String) {
+    (Method::GET, format!("/integrated-account?limit={PAGE}&{query}"))
+}
+
 pub(crate) async fn measure() -> Result<()> {
     let provider = Provider::start().await?;
     provider.control("PATCH", "", json!({ "token_lifetime_secs": TOKEN_LIFETIME_SECS })).await?;
     let small = Installation::of(&provider, SMALL).await?;
     let large = Installation::of(&provider, LARGE).await?;
 
-    let requests: [(&str, RequestOf); 5] = [
-        ("list of accounts, a page of 100", |_| (Method::GET, format!("/integrated-account?limit={PAGE}"))),
+    let requests: [(&str, RequestOf); 13] = [
+        ("list of accounts, a page of 100", |_| list("")),
+        ("the same, `sort=-updated_at`", |_| list("sort=-updated_at")),
+        ("of one tenant, `sort=-updated_at`", |_| list("tenant_id=acme-1&sort=-updated_at")),
+        ("of one status", |_| list("status=active")),
+        ("of one integration, `sort=updated_at`", |_| list("integration.name=sandbox&sort=updated_at")),
+        ("with two statuses", |_| list("status[in]=active,needs_reauth")),
+        ("`tenant_id[like]=nobody%`", |_| list("tenant_id[like]=nobody%")),
+        ("`is_sandbox=true`, of which there is none", |_| list("is_sandbox=true")),
+        ("`created_at[gt]` a time to come", |_| list("created_at[gt]=2100-01-01T00:00:00Z")),
         ("one account", |installation| (Method::GET, format!("/integrated-account/{}", installation.account))),
         ("timeline, the newest 100", |_| (Method::GET, format!("/relink/timeline?limit={PAGE}"))),
         ("status", |_| (Method::GET, "/relink/status".to_owned())),

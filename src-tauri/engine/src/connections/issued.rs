@@ -27,10 +27,10 @@ impl Connections {
             let mut all = Vec::new();
             for (link, creator) in links::all(connection)? {
                 let account = match link.purpose {
-                    Purpose::Reauthorize { account_id } => accounts::get(connection, account_id)?,
+                    Purpose::Reauthorize { account_id } => accounts::name_of(connection, account_id)?,
                     Purpose::Connect { .. } => None,
                 };
-                all.push(issued(&link, creator, account.map(|account| account.profile.name), now));
+                all.push(issued(&link, creator, account.map(|(name, _)| name), now));
             }
             Ok(all)
         };

@@ -182,6 +182,8 @@ pub fn list(
         let (condition, place) = order.after(after);
         conditions.push(condition.to_owned());
         values.extend(place);
+    } else {
+        conditions.extend(order.every_place().map(str::to_owned));
     }
     let filtered = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
     values.push(limit_clause(limit).into());

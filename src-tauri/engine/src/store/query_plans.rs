@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::{
     Result, accounts, calls,
-    filter::{AccountOrder, AccountPlace, AccountText, AccountTime, Condition, Filter},
-    migrations, outbox, timeline, webhooks,
+    filter::{AccountOrder, AccountPlace, AccountText, AccountTime, Comparison, Condition, Filter},
+    links, migrations, outbox, timeline, webhooks,
 };
 
 /// A database in memory with the newest schema.
@@ -99,11 +99,17 @@ fn one_account_and_its_name_are_found_by_id() {
 }
 
 #[test]
-fn accounts_are_listed_in_the_order_of_their_ids_by_the_index_of_each_filter() {
+fn accounts_are_listed_in_each_order_by_an_index_of_each_filter() {
     let after = Some(AccountPlace { updated_at: THEN, id: account() });
-    let orders = [false, true].map(|newest_first| AccountOrder { by: AccountTime::Created, newest_first });
+    let orders = [AccountTime::Created, AccountTime::Updated]
+        .map(|by| [false, true].map(|newest_first| AccountOrder { by, newest_first }))
+        .concat();
     let text = |field, value: &str| Filter {
         texts: vec![(field, Condition::In(vec![value.to_owned()]))],
+        ..Filter::default()
+    };
+    let of_time = |comparison| Filter {
+        times: vec![(AccountTime::Updated, Condition::Compare(comparison, THEN))],
         ..Filter::default()
     };
     let status = |names: &[&str]| Filter {
@@ -121,14 +127,28 @@ fn accounts_are_listed_in_the_order_of_their_ids_by_the_index_of_each_filter() {
         },
     ];
     for filter in filters {
-        for (after, order) in [None, after].into_iter().flat_map(|after| orders.map(|order| (after, order))) {
-            searches(|c| accounts::list(c, &filter, order, after, Some(100)));
+        for order in &orders {
+            for after in [None, after] {
+                searches(|c| accounts::list(c, &filter, *order, after, Some(100)));
+            }
         }
     }
-    let all = Filter::default();
-    for order in orders {
-        searches(|c| accounts::list(c, &all, order, after, Some(100)));
-        assert_eq!(plan_of(|c| accounts::list(c, &all, order, None, None)), ["SCAN integrated_account"]);
+    for order in &orders {
+        let list = |filter: &Filter, after| plan_of(|c| accounts::list(c, filter, *order, after, Some(100)));
+        searches(|c| accounts::list(c, &Filter::default(), *order, after, Some(100)));
+        // The first page begins at the start of its index.
+        let plan = list(&Filter::default(), None);
+        let in_order = match order.by {
+            AccountTime::Created => "SEARCH integrated_account USING PRIMARY KEY",
+            AccountTime::Updated => "SCAN integrated_account USING INDEX integrated_account_updated",
+        };
+        assert!(plan.len() == 1 && plan[0].starts_with(in_order), "{plan:#?}");
+        if order.by == AccountTime::Updated {
+            for comparison in [Comparison::Greater, Comparison::LessOrEqual] {
+                searches(|c| accounts::list(c, &of_time(comparison), *order, after, Some(100)));
+                searches(|c| accounts::list(c, &of_time(comparison), *order, None, Some(100)));
+            }
+        }
     }
     // With several statuses, either the order or the index can be used.
     let several = plan_of(|c| accounts::list(c, &status(&["needs_reauth", "validation_error"]), orders[0], None, None));
@@ -150,6 +170,12 @@ fn due_deliveries_are_found_by_the_index_of_their_webhook() {
     searches(|c| webhooks::due(c, webhook(), THEN, Some(8)));
     searches(|c| webhooks::next_due(c, webhook(), THEN));
     searches(|c| webhooks::deliveries(c, webhook(), webhooks::DeliveryFilter::default(), 100));
+    for before in [None, Some(1000)] {
+        let failed = webhooks::DeliveryFilter { state: Some(webhooks::DeliveryState::Failed), before };
+        let plan = plan_of(|c| webhooks::deliveries(c, webhook(), failed, 100));
+        assert!(plan[0].contains("delivery_state (webhook_id=? AND state=?"), "{plan:#?}");
+        searches(|c| webhooks::deliveries(c, webhook(), failed, 100));
+    }
     let delivery = DeliveryId::from_uuid(Uuid::from_u128(1));
     searches(|c| webhooks::delivery(c, webhook(), delivery));
     searches(|c| webhooks::pending(c, webhook(), delivery));
@@ -190,4 +216,12 @@ fn pruning_reads_the_range_that_it_prunes() {
     }
     searches(write(|tx| timeline::prune(tx, 0, 500, THEN, 100)));
     searches(write(|tx| outbox::prune(tx, 0, 500, THEN, THEN)));
+}
+
+#[test]
+fn links_are_listed_newest_first_by_their_index() {
+    let plan = plan_of(links::all);
+    assert!(plan[0].contains("USING INDEX link_token_created"), "{plan:#?}");
+    assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:#?}");
+    searches(write(|tx| links::forget_before(tx, THEN)));
 }
