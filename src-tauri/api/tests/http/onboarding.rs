@@ -235,6 +235,28 @@ async fn an_action_runs_by_its_name() {
 }
 
 #[tokio::test]
+async fn the_steps_of_a_sandbox_account_write_and_an_action_that_a_program_runs_does_not() {
+    let (world, provider) = (World::new().await, Provider::start().await);
+    let register = json!({ "steps": [{ "type": "request", "config": { "path": "/register", "method": "post" } }] });
+    provider.install(&world, &json!({ "post_install": register, "register": register })).await;
+    flow(&world, json!({ "tenant_id": "acme-1" })).await;
+    let id = only_account(&world).await["id"].as_str().expect("an id").to_owned();
+    world.post("/sandbox-integrated-account", json!({ "id": id })).await;
+    provider.asked();
+
+    let (status, body) =
+        world.ask(Method::POST, &format!("/proxy/_/register?integrated_account_id={id}"), json!({})).await;
+    assert_eq!((status, &body["code"]), (StatusCode::METHOD_NOT_ALLOWED, &json!("step_failed")), "{body}");
+    assert!(body["message"].as_str().is_some_and(|message| message.contains("sandbox")), "{body}");
+    assert_eq!(provider.asked(), [""; 0]);
+    world.post("/integrated-account/run-post-install-actions", json!({ "id": id })).await;
+    assert_eq!(provider.asked(), ["POST /register"]);
+    let again = flow(&world, json!({ "integrated_account_id": id })).await;
+    assert_eq!(again["phase"], "succeeded", "{again}");
+    assert_eq!(only_account(&world).await["status"], "active");
+}
+
+#[tokio::test]
 async fn an_unknown_name_in_an_expression_is_refused_when_it_is_saved() {
     let (world, provider) = (World::new().await, Provider::start().await);
     let wrong = json!({ "validation": { "steps": [{ "type": "transform", "config": "$previuos.ok" }] } });

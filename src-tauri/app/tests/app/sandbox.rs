@@ -1,8 +1,9 @@
-//! A browser at the Sandbox's consent page.
+//! A browser at the Sandbox's consent page, and whose accounts have the Sandbox's controls.
 
 use relink_contract::{connect::FlowPhase, window::LinkPurpose};
 use relink_domain::{AccountId, account::AuthenticationMethod, caller::Caller};
 use relink_engine::BeginFlow;
+use serde_json::json;
 use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 
@@ -52,4 +53,29 @@ impl World {
         }
         flow.outcome.expect("the flow succeeds").account.id
     }
+}
+
+#[tokio::test]
+async fn only_accounts_of_relinks_own_sandbox_have_its_controls() {
+    let world = World::new().await;
+    let own = world.connect().await;
+    // A definition that says that it is a sandbox, and one whose account a program marks.
+    for (name, is_sandbox) in [("testing", true), ("acme", false)] {
+        let credentials = json!({ "format": "api_key", "config": { "fields": [
+            { "name": "api_key", "label": "Key", "type": "password", "required": true },
+        ] } });
+        let relink = json!({ "sandbox": is_sandbox, "allow_local": true });
+        let config =
+            json!({ "label": name, "base_url": "http://127.0.0.1:9", "credentials": credentials, "relink": relink });
+        world.app.add_integration(json!({ "name": name, "config": config }).to_string()).await.expect("added");
+        let id = world.connect_to(name, "canary-0123456789-abcdefghij".to_owned()).await;
+        world.engine.accounts().mark_sandbox(&Caller::Person, id, true).await.expect("marked");
+        let account = world.app.account(id).await.expect("an account");
+        assert_eq!((account.is_sandbox, account.is_of_own_sandbox), (true, false), "{name}");
+    }
+    let account = world.app.account(own).await.expect("an account");
+    assert_eq!((account.is_sandbox, account.is_of_own_sandbox), (true, true));
+    let integrations = world.app.integrations().await.expect("a list");
+    let sandboxes: Vec<_> = integrations.iter().filter(|it| it.is_own_sandbox).map(|it| it.name.as_str()).collect();
+    assert_eq!(sandboxes, ["sandbox"]);
 }
