@@ -87,7 +87,8 @@ impl World {
                 } },
             } },
         });
-        let account = provider.connect_with_resources(&relink, "upstream", &upstream.base_url, resources).await?;
+        let config = json!({ "base_url": upstream.base_url, "resources": resources });
+        let account = provider.connect_with_config(&relink, "upstream", config).await?;
         let drained = provider.connect_with_api(&relink, "drain", &drain_url).await?;
         let token = relink.post("/relink/api-tokens", json!({ "name": "benchmark" })).await?;
         let method = |path: &str| format!("{}/proxy/{path}?integrated_account_id={account}", relink.base_url());

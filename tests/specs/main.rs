@@ -19,6 +19,7 @@ mod lifecycle_methods;
 mod link_sdk;
 mod outages;
 mod python_sdk;
+mod rapid_form;
 mod sdks;
 mod secrets;
 mod secrets_desktop;

@@ -14,16 +14,18 @@ use tokio::{fs, net::TcpListener, task::JoinHandle};
 
 use crate::{browser::Browser, process};
 
-/// The page. It lists every message that reaches it, so that a test sees how many there were. `options` of its URL are the SDK's.
+/// The page. It lists every message that reaches it, so that a test sees how many there were. `call` of its URL is the function of the
+/// SDK, and `options` are its options.
 const PAGE: &str = r#"<!doctype html><title>An app</title>
 <button id="connect">Connect</button> <pre id="result"></pre> <pre id="messages"></pre>
 <script type="module">
-  import authenticate from "/sdk.js";
+  import authenticate, { rapidForm } from "/sdk.js";
   const asked = new URLSearchParams(location.search);
   const show = (id, value) => (document.getElementById(id).textContent += JSON.stringify(value) + "\n");
   addEventListener("message", ({ origin, data }) => show("messages", { origin, data }));
   document.getElementById("connect").onclick = () => {
-    authenticate(asked.get("token"), JSON.parse(asked.get("options")))?.then(
+    const call = { authenticate, rapidForm }[asked.get("call")];
+    call(asked.get("token"), JSON.parse(asked.get("options")))?.then(
       (resolved) => show("result", { resolved }),
       (rejected) => show("result", { rejected: typeof rejected === "string" ? rejected : { ...rejected } }),
     );
@@ -67,7 +69,16 @@ impl App {
 
     /// Its page, for a link token and these options of the SDK.
     pub fn page(&self, token: &str, options: &Value) -> Result<String> {
-        let parameters = [("token", token), ("options", &options.to_string())];
+        self.page_that_calls("authenticate", token, options)
+    }
+
+    /// Its page for the form of an account.
+    pub fn form_page(&self, account_token: &str, options: &Value) -> Result<String> {
+        self.page_that_calls("rapidForm", account_token, options)
+    }
+
+    fn page_that_calls(&self, call: &str, token: &str, options: &Value) -> Result<String> {
+        let parameters = [("call", call), ("token", token), ("options", &options.to_string())];
         Ok(url::Url::parse_with_params(&self.base_url, parameters)?.into())
     }
 

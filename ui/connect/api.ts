@@ -5,14 +5,19 @@
 import type {
   AuthenticationMethod,
   CreatedFlow,
+  FilledForm,
   Flow,
+  FormOptions,
+  FormSession,
   IdentityChoice,
   NewFlow,
+  OptionsRequest,
   PageToken,
   ReturnedSignIn,
   Session as WireSession,
   SessionIntegration,
   SessionMethod,
+  SubmittedForm,
 } from './types';
 
 export type {
@@ -24,12 +29,16 @@ export type {
   FlowOutcome,
   FlowPhase,
   FlowStep,
+  FormField,
+  FormOption,
+  FormSession,
   IdentityChoice,
   NewFlow,
   RedirectKind,
   ReturnedSignIn,
   SessionAccount,
   SessionScope,
+  SubmittedForm,
 } from './types';
 
 /** OAuth. The server always sends the provider's host. */
@@ -97,6 +106,11 @@ export function isTransientError(error: unknown): boolean {
   return isUnreachable(error) || (error instanceof Problem && (error.status >= 500 || error.status === 429));
 }
 
+/** Whether Relink no longer knows what was asked for, or its key. */
+export function isGone({ status }: Problem): boolean {
+  return [401, 403, 404, 410].includes(status);
+}
+
 /** A flow's ID and the key that authorizes its calls. */
 export interface FlowKey {
   id: string;
@@ -107,6 +121,8 @@ export interface FlowKey {
 const RESPONSE_TIMEOUT_MS = 40_000;
 /** Longer than the server waits for the keychain's prompt (120 s). A retry would begin a second flow. */
 const BEGIN_TIMEOUT_MS = 150_000;
+/** Longer than the server follows a provider’s list (120 s). */
+const OPTIONS_TIMEOUT_MS = 150_000;
 
 type Fetch = typeof fetch;
 
@@ -176,6 +192,18 @@ export class ConnectApi {
     await this.#call('DELETE', `/flows/${encodeURIComponent(id)}`, signal, flowHeader(key));
   }
 
+  form(token: string, signal: AbortSignal): Promise<FormSession> {
+    return this.#call('GET', '/form', signal, formHeader(token));
+  }
+
+  formOptions(token: string, request: OptionsRequest, signal: AbortSignal): Promise<FormOptions> {
+    return this.#call('POST', '/form/options', signal, formHeader(token), request, OPTIONS_TIMEOUT_MS);
+  }
+
+  submitForm(token: string, filled: FilledForm, signal: AbortSignal): Promise<SubmittedForm> {
+    return this.#call('POST', '/form', signal, formHeader(token), filled, BEGIN_TIMEOUT_MS);
+  }
+
   #verb({ id, key }: FlowKey, verb: string, body: object, signal: AbortSignal): Promise<Flow> {
     return this.#call('POST', `/flows/${encodeURIComponent(id)}/${verb}`, signal, flowHeader(key), body);
   }
@@ -214,6 +242,10 @@ export class ConnectApi {
 
 function flowHeader(key: string): Record<string, string> {
   return { 'X-Relink-Flow-Key': key };
+}
+
+function formHeader(token: string): Record<string, string> {
+  return { 'X-Relink-Form-Token': token };
 }
 
 function returnHeader(key: string): Record<string, string> {

@@ -26,7 +26,13 @@ describe('a successful sign-in', () => {
     expect(opened).toEqual(['https://github.com/login/oauth/authorize?state=abc']);
     expect(relink.calls).toContainEqual({
       verb: 'create',
-      body: { integration: 'github', format: 'oauth2', redirect: 'deep_link', fields: null },
+      body: {
+        integration: 'github',
+        format: 'oauth2',
+        redirect: 'deep_link',
+        fields: null,
+        skip_rapid_form: false,
+      },
     });
 
     relink.updateFlow({ phase: 'returned', authorize_url: null });

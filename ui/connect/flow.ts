@@ -1,5 +1,6 @@
 import {
   Problem,
+  isGone,
   isTransientError,
   type IdentityChoice,
   type ConnectApi,
@@ -12,10 +13,11 @@ import {
 import { hasSecret } from './fields';
 import { viewResult } from './opener';
 import { mayClaim, type Browser, type Followed, type PageState } from './page-state';
-import { retryUntilResponse } from './retry';
+import { FormPageEnd } from './form/end';
+import { PageTask } from './task';
 import { POLL_PAUSE_MS, pause } from './time';
 import { openable, type Request } from './urls';
-import { NO_LINK, NOTHING_PASTED } from './texts';
+import { FORM_INTERRUPTED, NO_LINK, NOTHING_PASTED } from './texts';
 import {
   canShowError,
   firstView,
@@ -51,13 +53,23 @@ export class ConnectFlow {
     prompting: false,
     unreachable: false,
   };
-  #task = new AbortController();
   #chosen: { integration: Integration; method: Method } | null = null;
   #entered: Record<string, string> | null = null;
   #followed: Followed | null = null;
   /** The page’s token, or that of an invalid link. It is only here: nobody can read it in the address bar. */
   #token: string | null;
 
+  /** What becomes of a form that this page shows. */
+  readonly forms = new FormPageEnd({
+    followsSignIn: () => this.#followed !== null,
+    show: (view) => this.#set({ view }),
+    report: (result) => this.#browser.report(result),
+    leaveLater: (url) => void this.#task.run((signal) => this.#leave(url, signal)),
+  });
+  readonly #task = new PageTask(
+    (problem) => this.#fail(problem),
+    (unreachable) => this.#set({ unreachable }),
+  );
   readonly #api: ConnectApi;
   readonly #browser: Browser;
   readonly #request: Request;
@@ -78,17 +90,21 @@ export class ConnectFlow {
   /** Loads the link’s session, or the flow that a provider returned to. */
   start(): Promise<void> {
     const request = this.#request;
-    return this.#run(async (signal) => {
+    return this.#task.run(async (signal) => {
       this.#set({ view: { at: 'loading' }, busy: false });
       if (request.at === 'return') return this.#resume(request, signal);
       const { nonce } = request;
       if (this.#token === null && nonce !== null) {
-        this.#token = await this.#callUntilResponse(signal, () => this.#api.exchange(nonce, signal));
+        this.#token = await this.#task.callUntilResponse(signal, () => this.#api.exchange(nonce, signal));
       }
       const token = this.#token;
+      if (request.at === 'form') return this.forms.open(token ?? request.accountToken, request.parameters);
       if (token === null) return this.#fail(new Problem(NO_LINK));
-      const session = await this.#callUntilResponse(signal, () => this.#api.session(token, signal));
+      const session = await this.#task.callUntilResponse(signal, () => this.#api.session(token, signal));
       this.#set({ session });
+      if (session.purpose === 'post_connect_form') {
+        return this.#set({ view: { at: 'rapid_form', token, signedIn: false } });
+      }
       const previousName = this.#chosen?.integration.name;
       const same = offered(session, request).find(({ name }) => name === previousName);
       this.#go(same ? integrationView(same, request) : firstView(session, request));
@@ -132,10 +148,11 @@ export class ConnectFlow {
       format: method.format,
       redirect: redirect ?? redirects(method, session)[0] ?? null,
       fields,
+      skip_rapid_form: this.#request.at === 'connect' && this.#request.skipForm,
     };
-    return this.#run(async (signal) => {
+    return this.#task.run(async (signal) => {
       this.#set({ busy: true, view: withError(view, null) });
-      const create = () => this.#callUntilResponse(signal, () => this.#api.create(token, flow, signal));
+      const create = () => this.#task.callUntilResponse(signal, () => this.#api.create(token, flow, signal));
       const created = await this.#showPromptIfSlow(signal, create);
       this.#set({ busy: false });
       const look = { color: integration.color, logo: integration.logo };
@@ -194,12 +211,12 @@ export class ConnectFlow {
     if (key !== undefined) {
       const look = { color: stored?.color ?? null, logo: stored?.logo ?? null };
       const get = () => this.#api.flow({ id, key }, 0, signal);
-      const latest = await this.#callUntilResponse(signal, get, isTransientError);
+      const latest = await this.#task.callUntilResponse(signal, get, isTransientError);
       return this.#follow({ key: { id, key }, returnKey, look, latest, redirectsHere: true }, signal);
     }
     if (returnKey === null) return this.#set({ view: { at: 'wrong_browser' } });
     const get = () => this.#api.returned(id, returnKey, signal);
-    const returned = await this.#callUntilResponse(signal, get, isTransientError);
+    const returned = await this.#task.callUntilResponse(signal, get, isTransientError);
     this.#set({ view: { at: 'confirm', id, returned, returnKey, error: null } });
   }
 
@@ -208,13 +225,15 @@ export class ConnectFlow {
     const { view, busy } = this.#state;
     if (busy || view.at !== 'confirm') return Promise.resolve();
     const { id, returned, returnKey } = view;
-    return this.#run(async (signal) => {
+    return this.#task.run(async (signal) => {
       this.#set({ busy: true, view: withError(view, null) });
       if (!isConfirmed) {
-        await this.#callUntilResponse(signal, () => this.#api.decline(id, returnKey, signal));
+        await this.#task.callUntilResponse(signal, () => this.#api.decline(id, returnKey, signal));
         return this.#set({ busy: false, view: { at: 'declined' } });
       }
-      const latest = await this.#callUntilResponse(signal, () => this.#api.confirm(id, returnKey, signal));
+      const latest = await this.#task.callUntilResponse(signal, () =>
+        this.#api.confirm(id, returnKey, signal),
+      );
       this.#set({ busy: false });
       const look = { color: returned.color, logo: returned.logo };
       const key = { id, key: returnKey };
@@ -235,8 +254,11 @@ export class ConnectFlow {
     this.#browser.keys.ended(followed.key.id);
     const onward = openable(followed.latest.outcome?.redirect_uri);
     if (!onward || !followed.redirectsHere) return;
-    await pause(LEAVE_AFTER_MS, signal);
-    this.#browser.leave(onward);
+    await this.#leave(onward, signal);
+  }
+
+  #leave(url: string, signal: AbortSignal): Promise<void> {
+    return pause(LEAVE_AFTER_MS, signal).then(() => this.#browser.leave(url));
   }
 
   /** Shows each change of the flow until it ends. */
@@ -247,7 +269,7 @@ export class ConnectFlow {
         latest.phase === 'returned' && mayClaim(followed)
           ? this.#api.claim(key, followed.returnKey, signal)
           : this.#api.flow(key, latest.version, signal);
-      const next = await this.#callUntilResponse(signal, poll, isTransientError);
+      const next = await this.#task.callUntilResponse(signal, poll, isTransientError);
       if (next.version > followed.latest.version) this.#show(next);
       else if (followed.latest === latest) await pause(POLL_PAUSE_MS, signal);
     }
@@ -260,8 +282,8 @@ export class ConnectFlow {
     if (!followed || view.at !== 'flow' || this.#state.busy) return;
     const { signal } = this.#task;
     this.#set({ busy: true, view: withError(view, null) });
-    await this.#handleProblems(signal, async () => {
-      const flow = await this.#callUntilResponse(signal, () => call(followed.key, signal));
+    await this.#task.handleProblems(signal, async () => {
+      const flow = await this.#task.callUntilResponse(signal, () => call(followed.key, signal));
       if (flow.version > followed.latest.version) this.#show(flow);
     });
     if (!signal.aborted) this.#set({ busy: false });
@@ -284,6 +306,12 @@ export class ConnectFlow {
     followed.latest = flow;
     if (before.at === 'form' && staysInForm(flow)) {
       this.#set({ view: { ...before, running: isRunning(flow) ? flow : null, error: flow.error } });
+      return;
+    }
+    const token = flow.outcome?.form_token;
+    if (token) {
+      // Another page may submit it, so that this one goes on following the flow.
+      if (before.at !== 'rapid_form') this.#set({ view: { at: 'rapid_form', token, signedIn: true } });
       return;
     }
     const late = before.at === 'flow' && before.late && flow.phase === 'waiting';
@@ -310,7 +338,7 @@ export class ConnectFlow {
   async #showPromptIfSlow<T>(signal: AbortSignal, begin: () => Promise<T>): Promise<T> {
     const done = new AbortController();
     const waiting = AbortSignal.any([signal, done.signal]);
-    void this.#handleProblems(waiting, async () => {
+    void this.#task.handleProblems(waiting, async () => {
       await pause(PROMPTING_AFTER_MS, waiting);
       this.#set({ prompting: true });
     });
@@ -323,7 +351,7 @@ export class ConnectFlow {
   }
 
   async #markLate(signal: AbortSignal): Promise<void> {
-    await this.#handleProblems(signal, async () => {
+    await this.#task.handleProblems(signal, async () => {
       await pause(LATE_AFTER_MS, signal);
       const { view } = this.#state;
       if (view.at === 'flow' && view.flow.phase === 'waiting') this.#set({ view: { ...view, late: true } });
@@ -338,40 +366,14 @@ export class ConnectFlow {
     this.#set({ view, busy: false, unreachable: false });
   }
 
-  /** Only one task drives the page. A new one cancels the previous one. */
-  #run(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    this.#task.abort();
-    this.#task = new AbortController();
-    const { signal } = this.#task;
-    return this.#handleProblems(signal, () => work(signal));
-  }
-
-  async #handleProblems(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof Problem)) throw error;
-      this.#fail(error);
-    }
-  }
-
-  /** Repeats the call until Relink responds. Until then, the page shows that it doesn’t. */
-  #callUntilResponse<T>(
-    signal: AbortSignal,
-    call: () => Promise<T>,
-    isTransient?: (error: unknown) => boolean,
-  ): Promise<T> {
-    return retryUntilResponse(signal, call, (unreachable) => this.#set({ unreachable }), isTransient);
-  }
-
   #fail(problem: Problem): void {
     const { view, session } = this.#state;
     const { code, title, message, hint, field } = problem;
     const error = { code, title, message, hint, field };
     this.#set({ busy: false });
-    if (isRefusal(code)) this.#set({ view: { at: 'invalid_link', error } });
-    else if (this.#followed && GONE.has(problem.status)) this.#showInterrupted();
+    if (this.#request.at === 'form') this.forms.refused(error, null);
+    else if (isRefusal(code)) this.#set({ view: { at: 'invalid_link', error } });
+    else if (this.#followed && isGone(problem)) this.#showInterrupted();
     else if (view.at === 'flow' && !this.#followed && this.#chosen) {
       const { integration, method } = this.#chosen;
       this.#go(withError(methodView(integration, method), error));
@@ -382,9 +384,11 @@ export class ConnectFlow {
 
   #showInterrupted(): void {
     if (this.#followed) this.#browser.keys.forget(this.#followed.key.id);
+    const wasConnected = this.#state.view.at === 'rapid_form';
     this.#followed = null;
     this.#task.abort();
-    this.#set({ view: { at: 'interrupted' } });
+    if (wasConnected) this.forms.refused(new Problem(FORM_INTERRUPTED), null);
+    else this.#set({ view: { at: 'interrupted' } });
   }
 
   #set(change: Partial<PageState>): void {
@@ -394,6 +398,3 @@ export class ConnectFlow {
     if (result) this.#browser.report(result);
   }
 }
-
-/** Statuses that mean that Relink no longer knows the flow or its key. */
-const GONE = new Set([401, 403, 404, 410]);

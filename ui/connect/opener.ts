@@ -9,7 +9,7 @@ export interface LinkResult {
   is_truto: true;
   result: 'success' | 'error';
   error?: string;
-  error_type?: FlowErrorType | 'invalid_token' | 'invalid_integration';
+  error_type?: FlowErrorType | 'invalid_token' | 'invalid_integration' | 'rapid_form_error';
   integration?: string;
   integrated_account_id?: string;
 }
@@ -74,10 +74,24 @@ function errorText({ title, message }: Pick<ErrorView, 'title' | 'message'>): st
   return [title && `${title}.`, message].filter(Boolean).join(' ');
 }
 
+/** Why a form can’t be filled in. Without the account’s ID, as Truto sends it. */
+export function formError(
+  error: Pick<ErrorView, 'title' | 'message'>,
+  integration: string | null,
+): LinkResult {
+  return {
+    is_truto: true,
+    result: 'error',
+    error: errorText(error),
+    error_type: 'rapid_form_error',
+    ...(integration === null ? {} : { integration }),
+  };
+}
+
 /** How a flow ended; null while it runs. */
 function flowResult(flow: Flow, session: Session | null): LinkResult | null {
   const { integration, error, outcome } = flow;
-  if (flow.phase === 'succeeded') {
+  if (flow.phase === 'succeeded' && !outcome?.form_token) {
     const integrated_account_id = outcome?.account.id ?? '';
     if (!outcome?.kept_old) return { is_truto: true, result: 'success', integration, integrated_account_id };
     return {
@@ -105,6 +119,11 @@ function flowResult(flow: Flow, session: Session | null): LinkResult | null {
 /** The result that a view shows; null if it is none. */
 export function viewResult(view: View, session: Session | null): LinkResult | null {
   if (view.at === 'flow') return flowResult(view.flow, session);
+  if (view.at === 'form_saved') {
+    const { integration, account } = view.session;
+    return { is_truto: true, result: 'success', integration, integrated_account_id: account.id };
+  }
+  if (view.at === 'form_refused') return formError(view.error, view.integrationName);
   if (view.at === 'invalid_link' && (isRefusal(view.error.code) || needsLinkAgain(view.error.code))) {
     return { is_truto: true, result: 'error', error: errorText(view.error), error_type: 'invalid_token' };
   }

@@ -52,7 +52,7 @@ const location = (path: string) => new URL(path, 'http://127.0.0.1:7417');
 describe('the page’s URL', () => {
   it('reads every parameter', () => {
     const query =
-      '?link_token=t&integration=github&no_back=true&integrations=github,%20hubspot,&auth_format=api_key';
+      '?link_token=t&integration=github&no_back=true&skip_rapid_form=true&integrations=github,%20hubspot,&auth_format=api_key';
     expect(requestFrom(location(`/connect-account${query}`))).toEqual({
       at: 'connect',
       linkToken: 't',
@@ -61,6 +61,7 @@ describe('the page’s URL', () => {
       only: ['github', 'hubspot'],
       authFormat: 'api_key',
       noBack: true,
+      skipForm: true,
     });
     expect(requestFrom(location('/connect-account/open/n-_1?integration=github'))).toMatchObject({
       linkToken: null,

@@ -2,14 +2,20 @@ import type { Integration } from './api';
 
 /** The integrations whose name, label or category contains every word of the query. Those that start with it come first. */
 export function searchIntegrations(integrations: Integration[], query: string): Integration[] {
-  const words = plain(query).split(' ').filter(Boolean);
-  const [first = ''] = words;
-  const matches = integrations.filter(({ name, label, category }) => {
-    const text = plain(`${label} ${name} ${category}`);
-    return words.every((word) => text.includes(word));
-  });
+  const [first = ''] = plain(query).split(' ');
+  const matches = integrations.filter(({ name, label, category }) =>
+    textMatches(`${label} ${name} ${category}`, query),
+  );
   const rank = ({ label }: Integration): number => (plain(label).startsWith(first) ? 0 : 1);
   return matches.toSorted((one, other) => rank(one) - rank(other));
+}
+
+/** Whether a text contains every word of the query. */
+export function textMatches(text: string, query: string): boolean {
+  const searched = plain(text);
+  return plain(query)
+    .split(' ')
+    .every((word) => searched.includes(word));
 }
 
 /** Lowercase, without accents and repeated spaces. */

@@ -1,4 +1,4 @@
-import type { FieldsMethod, Integration, Method, FlowOutcome, Session } from './api';
+import type { FieldsMethod, FlowOutcome, FormSession, Integration, Method, Session } from './api';
 import { curly } from '../lib/typography';
 import type { ErrorView } from './views';
 
@@ -11,11 +11,26 @@ export function purposeTitle(session: Session | null, label: string): string {
 export function recipientText(session: Session | null): string {
   if (!session) return '';
   const { account, tenant_id, requested_by } = session;
-  const { team, program } = requested_by;
-  const who = program === null ? team : `${program} (${team})`;
+  const who = requesterText(requested_by);
   if (!account) return `${who} asks for this, for tenant ${tenant_id}.`;
   const identity = account.identity === null ? '' : `, connected as ${account.identity}`;
   return `${who} asks for this, for ${account.name} (tenant ${tenant_id})${identity}.`;
+}
+
+function requesterText({ team, program }: Session['requested_by']): string {
+  return program === null ? team : `${program} (${team})`;
+}
+
+/** The heading of a form. */
+export function formTitle({ integration_label: label }: FormSession, signedIn: boolean): string {
+  return signedIn ? `Finish setting up ${label}` : `Set up ${label}`;
+}
+
+/** What a form is for. */
+export function formText({ account, tenant_id, requested_by }: FormSession, signedIn: boolean): string {
+  if (signedIn) return `${account.name} is connected. Fill this in to finish.`;
+  const who = requested_by === null ? 'This is' : `${requesterText(requested_by)} asks for this,`;
+  return `${who} for ${account.name} (tenant ${tenant_id}).`;
 }
 
 /** An authentication method, as an option to choose. */
@@ -127,6 +142,40 @@ export const NO_LINK = {
     'This page was reloaded, or its URL is incomplete. Relink doesn’t keep links in the address bar or the history, where others could find them.',
   hint: 'Open the magic link again from where you got it, or get a new one in Relink.',
 };
+
+export const NO_FORM = {
+  statusCode: 404,
+  code: 'form_token_missing',
+  title: 'Open the form again',
+  message:
+    'This page was reloaded, or its URL is incomplete. Relink doesn’t keep tokens in the address bar or the history, where others could find them.',
+  hint: 'Go back to the app that opened it, and open it again from there.',
+};
+
+/** The account was connected before. */
+export const FORM_INTERRUPTED = {
+  statusCode: 404,
+  code: 'form_interrupted',
+  title: 'The form was interrupted',
+  message: 'The account is connected, but Relink was restarted before the form was saved.',
+  hint: 'Open the form again from Relink, or from the app that asked for this.',
+};
+
+export function malformedParameter(name: string): {
+  statusCode: number;
+  code: string;
+  title: string;
+  message: string;
+  hint: string;
+} {
+  return {
+    statusCode: 400,
+    code: 'form_parameter_malformed',
+    title: 'This form was opened with a mistake',
+    message: `The parameter ${name} of the page’s URL isn’t a JSON object.`,
+    hint: 'Whoever made the app that opened it must correct that.',
+  };
+}
 
 export const NOTHING_PASTED = {
   statusCode: 400,

@@ -1,4 +1,4 @@
-// Generated from src-tauri/contract/src/connect.rs by `make types`: don't edit. A test proves that it is current.
+// Generated from src-tauri/contract/src/connect.rs and form.rs by `make types`: don't edit. A test proves that it is current.
 
 /**
  * How the connection is authenticated, in Truto's words.
@@ -25,7 +25,7 @@ export type PageToken = { page_token: string, };
  */
 export type Session = { purpose: LinkPurpose, tenant_id: string, requested_by: Requester, 
 /**
- * The account to reauthorize.
+ * The account that the link is for; null: a new one.
  */
 account: SessionAccount | null, integrations: Array<SessionIntegration>, 
 /**
@@ -33,7 +33,7 @@ account: SessionAccount | null, integrations: Array<SessionIntegration>,
  */
 redirects: Array<RedirectKind>, expires_at: string, };
 
-export type LinkPurpose = "connect" | "reauthorize";
+export type LinkPurpose = "connect" | "reauthorize" | "post_connect_form";
 
 /**
  * Who asks for what a link is for.
@@ -49,7 +49,7 @@ team: string,
 program: string | null, };
 
 /**
- * The account to reauthorize.
+ * An account, as its person recognizes it.
  */
 export type SessionAccount = { id: string, name: string, 
 /**
@@ -134,7 +134,11 @@ redirect: RedirectKind | null,
 /**
  * The entered values, by field name.
  */
-fields: Record<string, string> | null, };
+fields: Record<string, string> | null, 
+/**
+ * Whether the integration's `RapidForm` doesn't follow.
+ */
+skip_rapid_form: boolean, };
 
 /**
  * A connect flow: one attempt to connect or reauthorize an account.
@@ -254,7 +258,11 @@ is_checked: boolean,
 /**
  * The URL that the browser goes to next.
  */
-redirect_uri: string | null, };
+redirect_uri: string | null, 
+/**
+ * Authorizes requests about the `RapidForm` that the person fills in next; null: none, or it was submitted.
+ */
+form_token: string | null, };
 
 /**
  * Why a flow failed.
@@ -314,3 +322,105 @@ account: SessionAccount | null, integration_label: string,
  * A data URL.
  */
 logo: string | null, color: string | null, };
+
+/**
+ * A form to fill in.
+ */
+export type FormSession = { 
+/**
+ * The integration's name.
+ */
+integration: string, integration_label: string, 
+/**
+ * A data URL.
+ */
+logo: string | null, color: string | null, account: SessionAccount, tenant_id: string, 
+/**
+ * Who asks, if it was opened with a link.
+ */
+requested_by: Requester | null, fields: Array<FormField>, 
+/**
+ * The values that the account has, by the fields' names.
+ */
+values: Record<string, unknown>, 
+/**
+ * The password fields that have a value, which isn't shown.
+ */
+kept: Array<string>, };
+
+/**
+ * A field of a form.
+ */
+export type FormField = { name: string, label: string, type: FormFieldType, required: boolean, help_text: string | null, placeholder: string | null, 
+/**
+ * The fields without whose values this one is disabled.
+ */
+depends_on: Array<string>, 
+/**
+ * What is shown while it is disabled.
+ */
+disabled_text: string | null, 
+/**
+ * The options that the form itself lists; null: they are requested.
+ */
+options: Array<FormOption> | null, };
+
+export type FormFieldType = "single_select" | "multi_select" | "text" | "password" | "checkbox" | "hidden";
+
+/**
+ * Something to choose.
+ */
+export type FormOption = { 
+/**
+ * A text, a number or a flag.
+ */
+value: string | number | boolean, label: string, sub_text: string | null, };
+
+/**
+ * Which field's options are requested.
+ */
+export type OptionsRequest = { field: string, 
+/**
+ * The values of the fields that it depends on.
+ */
+values: Record<string, unknown>, additional_context: Record<string, unknown>, };
+
+/**
+ * A field's options.
+ */
+export type FormOptions = { options: Array<FormOption>, };
+
+/**
+ * What a person has filled in so far.
+ */
+export type FilledForm = { 
+/**
+ * By the fields' names.
+ */
+values: Record<string, unknown>, 
+/**
+ * Of password fields.
+ */
+secrets: Record<string, string>, 
+/**
+ * Merged into the context beside them (`truto_additional_context`).
+ */
+additional_context: Record<string, unknown>, };
+
+/**
+ * What became of a form that was sent.
+ */
+export type SubmittedForm = { "result": "submitted", 
+/**
+ * The URL that the browser goes to next.
+ */
+redirect_uri: string | null, } | { "result": "invalid", problems: Array<FormProblem>, };
+
+/**
+ * A mistake in a form.
+ */
+export type FormProblem = { 
+/**
+ * The field's name; null: it is about the whole form.
+ */
+field: string | null, message: string, };

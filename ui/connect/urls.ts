@@ -1,3 +1,5 @@
+import { formParameters, type FormParameters } from './form/parameters';
+
 /** Loopback hosts, as `URL` formats them. */
 const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost']);
 
@@ -27,6 +29,16 @@ export type Request =
       /** The authentication method to use, where an integration has several. */
       authFormat: string | null;
       noBack: boolean;
+      /** Whether no form follows the sign-in. */
+      skipForm: boolean;
+    }
+  | {
+      /** An account’s form. */
+      at: 'form';
+      /** The token of a URL that Relink didn’t redirect, because it isn’t valid. */
+      accountToken: string | null;
+      nonce: string | null;
+      parameters: FormParameters;
     }
   | {
       at: 'return';
@@ -37,9 +49,12 @@ export type Request =
       flowKey: string | null;
     };
 
+const ACCOUNT_TOKEN = 'integrated_account_session_token';
+
 type Address = Pick<Location, 'pathname' | 'search' | 'hash'>;
 
 const RETURN = /\/return\/?$/;
+const FORM = /\/post-connect(\/|$)/;
 const OPEN = /\/open\/([^/]+)\/?$/;
 
 /** Parses the page’s URL. */
@@ -54,6 +69,14 @@ export function requestFrom({ pathname, search, hash }: Address): Request {
       flowKey: keys.get('key'),
     };
   }
+  if (FORM.test(pathname)) {
+    return {
+      at: 'form',
+      accountToken: query.get(ACCOUNT_TOKEN) || null,
+      nonce: OPEN.exec(pathname)?.[1] ?? null,
+      parameters: formParameters(query),
+    };
+  }
   const only = (query.get('integrations') ?? '')
     .split(',')
     .map((name) => name.trim())
@@ -66,6 +89,7 @@ export function requestFrom({ pathname, search, hash }: Address): Request {
     only: only.length > 0 ? only : null,
     authFormat: query.get('auth_format') || null,
     noBack: query.get('no_back') === 'true',
+    skipForm: query.get('skip_rapid_form') === 'true',
   };
 }
 
@@ -74,6 +98,7 @@ export function addressWithoutSecrets({ pathname, search }: Address): string {
   if (RETURN.test(pathname)) return pathname + search;
   const query = new URLSearchParams(search);
   query.delete('link_token');
+  query.delete(ACCOUNT_TOKEN);
   const rest = query.toString();
   return pathname.replace(OPEN, '') + (rest && `?${rest}`);
 }

@@ -1,6 +1,7 @@
 import type {
   FieldsMethod,
   Flow,
+  FormSession,
   Integration,
   Method,
   OAuthMethod,
@@ -50,7 +51,12 @@ export type View =
   | { at: 'confirm'; id: string; returned: ReturnedSignIn; returnKey: string; error: ErrorView | null }
   | { at: 'declined' }
   /** The same, and there is nothing to confirm. */
-  | { at: 'wrong_browser' };
+  | { at: 'wrong_browser' }
+  /** A form to fill in. `signedIn`: the account was connected just now. */
+  | { at: 'rapid_form'; token: string; signedIn: boolean }
+  /** It can’t be filled in. */
+  | { at: 'form_refused'; error: ErrorView; integrationName: string | null }
+  | { at: 'form_saved'; session: FormSession; onward: string | null };
 
 export interface FlowView {
   flow: Flow;
@@ -161,7 +167,7 @@ export function needsLinkAgain(code: string): boolean {
 }
 
 export function isOver(flow: Flow): boolean {
-  return flow.phase === 'succeeded' || flow.phase === 'failed';
+  return (flow.phase === 'succeeded' && !flow.outcome?.form_token) || flow.phase === 'failed';
 }
 
 export function isRunning(flow: Flow): boolean {

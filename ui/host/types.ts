@@ -35,6 +35,8 @@ export type Commands = {
   record_call_bodies: [arguments: { id: AccountId, on: boolean }, output: CallBodies];
   /** The calls that the account's integration defines. */
   known_calls: [arguments: { id: AccountId }, output: Array<KnownCall>];
+  /** Whether the account's integration has a form to fill in after a sign-in. */
+  has_form: [arguments: { id: AccountId }, output: boolean];
   /** Makes a call with the account. */
   try_call: [arguments: { id: AccountId, call: TryCall }, output: TriedCall];
   /** Reauthorizes without the connect UI: opens the provider's page in the browser, or the form for a new key. */
@@ -45,7 +47,7 @@ export type Commands = {
   open_sign_in_page: [arguments: { id: AccountId }, output: null];
   /** Cancels it, or dismisses it if it has ended. */
   cancel_sign_in: [arguments: { id: AccountId }, output: null];
-  get_connection_link: [arguments: { purpose: LinkPurpose }, output: MagicLink];
+  get_connection_link: [arguments: { purpose: LinkFor }, output: MagicLink];
   /** Opens a magic link's page. `integration`: the integration to preselect. */
   open_link: [arguments: { id: string, target: OpenIn, integration: string | null }, output: null];
   copy_link: [arguments: { id: string }, output: null];
@@ -620,13 +622,13 @@ redirect_uris: Array<RedirectUri>, };
 /**
  * A link that was created. Its token is stored nowhere.
  */
-export type IssuedLink = { id: LinkTokenId, status: IssuedLinkStatus, 
+export type IssuedLink = { id: LinkTokenId, purpose: LinkPurpose, status: IssuedLinkStatus, 
 /**
- * The tenant of the new account; null if the link reauthorizes one.
+ * The tenant of the new account; null if the link is for an account that exists.
  */
 tenant_id: string | null, 
 /**
- * The account that the link reauthorizes.
+ * The account that the link is for.
  */
 integrated_account_id: AccountId | null, account_name: string | null, 
 /**
@@ -656,9 +658,11 @@ path: string,
 name: string, description: string | null, };
 
 /**
- * The purpose of a new link.
+ * What a new link is for.
  */
-export type LinkPurpose = { "account": AccountId } | { "tenant": string };
+export type LinkFor = { "account": AccountId } | { "tenant": string } | { "form": AccountId };
+
+export type LinkPurpose = "connect" | "reauthorize" | "post_connect_form";
 
 /**
  * Where links work: only on this machine, unless the person says otherwise.

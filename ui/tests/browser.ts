@@ -34,7 +34,7 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
 }
 
 function pageFile(pathname: string): { type: string; content: Buffer } | null {
-  const path = /^\/connect-account(\/return|\/open\/[^/]+)?$/.test(pathname)
+  const path = /^\/connect-account(\/return|(\/post-connect)?(\/open\/[^/]+)?)?$/.test(pathname)
     ? 'index.html'
     : normalize(pathname.replace(/^\/connect-account\//, ''));
   const type = TYPES[extname(path)];

@@ -1,4 +1,15 @@
-import type { IdentityChoice, CreatedFlow, Flow, NewFlow, ReturnedSignIn, Session } from '../connect/api';
+import type {
+  IdentityChoice,
+  CreatedFlow,
+  Flow,
+  FormSession,
+  NewFlow,
+  ReturnedSignIn,
+  Session,
+  SubmittedForm,
+} from '../connect/api';
+import type { FilledForm, FormOptions, OptionsRequest } from '../connect/types';
+import { asanaForm, optionsOf } from './form-samples';
 import { denied, reauthorizeSession, returnedSignIn, waitingFlow } from './samples';
 
 /** The key of every return. */
@@ -33,6 +44,13 @@ export class FakeServer {
   onAnswer: (answer: IdentityChoice) => Partial<Flow> = () => ({ phase: 'working', step: 'saving' });
   /** What a page confirms to which a provider returned. */
   returned: ReturnedSignIn = returnedSignIn;
+  /** The form of every page. */
+  form: FormSession | Reply = asanaForm;
+  onOptions: (request: OptionsRequest) => FormOptions | Reply | Promise<FormOptions> = optionsOf;
+  onSubmit: (filled: FilledForm) => SubmittedForm | Reply = () => ({
+    result: 'submitted',
+    redirect_uri: null,
+  });
   /** Whether every nonce can be exchanged, as if each page had its own. */
   canReopen = true;
   /** Whether the server responds at all. */
@@ -93,6 +111,7 @@ export class FakeServer {
     const [, , resource, id = '', action] = pathname.split('/');
     if (resource === 'open') return this.#exchange();
     if (resource === 'session') return this.#session();
+    if (resource === 'form') return this.#form(method, id, body);
     if (resource !== 'flows') return errorResponse(404, 'not_found', 'There is no such route.');
     if (id === '') return this.#create(body as NewFlow);
     const entry = this.#flows.get(id);
@@ -126,6 +145,14 @@ export class FakeServer {
     return this.count('open') === 1 || this.canReopen
       ? { status: 200, body: { page_token: 'p' } }
       : errorResponse(409, 'opening_used', 'This address was opened before.');
+  }
+
+  async #form(method: string, part: string, body: unknown): Promise<Reply> {
+    if (method === 'GET') return 'status' in this.form ? this.form : { status: 200, body: this.form };
+    this.#record(part === '' ? 'submit' : part, body);
+    const reply =
+      part === 'options' ? await this.onOptions(body as OptionsRequest) : this.onSubmit(body as FilledForm);
+    return 'status' in reply ? reply : { status: 200, body: reply };
   }
 
   #returned(method: string, entry: FakeFlow, id: string, action: string): Reply {

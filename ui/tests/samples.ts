@@ -153,6 +153,7 @@ export const succeeded: Partial<Flow> = {
     kept_old: false,
     is_checked: true,
     redirect_uri: null,
+    form_token: null,
   },
 };
 

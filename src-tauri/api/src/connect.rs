@@ -1,5 +1,6 @@
 //! The connect UI: its pages, its API, and the loopback callback. Its requests are authorized by a link token or a flow's key.
 
+mod form;
 mod framing;
 mod opening;
 mod returned;
@@ -43,6 +44,10 @@ pub(crate) fn routes() -> OpenRoutes {
         .with(routes!(opening::opened_page))
         .with(routes!(opening::prepare_opening))
         .with(routes!(opening::exchange_nonce))
+        .with(routes!(form::page))
+        .with(routes!(form::opened_page))
+        .with(routes!(form::show, form::submit))
+        .with(routes!(form::options))
         .with(routes!(returned::return_page))
         .with(routes!(asset))
         .with(routes!(session))
@@ -67,7 +72,8 @@ pub(crate) enum Landing {
 
 pub(crate) fn landing(path: &str) -> Landing {
     let path = path.trim_end_matches('/');
-    if path == "/connect-account" || path.starts_with("/connect-account/open/") {
+    let is_page = |page: &str| path == page || path.strip_prefix(page).is_some_and(|rest| rest.starts_with("/open/"));
+    if is_page("/connect-account") || is_page("/connect-account/post-connect") {
         Landing::InTabOrFrame
     } else if path == "/connect-account/return" || path.starts_with("/oauth/callback/") {
         Landing::InTab
@@ -155,7 +161,13 @@ async fn begin(
     Body(new): Body<NewFlow>,
 ) -> Result<(StatusCode, Json<CreatedFlow>), ApiError> {
     let fields = new.fields.unwrap_or_default().into_iter().map(|(name, value)| (name, value.into_secret())).collect();
-    let wanted = BeginFlow { integration: new.integration, format: new.format, redirect: new.redirect, fields };
+    let wanted = BeginFlow {
+        integration: new.integration,
+        format: new.format,
+        redirect: new.redirect,
+        fields,
+        skips_form: new.skip_rapid_form,
+    };
     let (connections, token) = (api.engine.connections(), link_token(&headers));
     let caller = connections.link_caller(token).await?;
     let begun = connections.begin_flow(&caller, token, wanted).await?;

@@ -4,13 +4,14 @@ use axum::{Extension, Json, extract::State};
 use relink_contract::{
     Deleted, List, WireSecret,
     link::{
-        Callback, CallbackTaken, IssuedLink, LinkSettings, LinkSettingsState, LinkToken, NewLinkToken, RedirectUris,
+        Callback, CallbackTaken, IssuedLink, LinkSettings, LinkSettingsState, LinkToken, NewFormLink, NewLinkToken,
+        RedirectUris,
     },
 };
 use relink_domain::{
     LinkTokenId, Secret,
     caller::Caller,
-    link::{LinkOptions, Purpose},
+    link::{LinkOptions, LinkPurpose, Purpose},
     permission::Permission,
 };
 use utoipa_axum::routes;
@@ -22,7 +23,7 @@ use crate::{
     connect::return_url,
     error::{ApiError, ApiResult},
     listing::{self, Field, Place},
-    openapi::{BodyErrors, NotFound, QueryErrors, Routes},
+    openapi::{BodyErrors, Conflict, NotFound, QueryErrors, Routes},
     path::PathId,
     query::Query,
 };
@@ -30,6 +31,7 @@ use crate::{
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .with(Permission::CreateLinks, routes!(create))
+        .with(Permission::OfferForms, routes!(create_for_form))
         .with(Permission::SubmitCallbacks, routes!(callback))
         .with(Permission::AllowRedirects, routes!(redirect_uris, set_redirect_uris))
         .with(Permission::ManageLinks, routes!(issued_links))
@@ -77,6 +79,38 @@ async fn create(
         persist_previous_context: new.persist_previous_context.unwrap_or(false),
         region: present(new.region),
     };
+    let link = api.engine.connections().create_link(&caller, purpose, options).await?;
+    Ok(Json(LinkToken { link_token: WireSecret::from(link.token) }))
+}
+
+/// Create a link token for an account's form
+///
+/// Open `/connect-account?link_token=…`, which shows the form alone. With an account token, the form is that of its account.
+#[utoipa::path(
+    post,
+    path = "/link-token/post-connect-form",
+    operation_id = "create_form_link_token",
+    tag = "Links",
+    request_body = NewFormLink,
+    responses((status = 200, description = "The link token", body = LinkToken), BodyErrors, NotFound, Conflict),
+)]
+async fn create_for_form(
+    State(api): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<NewFormLink>,
+) -> ApiResult<LinkToken> {
+    let given = new.integrated_account_id.filter(|id| !id.trim().is_empty());
+    let account_id = match (caller.own_account(), given) {
+        (_, Some(id)) => account_id(&id)?,
+        (Some(own), None) => own,
+        (None, None) => {
+            let message = "Pass integrated_account_id: the account whose form is to be filled in.";
+            return Err(ApiError::bad_request("account_missing", message));
+        }
+    };
+    let options =
+        LinkOptions { redirect_uri: new.redirect_uri.filter(|uri| !uri.trim().is_empty()), ..LinkOptions::default() };
+    let purpose = LinkPurpose::PostConnectForm { account_id };
     let link = api.engine.connections().create_link(&caller, purpose, options).await?;
     Ok(Json(LinkToken { link_token: WireSecret::from(link.token) }))
 }

@@ -215,7 +215,7 @@ error_responses! {
     /// Responses of routes that can be in conflict with the current state.
     Conflict: "409" "The request conflicts with the current state.";
     /// Responses of routes that run steps.
-    StepErrors: "422" "A step of the integration failed: `code` is `post_install_error` or `validation_error`.";
+    StepErrors: "422" "A step or a form of the integration failed: see `code`.";
     /// Responses of routes that call the provider.
     ProviderErrors:
         "400" "The request isn't valid.",

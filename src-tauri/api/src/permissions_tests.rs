@@ -203,7 +203,8 @@ async fn an_account_token_gets_through_to_methods_and_to_its_account_alone() {
                 || ["/proxy/", "/custom/", "/unified/"].iter().any(|route| path.starts_with(route))
                 || *operation == "POST /relink/mcp"
                 || *operation == "GET /integrated-account/me"
-                || *operation == "PATCH /integrated-account/me" && may_change;
+                || ["PATCH /integrated-account/me", "POST /link-token/post-connect-form"].contains(operation)
+                    && may_change;
             let response = ask(&service, operation, Some(token.expose())).await;
             let refused = if *who == Who::Mcp { (401, "unauthorized") } else { (403, "forbidden") };
             check("an account token", operation, is_its, refused, &response);

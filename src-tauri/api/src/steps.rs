@@ -29,6 +29,9 @@ use crate::{
 
 /// For so long a step's request may take.
 const DEADLINE: Duration = Duration::from_mins(1);
+/// For so long a list may be followed, and over so many pages.
+const LIST_DEADLINE: Duration = Duration::from_mins(2);
+const MAX_PAGES: usize = 1000;
 /// Bytes of a provider's answer that a step can use.
 const MAX_ANSWER: usize = 8 << 20;
 /// The last result, in expressions.
@@ -56,7 +59,7 @@ impl StepRunner for Steps {
     ) -> RunnerFuture<'a, Result<Value, StepError>> {
         Box::pin(async move {
             let answer = Box::pin(answer_of(&self.0, caller, account, call));
-            timeout(DEADLINE, answer).await.map_err(|_| late())?
+            timeout(DEADLINE, answer).await.map_err(|_| late())?.map(|answer| answer.data)
         })
     }
 
@@ -68,6 +71,32 @@ impl StepRunner for Steps {
         Box::pin(async move {
             let answer = Box::pin(refresh::answer_of(&self.0, account, call));
             timeout(DEADLINE, answer).await.map_err(|_| late())?
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        caller: &'a Caller,
+        account: AccountId,
+        resource: &'a str,
+        method: &'a str,
+        query: &'a Map<String, Value>,
+    ) -> RunnerFuture<'a, Result<Vec<Value>, StepError>> {
+        Box::pin(async move {
+            let listed = Box::pin(all_pages(&self.0, caller, account, (resource, method), query));
+            let late = || StepError::new("The list has no end within two minutes.").status(504);
+            timeout(LIST_DEADLINE, listed).await.map_err(|_| late())?
+        })
+    }
+
+    fn validate<'a>(
+        &'a self,
+        expression: &'a str,
+        form: &'a Value,
+    ) -> RunnerFuture<'a, Result<Option<Value>, StepError>> {
+        Box::pin(async move {
+            let evaluated = self.0.expressions.evaluate_with(expression, form, &[]).await;
+            evaluated.map_err(|error| StepError::new(format!("Its validation can't be evaluated: {error}")))
         })
     }
 
@@ -111,13 +140,50 @@ fn target_of(call: StepCall<'_>) -> (MethodTarget<'_>, &Map<String, Value>, &Val
     }
 }
 
+/// What a request of a step gives.
+#[derive(Debug, PartialEq)]
+struct Answer {
+    data: Value,
+    /// Of a list that goes on.
+    next_cursor: Option<String>,
+}
+
+/// The records of a list, up to its end.
+async fn all_pages(
+    api: &ApiState,
+    caller: &Caller,
+    account: AccountId,
+    (resource, method): (&str, &str),
+    query: &Map<String, Value>,
+) -> Result<Vec<Value>, StepError> {
+    let (mut query, mut all) = (query.clone(), Vec::new());
+    for _ in 0..MAX_PAGES {
+        let call = StepCall::Named { resource, method, query: &query };
+        let Answer { data, next_cursor } = Box::pin(answer_of(api, caller, account, call)).await?;
+        match data {
+            Value::Array(records) => all.extend(records),
+            Value::Null => {}
+            // A method that gives one record.
+            record => all.push(record),
+        }
+        match next_cursor {
+            Some(cursor) if query.get("next_cursor").and_then(Value::as_str) == Some(&cursor) => {
+                return Err(StepError::new("The provider gives the same page again and again."));
+            }
+            Some(cursor) => drop(query.insert("next_cursor".to_owned(), cursor.into())),
+            None => return Ok(all),
+        }
+    }
+    Err(StepError::new(format!("The list has more than {MAX_PAGES} pages.")))
+}
+
 /// Makes a step's request, which is recorded. The data that was answered.
 async fn answer_of(
     api: &ApiState,
     caller: &Caller,
     account: AccountId,
     call: StepCall<'_>,
-) -> Result<Value, StepError> {
+) -> Result<Answer, StepError> {
     let sent = Arc::<OnceLock<Called>>::default();
     let (target, query, body) = target_of(call);
     let (route, path, reached) = match target {
@@ -198,7 +264,7 @@ fn verb_of(target: MethodTarget<'_>) -> Method {
     }
 }
 
-async fn data_of(response: Response, has_pages: bool) -> Result<Value, StepError> {
+async fn data_of(response: Response, has_pages: bool) -> Result<Answer, StepError> {
     let (parts, body) = response.into_parts();
     let unread = |_| StepError::new("The provider's answer is too long for a step, or ended early.");
     let bytes = body::to_bytes(body, MAX_ANSWER).await.map_err(unread)?;
@@ -212,8 +278,12 @@ async fn data_of(response: Response, has_pages: bool) -> Result<Value, StepError
         return Err(StepError::new(message).status(StatusCode::BAD_GATEWAY.as_u16()).failed(failed));
     }
     match value {
-        Value::Object(mut envelope) if has_pages => Ok(envelope.remove("result").unwrap_or_default()),
-        value => Ok(value),
+        Value::Object(mut envelope) if has_pages => {
+            let next_cursor = envelope.get("next_cursor").and_then(Value::as_str).filter(|cursor| !cursor.is_empty());
+            let next_cursor = next_cursor.map(str::to_owned);
+            Ok(Answer { data: envelope.remove("result").unwrap_or_default(), next_cursor })
+        }
+        data => Ok(Answer { data, next_cursor: None }),
     }
 }
 
@@ -254,10 +324,14 @@ mod tests {
             *response.status_mut() = StatusCode::from_u16(status).expect("a status");
             response
         };
-        assert_eq!(data_of(answer(200, r#"{"id": 1}"#), false).await, Ok(json!({"id": 1})));
-        assert_eq!(data_of(answer(200, r#"{"result": [1], "next_cursor": null}"#), true).await, Ok(json!([1])));
-        assert_eq!(data_of(answer(204, ""), false).await, Ok(Value::Null));
-        assert_eq!(data_of(answer(200, "pong"), false).await, Ok(json!("pong")));
+        let data = |data: Value, next: Option<&str>| Ok(Answer { data, next_cursor: next.map(str::to_owned) });
+        assert_eq!(data_of(answer(200, r#"{"id": 1}"#), false).await, data(json!({"id": 1}), None));
+        for (page, next) in [("null", None), (r#""""#, None), (r#""c""#, Some("c"))] {
+            let page = format!(r#"{{"result": [1], "next_cursor": {page}}}"#);
+            assert_eq!(data_of(answer(200, &page), true).await, data(json!([1]), next));
+        }
+        assert_eq!(data_of(answer(204, ""), false).await, data(Value::Null, None));
+        assert_eq!(data_of(answer(200, "pong"), false).await, data(json!("pong"), None));
         let refused = data_of(answer(403, r#"{"statusCode": 403, "message": "Missing scope"}"#), false).await;
         let refused = refused.expect_err("refused");
         assert_eq!((refused.status, refused.message.contains("Missing scope")), (Some(403), true));

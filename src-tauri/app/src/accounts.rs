@@ -52,6 +52,12 @@ impl App {
         }
     }
 
+    /// Whether the account's integration has a form to fill in after a sign-in.
+    pub async fn has_form(&self, id: AccountId) -> Result<bool> {
+        let definition = self.0.engine.accounts().definition(&Caller::Person, id).await.map_err(error_view)?;
+        Ok(definition.is_some_and(|definition| definition.actions().form().is_some()))
+    }
+
     pub async fn rename(&self, id: AccountId, name: String) -> Result<Account> {
         let view = self.0.engine.accounts().rename(&Caller::Person, id, name).await.map_err(error_view)?;
         self.with_reminder(&view).await

@@ -63,6 +63,7 @@ impl App {
             format: AuthenticationMethod::Oauth2,
             redirect: None,
             fields: BTreeMap::new(),
+            skips_form: true,
         };
         let started =
             engine.connections().begin_flow(&Caller::Person, link.token.expose(), begin).await.map_err(error_view)?;

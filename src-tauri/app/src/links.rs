@@ -3,12 +3,12 @@
 use std::future::{Ready, ready};
 
 use relink_contract::window::{
-    ErrorView, IssuedLink, IssuedLinkStatus, LinkPurpose, LinkSettings, LinkSettingsState, MagicLink, OpenIn,
+    ErrorView, IssuedLink, IssuedLinkStatus, LinkFor, LinkSettings, LinkSettingsState, MagicLink, OpenIn,
 };
 use relink_domain::{
     FlowId, LinkTokenId, Secret,
     caller::Caller,
-    link::{LinkOptions, Purpose},
+    link::{LinkOptions, LinkPurpose},
 };
 use relink_engine::OpenedIn;
 use url::Url;
@@ -23,11 +23,12 @@ use crate::{
 const MAX_LINKS: usize = 100;
 
 impl App {
-    pub async fn get_connection_link(&self, purpose: LinkPurpose) -> Result<MagicLink> {
+    pub async fn get_connection_link(&self, purpose: LinkFor) -> Result<MagicLink> {
         self.open_base_url()?;
         let purpose = match purpose {
-            LinkPurpose::Account(account_id) => Purpose::Reauthorize { account_id },
-            LinkPurpose::Tenant(tenant_id) => Purpose::Connect { tenant_id },
+            LinkFor::Account(account_id) => LinkPurpose::Reauthorize { account_id },
+            LinkFor::Tenant(tenant_id) => LinkPurpose::Connect { tenant_id },
+            LinkFor::Form(account_id) => LinkPurpose::PostConnectForm { account_id },
         };
         let link = self
             .0

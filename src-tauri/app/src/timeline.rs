@@ -133,6 +133,7 @@ fn facts(event: &TimelineEvent) -> Vec<Fact> {
         | TimelineEvent::LinkCreated { .. }
         | TimelineEvent::Renamed { .. }
         | TimelineEvent::ContextChanged
+        | TimelineEvent::FormSubmitted
         | TimelineEvent::SettingsChanged { .. }
         | TimelineEvent::SandboxMarked { .. }
         | TimelineEvent::RevokedLater { .. }

@@ -89,6 +89,14 @@ pub(crate) enum Command {
         #[arg(long)]
         open: bool,
     },
+    /// Create a magic link that opens the form of an account's integration.
+    Form {
+        /// Account ID, its beginning, or the account's name.
+        id: String,
+        /// Also open the link in the browser.
+        #[arg(long)]
+        open: bool,
+    },
     /// List the magic links that can still be used, and change where links work.
     Links {
         #[command(subcommand)]

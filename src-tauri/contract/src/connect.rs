@@ -19,7 +19,7 @@ pub struct Session {
     pub purpose: LinkPurpose,
     pub tenant_id: String,
     pub requested_by: Requester,
-    /// The account to reauthorize.
+    /// The account that the link is for; null: a new one.
     #[schema(required)]
     pub account: Option<SessionAccount>,
     pub integrations: Vec<SessionIntegration>,
@@ -44,9 +44,11 @@ pub struct Requester {
 pub enum LinkPurpose {
     Connect,
     Reauthorize,
+    /// Fill in the account's `RapidForm`.
+    PostConnectForm,
 }
 
-/// The account to reauthorize.
+/// An account, as its person recognizes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct SessionAccount {
     #[ts(type = "string")]
@@ -172,6 +174,9 @@ pub struct NewFlow {
     #[serde(default)]
     #[ts(type = "Record<string, string> | null")]
     pub fields: Option<BTreeMap<String, WireSecret>>,
+    /// Whether the integration's `RapidForm` doesn't follow.
+    #[serde(default)]
+    pub skip_rapid_form: bool,
 }
 
 /// A connect flow: one attempt to connect or reauthorize an account.
@@ -341,6 +346,10 @@ pub struct FlowOutcome {
     /// The URL that the browser goes to next.
     #[schema(required)]
     pub redirect_uri: Option<String>,
+    /// Authorizes requests about the `RapidForm` that the person fills in next; null: none, or it was submitted.
+    #[schema(required)]
+    #[ts(type = "string | null")]
+    pub form_token: Option<WireSecret>,
 }
 
 /// Why a flow failed.

@@ -15,6 +15,7 @@ pub mod data_folder;
 pub mod documentation;
 pub mod error;
 pub mod event;
+pub mod form;
 pub mod integration;
 pub mod link;
 pub mod list;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
-use crate::WireSecret;
+use crate::{WireSecret, connect::LinkPurpose};
 
 /// Pass `integrated_account_id` (to reauthorize an account) or `tenant_id` (to connect a new one). With both, the account is
 /// reauthorized.
@@ -43,6 +43,17 @@ pub struct NewLinkToken {
     pub truto_static_gate_id: Option<Value>,
 }
 
+/// Which account's `RapidForm` a person shall fill in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NewFormLink {
+    /// With an account token, its own account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrated_account_id: Option<String>,
+    /// Where the browser goes afterwards. It must exactly match an allowed redirect URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_uri: Option<String>,
+}
+
 /// Open `{base}/connect-account?link_token=…` with this token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LinkToken {
@@ -76,11 +87,12 @@ pub struct CallbackTaken {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct IssuedLink {
     pub id: LinkTokenId,
+    pub purpose: LinkPurpose,
     pub status: IssuedLinkStatus,
-    /// The tenant of the new account; null if the link reauthorizes one.
+    /// The tenant of the new account; null if the link is for an account that exists.
     #[schema(required)]
     pub tenant_id: Option<String>,
-    /// The account that the link reauthorizes.
+    /// The account that the link is for.
     #[schema(required)]
     pub integrated_account_id: Option<AccountId>,
     #[schema(required)]
@@ -96,7 +108,7 @@ pub struct IssuedLink {
 #[serde(rename_all = "snake_case")]
 pub enum IssuedLinkStatus {
     Usable,
-    /// It has connected or reauthorized an account.
+    /// It has done what it is for.
     Used,
     Expired,
     /// The API token that created it has ended.

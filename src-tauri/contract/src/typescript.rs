@@ -10,12 +10,16 @@ use crate::connect::{
     IdentityAnswer, IdentityChoice, IdentityQuestion, LinkPurpose, NewFlow, Nonce, PageToken, PastedCallback,
     Requester, ReturnedSignIn, Session, SessionAccount, SessionIntegration, SessionMethod, SessionScope,
 };
+use crate::form::{
+    FilledForm, FormField, FormFieldType, FormOption, FormOptions, FormProblem, FormSession, OptionsRequest,
+    SubmittedForm,
+};
 
 /// The content of `ui/connect/types.ts`.
 fn connect_types() -> String {
     let config = Config::default();
     let mut text = String::from(
-        "// Generated from src-tauri/contract/src/connect.rs by `make types`: don't edit. A test proves that it is current.\n",
+        "// Generated from src-tauri/contract/src/connect.rs and form.rs by `make types`: don't edit. A test proves that it is current.\n",
     );
     macro_rules! declare {
         ($($name:ident),+ $(,)?) => {$(
@@ -54,6 +58,15 @@ fn connect_types() -> String {
         FlowError,
         FlowErrorType,
         ReturnedSignIn,
+        FormSession,
+        FormField,
+        FormFieldType,
+        FormOption,
+        OptionsRequest,
+        FormOptions,
+        FilledForm,
+        SubmittedForm,
+        FormProblem,
     );
     text
 }

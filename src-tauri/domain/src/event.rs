@@ -37,6 +37,8 @@ events! {
     AccountPostInstallError = "integrated_account:post_install_error",
     /// The validation step failed.
     AccountValidationError = "integrated_account:validation_error",
+    /// A person submitted an account's `RapidForm`.
+    AccountFormSubmitted = "integrated_account:post_connect_form_submitted",
     /// A refresh failed, or a call was answered with 401.
     AccountAuthenticationError = "integrated_account:authentication_error",
     /// An account that needed reauthorization recovered without it.
@@ -96,8 +98,6 @@ const RECORD: &str = "record:";
 /// The beginnings of events whose names the table doesn't have: records', and Truto's that Relink doesn't send yet. A pattern may name
 /// them, and each of them.
 const OTHER_FAMILIES: [&str; 2] = [RECORD, "sync_job_run:"];
-/// A single event of Truto's that Relink doesn't send yet.
-const LATER_EVENTS: [&str; 1] = ["integrated_account:post_connect_form_submitted"];
 
 /// The name of an event that a provider sent: `record:` and the type that the definition gives it (contract section 4.7).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -216,7 +216,7 @@ impl FromStr for EventPattern {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Some(prefix) = text.strip_suffix('*') else {
-            let is_other = OTHER_FAMILIES.iter().any(|family| is_of(family, text)) || LATER_EVENTS.contains(&text);
+            let is_other = OTHER_FAMILIES.iter().any(|family| is_of(family, text));
             return if is_other { Ok(Self::Other(text.to_owned())) } else { text.parse().map(Self::Kind) };
         };
         let begins_one = EventKind::ALL.iter().any(|kind| kind.as_str().starts_with(prefix))

@@ -107,6 +107,7 @@ pub(crate) const fn condition_after(timeline_event: &TimelineEvent, before: Cond
         | TimelineEvent::LinkCreated { .. }
         | TimelineEvent::Renamed { .. }
         | TimelineEvent::ContextChanged
+        | TimelineEvent::FormSubmitted
         | TimelineEvent::SettingsChanged { .. }
         | TimelineEvent::SandboxMarked { .. } => before,
     }

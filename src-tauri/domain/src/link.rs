@@ -12,13 +12,53 @@ pub const LIFETIME_SECS: i64 = 7 * 24 * 60 * 60;
 pub const REGIONS: [&str; 4] = [DEFAULT_REGION, "enam", "apac", "eu"];
 pub const DEFAULT_REGION: &str = "wnam";
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "purpose", rename_all = "snake_case")]
+/// What a sign-in is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     /// Connect a new account for this tenant.
     Connect { tenant_id: String },
     /// Reauthorize this account.
     Reauthorize { account_id: AccountId },
+}
+
+/// What a link token is for: a sign-in, or a form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "purpose", rename_all = "snake_case")]
+pub enum LinkPurpose {
+    /// See [`Purpose::Connect`].
+    Connect { tenant_id: String },
+    /// See [`Purpose::Reauthorize`].
+    Reauthorize { account_id: AccountId },
+    /// Fill in the `RapidForm` of this account (contract section 1, `POST /link-token/post-connect-form`).
+    PostConnectForm { account_id: AccountId },
+}
+
+impl From<Purpose> for LinkPurpose {
+    fn from(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Connect { tenant_id } => Self::Connect { tenant_id },
+            Purpose::Reauthorize { account_id } => Self::Reauthorize { account_id },
+        }
+    }
+}
+
+impl LinkPurpose {
+    /// What its sign-in is for; `None`: there is none.
+    pub fn sign_in(&self) -> Option<Purpose> {
+        match self {
+            Self::Connect { tenant_id } => Some(Purpose::Connect { tenant_id: tenant_id.clone() }),
+            Self::Reauthorize { account_id } => Some(Purpose::Reauthorize { account_id: *account_id }),
+            Self::PostConnectForm { .. } => None,
+        }
+    }
+
+    /// The account that it is about; `None`: a new one.
+    pub const fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Connect { .. } => None,
+            Self::Reauthorize { account_id } | Self::PostConnectForm { account_id } => Some(*account_id),
+        }
+    }
 }
 
 /// The options that a link token was created with.
@@ -45,7 +85,7 @@ pub struct LinkOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkToken {
     pub id: LinkTokenId,
-    pub purpose: Purpose,
+    pub purpose: LinkPurpose,
     pub options: LinkOptions,
     pub created_at: Timestamp,
     /// When its single success was.
@@ -72,7 +112,7 @@ pub enum LinkError {
     /// The person revoked it.
     #[error("This link was revoked")]
     Revoked,
-    /// The account that it would reauthorize was deleted.
+    /// Its account was deleted.
     #[error("The account of this link was deleted")]
     AccountDeleted,
 }
@@ -151,7 +191,7 @@ mod tests {
     fn token(used_at: Option<Timestamp>) -> LinkToken {
         LinkToken {
             id: LinkTokenId::from_uuid(uuid::Uuid::nil()),
-            purpose: Purpose::Connect { tenant_id: "acme-1".into() },
+            purpose: LinkPurpose::Connect { tenant_id: "acme-1".into() },
             options: LinkOptions::default(),
             created_at: Timestamp::from_millis(0),
             used_at,

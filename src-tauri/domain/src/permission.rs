@@ -67,6 +67,7 @@ permissions! {
     ReadOrganization = "read_organization", Program, "read the environment, the team, its user and the categories";
     ReadAbsent = "read_absent", Program, "ask for parts of Truto that Relink lacks";
 
+    OfferForms = "offer_forms", Full, "have accounts' RapidForms filled in";
     ReadCalls = "read_calls", Full, "read which calls programs made";
     ChangeAccounts = "change_accounts", Full, "change or delete accounts";
     ImportAccounts = "import_accounts", Full, "import accounts";
@@ -105,6 +106,7 @@ impl Permission {
             | Self::ChangeOwnAccount
             | Self::UseOwnTools
             | Self::CreateLinks
+            | Self::OfferForms
             | Self::ReadCalls
             | Self::ChangeAccounts
             | Self::ReadIntegrations => true,
@@ -142,7 +144,7 @@ impl Caller {
             }
             Self::AccountToken { grant, .. } => match permission {
                 Permission::CallMethods | Permission::ReadOwnAccount => true,
-                Permission::ChangeOwnAccount => grant.may_change,
+                Permission::ChangeOwnAccount | Permission::OfferForms => grant.may_change,
                 _ => false,
             },
             Self::McpToken { .. } => permission == Permission::UseOwnTools,

@@ -98,7 +98,15 @@ fn an_account_token_may_call_methods_and_read_its_account_and_change_it_as_its_m
     };
     for (may_change, may) in [
         (false, &[Permission::CallMethods, Permission::ReadOwnAccount][..]),
-        (true, &[Permission::CallMethods, Permission::ReadOwnAccount, Permission::ChangeOwnAccount]),
+        (
+            true,
+            &[
+                Permission::CallMethods,
+                Permission::OfferForms,
+                Permission::ReadOwnAccount,
+                Permission::ChangeOwnAccount,
+            ],
+        ),
     ] {
         let allowed: Vec<_> = Permission::ALL.iter().filter(|it| made(may_change).may(**it)).copied().collect();
         assert_eq!(allowed, may);

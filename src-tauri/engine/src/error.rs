@@ -199,6 +199,7 @@ impl Error {
             Self::Rejected(Rejected::StepsDone) => "steps_done",
             Self::Rejected(Rejected::StepsRunning) => "steps_running",
             Self::Rejected(Rejected::NeedsPerson) => "needs_person",
+            Self::Rejected(Rejected::NotActive) => "account_not_active",
             Self::Keychain(error) => error.code(),
             Self::Store(_) => "store",
             Self::Deferred => "deferred",

@@ -41,7 +41,7 @@ async fn connect(engine: &Engine, number: usize, Form { integration, format, fie
     let link = connections.create_link(&Caller::Person, purpose, LinkOptions::default()).await.expect("a link").token;
     let fields: BTreeMap<_, _> =
         fields.into_iter().map(|(name, value)| (name.to_owned(), Secret::new(value))).collect();
-    let begin = BeginFlow { integration, format, redirect: None, fields };
+    let begin = BeginFlow { integration, format, redirect: None, fields, skips_form: true };
     let started = connections.begin_flow(&Caller::Person, link.expose(), begin).await.expect("the flow begins");
     let mut view = started.flow;
     while view.phase != FlowPhase::Succeeded {

@@ -155,7 +155,8 @@ async fn run_step(
     }))
 }
 
-fn query_of(
+/// The query of a call. `context`: the values that its placeholders see.
+pub(crate) fn query_of(
     call: &NamedCall,
     account: &Account,
     context: &Map<String, Value>,

@@ -257,3 +257,22 @@ it('keeps long names within the window', async () => {
   await app.page.getByRole('heading', { level: 2, name: long }).waitFor();
   await inspect(app, 'long-names');
 });
+
+it('opens the form of an account whose integration has one', async () => {
+  const relink = relinkWithAccounts();
+  app = await openWindow(relink);
+  const { page } = app;
+  const more = page.getByText('More', { exact: true });
+  await more.click();
+  await page.getByRole('button', { name: 'Rename…' }).waitFor();
+  expect(await page.getByRole('button', { name: 'Fill in the form…' }).count()).toBe(0);
+  await app.context.close();
+  relink.hasForm = true;
+  app = await openWindow(relink);
+  await app.page.getByText('More', { exact: true }).click();
+  await inspect(app, 'more-with-form');
+  await app.page.getByRole('button', { name: 'Fill in the form…' }).click();
+  await expect.poll(() => relink.opened).toContain('link-1 in window');
+  const purpose = relink.invocations.find(({ command }) => command === 'get_connection_link');
+  expect(purpose?.args).toEqual({ purpose: { form: relink.accounts[0]?.id } });
+});

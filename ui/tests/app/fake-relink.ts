@@ -88,6 +88,8 @@ export class FakeRelink {
   };
   redirectUris: string[] = [];
   links: IssuedLink[] = [];
+  /** Whether the integrations of its accounts have forms. */
+  hasForm = false;
   linkSettings: LinkSettingsState = {
     also_listen: false,
     frame_origins: [],
@@ -147,6 +149,7 @@ export class FakeRelink {
       this.signIn = null;
       return null;
     },
+    has_form: () => this.hasForm,
     get_connection_link: () => ({
       id: 'link-1',
       shown: 'http://127.0.0.1:7417/connect-account?link_token=…',

@@ -10,6 +10,7 @@ let app: AppWindow;
 
 const issued = (id: string, change: Partial<IssuedLink> = {}): IssuedLink => ({
   id,
+  purpose: 'connect',
   status: 'usable',
   tenant_id: 'acme-1',
   integrated_account_id: null,

@@ -74,7 +74,7 @@ pub(super) async fn page(
     }
 }
 
-fn opened_in(reached: Option<&ReachedAt>) -> OpenedIn {
+pub(super) fn opened_in(reached: Option<&ReachedAt>) -> OpenedIn {
     match reached {
         Some(ReachedAt::PublicAddress(_)) => OpenedIn::PublicAddress,
         Some(ReachedAt::SecondListener) | None => OpenedIn::Browser,
@@ -83,11 +83,16 @@ fn opened_in(reached: Option<&ReachedAt>) -> OpenedIn {
 
 /// The URL that opens a link's page.
 fn opening_url(base_url: &str, nonce: &Secret, parameters: &[(&str, &str)]) -> String {
+    page_url(&format!("{base_url}/connect-account"), nonce, parameters)
+}
+
+/// The URL of a page that is opened with a nonce.
+pub(super) fn page_url(page: &str, nonce: &Secret, parameters: &[(&str, &str)]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(parameters);
     let query = query.finish();
     let question = if query.is_empty() { "" } else { "?" };
-    format!("{base_url}/connect-account/open/{}{question}{query}", nonce.expose())
+    format!("{page}/open/{}{question}{query}", nonce.expose())
 }
 
 /// Open a link's page

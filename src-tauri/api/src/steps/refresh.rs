@@ -38,7 +38,7 @@ pub(super) async fn answer_of(
             return Err(failed.into_iter().fold(error, StepError::failed));
         }
     };
-    data_of(response, has_pages).await
+    data_of(response, has_pages).await.map(|answer| answer.data)
 }
 
 /// What is known of a request without an answer. `None`: it was never made, or its answer isn't what the definition says.

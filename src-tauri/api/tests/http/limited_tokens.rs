@@ -79,7 +79,7 @@ fn class_of(method: &Method, path: &str, permission: &str) -> Class {
         return Class::WithoutAccounts;
     }
     Class::OfAccount(match path {
-        "/link-token" | "/integrated-account/token" => {
+        "/link-token" | "/link-token/post-connect-form" | "/integrated-account/token" => {
             |path, id| (path.to_owned(), json!({ "integrated_account_id": id }))
         }
         "/integrated-account/{id}/credentials" => |path, id| (path.replace("{id}", id), json!({ "context": {} })),

@@ -15,6 +15,8 @@ mod detection;
 mod documentation;
 mod echoing_api;
 mod failed_refresh;
+mod form_provider;
+mod forms;
 mod frames;
 mod idempotency;
 mod imports;

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use relink_contract::window::{
-    Destination, LinkPurpose, LinkSettings, NewIntegration, NewWebhook, OpenIn, PreferenceUpdate, SecretInput,
+    Destination, LinkFor, LinkSettings, NewIntegration, NewWebhook, OpenIn, PreferenceUpdate, SecretInput,
 };
 use relink_domain::{
     Secret, account::AuthenticationMethod, caller::TokenLevel, integration::RedirectKind, token_limits::TokenLimits,
@@ -52,7 +52,7 @@ async fn a_new_window_gets_its_initial_destination_once() {
 #[tokio::test]
 async fn a_deep_link_is_attributed_to_whoever_began_its_flow() {
     let world = World::new().await;
-    let link = world.app.get_connection_link(LinkPurpose::Tenant("acme-1".to_owned())).await.expect("a link");
+    let link = world.app.get_connection_link(LinkFor::Tenant("acme-1".to_owned())).await.expect("a link");
     world.app.copy_link(link.id).await.expect("copied");
     let copied = world.desktop.copied();
     let (_, token) = copied.split_once("link_token=").expect("a token");
@@ -63,6 +63,7 @@ async fn a_deep_link_is_attributed_to_whoever_began_its_flow() {
         format: AuthenticationMethod::Oauth2,
         redirect: None,
         fields: BTreeMap::new(),
+        skips_form: true,
     };
     let started = connections.begin_flow(&caller, token, begin).await.expect("the flow begins");
     let provider: url::Url = started.flow.authorize_url.expect("a URL").parse().expect("a URL");
@@ -85,7 +86,7 @@ async fn a_deep_link_is_attributed_to_whoever_began_its_flow() {
 #[tokio::test]
 async fn a_magic_link_leads_to_the_public_address_if_there_is_one_and_can_be_revoked() {
     let world = World::new().await;
-    let tenant = || LinkPurpose::Tenant("acme-1".to_owned());
+    let tenant = || LinkFor::Tenant("acme-1".to_owned());
     let link = world.app.get_connection_link(tenant()).await.expect("a link");
     assert!(!link.is_public && link.shown.starts_with("http://127.0.0.1:"), "{link:?}");
     let address = "https://relink.example.com";
@@ -115,7 +116,7 @@ async fn a_magic_link_leads_to_the_public_address_if_there_is_one_and_can_be_rev
 #[tokio::test]
 async fn the_page_gets_a_magic_link_without_its_token() {
     let world = World::new().await;
-    let link = world.app.get_connection_link(LinkPurpose::Tenant("acme-1".to_owned())).await.expect("a link");
+    let link = world.app.get_connection_link(LinkFor::Tenant("acme-1".to_owned())).await.expect("a link");
     world.app.copy_link(link.id.clone()).await.expect("copied");
     let copied = world.desktop.copied();
     let (_, token) = copied.split_once("link_token=").expect("a token");
@@ -162,7 +163,7 @@ async fn a_copied_secret_leaves_the_clipboard_after_a_minute_if_it_is_still_ther
 #[tokio::test]
 async fn a_copied_secret_leaves_the_clipboard_when_the_app_exits_and_another_text_stays() {
     let world = World::new().await;
-    let link = world.app.get_connection_link(LinkPurpose::Tenant("acme-1".to_owned())).await.expect("a link");
+    let link = world.app.get_connection_link(LinkFor::Tenant("acme-1".to_owned())).await.expect("a link");
     world.app.copy_link(link.id.clone()).await.expect("copied");
     world.app.clear_copied_secret();
     assert_eq!(*world.desktop.clipboard.lock().expect("not poisoned"), None);

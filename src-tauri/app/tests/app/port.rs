@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
-use relink_contract::window::{Change, LinkPurpose};
+use relink_contract::window::{Change, LinkFor};
 use relink_engine::keychain::MemoryKeychain;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ async fn a_taken_port_is_reported_where_it_is_needed_until_another_one_is_chosen
     let overview = world.app.overview().await.expect("an overview");
     let problem = overview.port_problem.expect("a problem");
     assert_eq!(problem, format!("Port {} is used by another program.", taken.port()));
-    let purpose = || LinkPurpose::Tenant("acme-1".to_owned());
+    let purpose = || LinkFor::Tenant("acme-1".to_owned());
     for refused in [
         world.app.get_connection_link(purpose()).await.expect_err("no page can be opened"),
         world.app.open_base_url().expect_err("no page can be opened"),

@@ -1,6 +1,6 @@
 //! A browser at the Sandbox's consent page, and whose accounts have the Sandbox's controls.
 
-use relink_contract::{connect::FlowPhase, window::LinkPurpose};
+use relink_contract::{connect::FlowPhase, window::LinkFor};
 use relink_domain::{AccountId, account::AuthenticationMethod, caller::Caller};
 use relink_engine::BeginFlow;
 use serde_json::json;
@@ -31,7 +31,7 @@ impl World {
 
     /// Connects an account with OAuth, as this person.
     pub async fn connect_with_oauth(&self, person: &str) -> AccountId {
-        let link = self.app.get_connection_link(LinkPurpose::Tenant("acme-1".to_owned())).await.expect("a link");
+        let link = self.app.get_connection_link(LinkFor::Tenant("acme-1".to_owned())).await.expect("a link");
         self.app.copy_link(link.id).await.expect("the link is copied");
         let copied = self.desktop.copied();
         let (_, token) = copied.split_once("link_token=").expect("a token");
@@ -40,6 +40,7 @@ impl World {
             format: AuthenticationMethod::Oauth2,
             redirect: None,
             fields: BTreeMap::new(),
+            skips_form: true,
         };
         let connections = self.engine.connections();
         let started = connections.begin_flow(&Caller::Person, token, begin).await.expect("the flow begins");

@@ -14,7 +14,7 @@ use std::{
 use relink_api::{ServeOptions, Serving};
 use relink_app::{App, Changes, Desktop, DesktopFuture, RuntimeInfo, notifications::Request, tray::AccountInNeed};
 use relink_contract::connect::FlowPhase;
-use relink_contract::window::{Change, LinkPurpose, SandboxAction};
+use relink_contract::window::{Change, LinkFor, SandboxAction};
 use relink_domain::{AccountId, Secret, account::AuthenticationMethod, caller::Caller, notice::Notice};
 use relink_engine::{
     BeginFlow, Engine, Options,
@@ -169,13 +169,13 @@ impl World {
 
     /// Connects an account of an integration with this key.
     pub async fn connect_to(&self, integration: &str, key: String) -> AccountId {
-        let link = self.app.get_connection_link(LinkPurpose::Tenant("acme-1".to_owned())).await.expect("a link");
+        let link = self.app.get_connection_link(LinkFor::Tenant("acme-1".to_owned())).await.expect("a link");
         self.app.copy_link(link.id).await.expect("the link is copied");
         let copied = self.desktop.copied();
         let (_, token) = copied.split_once("link_token=").expect("a token");
         let fields = BTreeMap::from([("api_key".to_owned(), Secret::new(key))]);
         let format = AuthenticationMethod::ApiKey;
-        let begin = BeginFlow { integration: integration.to_owned(), format, redirect: None, fields };
+        let begin = BeginFlow { integration: integration.to_owned(), format, redirect: None, fields, skips_form: true };
         let started =
             self.engine.connections().begin_flow(&Caller::Person, token, begin).await.expect("the flow begins");
         let mut flow = started.flow;

@@ -60,6 +60,7 @@ operations! {
     UpdateEnvironmentIntegration = PATCH "/environment-integration/{id}";
 
     CreateLinkToken = POST "/link-token";
+    CreateFormLinkToken = POST "/link-token/post-connect-form";
     PrepareOpening = POST "/connect-account/openings";
     TakeCallback = POST "/relink/callback";
     ListLinks = GET "/relink/links";

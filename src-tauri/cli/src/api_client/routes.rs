@@ -11,7 +11,8 @@ use relink_contract::{
         NamedIntegration, NewIntegration, OAuthClient,
     },
     link::{
-        Callback, CallbackTaken, IssuedLink, IssuedLinkStatus, LinkSettings, LinkSettingsState, LinkToken, NewLinkToken,
+        Callback, CallbackTaken, IssuedLink, IssuedLinkStatus, LinkSettings, LinkSettingsState, LinkToken, NewFormLink,
+        NewLinkToken,
     },
     mcp::{CreatedMcpToken, McpToken, NewMcpToken},
     status::Status,
@@ -131,6 +132,10 @@ impl ApiClient {
 
     pub(crate) fn create_link_token(&self, link: &NewLinkToken) -> Result<LinkToken, CliError> {
         self.call_with(Operation::CreateLinkToken, link)
+    }
+
+    pub(crate) fn create_form_link(&self, link: &NewFormLink) -> Result<LinkToken, CliError> {
+        self.call_with(Operation::CreateFormLinkToken, link)
     }
 
     pub(crate) fn prepare_opening(&self, opening: &NewOpening) -> Result<Opening, CliError> {

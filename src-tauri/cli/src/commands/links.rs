@@ -3,8 +3,8 @@
 use std::process::{Command as Process, Stdio};
 
 use relink_contract::{
-    connect::NewOpening,
-    link::{Callback, IssuedLink, LinkSettings, LinkSettingsState, LinkToken, NewLinkToken},
+    connect::{LinkPurpose, NewOpening},
+    link::{Callback, IssuedLink, LinkSettings, LinkSettingsState, LinkToken, NewFormLink, NewLinkToken},
 };
 use relink_domain::Secret;
 use serde::Serialize;
@@ -60,6 +60,13 @@ pub(super) fn reauthorize(client: &ApiClient, id: &str, open: bool, output: Outp
     let id = account.id.to_string();
     let link =
         client.create_link_token(&NewLinkToken { integrated_account_id: Some(id), ..NewLinkToken::default() })?;
+    print_link(client, &base_url, link, None, open, output)
+}
+
+pub(super) fn form(client: &ApiClient, id: &str, open: bool, output: Output) -> Result<(), CliError> {
+    let base_url = base_url(client)?;
+    let id = find_account(client, id)?.id.to_string();
+    let link = client.create_form_link(&NewFormLink { integrated_account_id: Some(id), redirect_uri: None })?;
     print_link(client, &base_url, link, None, open, output)
 }
 
@@ -137,9 +144,13 @@ pub(super) fn run(client: &ApiClient, command: Option<Links>, output: Output) ->
 }
 
 fn row(link: &IssuedLink) -> [Cell; 4] {
-    let purpose = match (&link.tenant_id, &link.account_name) {
-        (Some(tenant), _) => format!("connects an account for tenant {tenant}"),
-        (None, name) => format!("reauthorizes {}", name.as_deref().unwrap_or("a deleted account")),
+    let account = link.account_name.as_deref().unwrap_or("a deleted account");
+    let purpose = match link.purpose {
+        LinkPurpose::Connect => {
+            format!("connects an account for tenant {}", link.tenant_id.as_deref().unwrap_or_default())
+        }
+        LinkPurpose::Reauthorize => format!("reauthorizes {account}"),
+        LinkPurpose::PostConnectForm => format!("opens the form of {account}"),
     };
     let by = link.program.as_ref().map(|name| format!("by {name}")).unwrap_or_default();
     [

@@ -29,6 +29,7 @@ pub(crate) fn run(client: &ApiClient, command: Command, output: Output) -> Resul
         Command::Account { id } => accounts::show(client, &id, output),
         Command::Connect { integration, tenant, open } => links::connect(client, &integration, tenant, open, output),
         Command::Reauthorize { id, open } => links::reauthorize(client, &id, open, output),
+        Command::Form { id, open } => links::form(client, &id, open, output),
         Command::Links { command } => links::run(client, command, output),
         Command::Token { id, field } => accounts::token(client, &id, field.as_deref(), output),
         Command::Check { id } => accounts::check(client, &id, output),

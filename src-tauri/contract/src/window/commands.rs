@@ -46,6 +46,8 @@ macro_rules! window_commands {
             fn record_call_bodies(id: AccountId, on: bool) -> CallBodies;
             /// The calls that the account's integration defines.
             fn known_calls(id: AccountId) -> Vec<KnownCall>;
+            /// Whether the account's integration has a form to fill in after a sign-in.
+            fn has_form(id: AccountId) -> bool;
             /// Makes a call with the account.
             fn try_call(id: AccountId, call: TryCall) -> TriedCall;
 
@@ -58,7 +60,7 @@ macro_rules! window_commands {
             /// Cancels it, or dismisses it if it has ended.
             fn cancel_sign_in(id: AccountId) -> ();
 
-            fn get_connection_link(purpose: LinkPurpose) -> MagicLink;
+            fn get_connection_link(purpose: LinkFor) -> MagicLink;
             /// Opens a magic link's page. `integration`: the integration to preselect.
             fn open_link(id: String, target: OpenIn, integration: Option<String>) -> ();
             fn copy_link(id: String) -> ();

@@ -13,14 +13,16 @@ pub struct MagicLink {
     pub is_public: bool,
 }
 
-/// The purpose of a new link.
+/// What a new link is for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
-pub enum LinkPurpose {
+pub enum LinkFor {
     /// Reauthorize this account.
     Account(AccountId),
     /// Connect a new account for this tenant.
     Tenant(String),
+    /// Fill in the form of this account.
+    Form(AccountId),
 }
 
 /// Where to open a link.

@@ -25,6 +25,7 @@ mod webhook;
 pub use crate::{
     account::{CheckOutcome, DeletedAccount, Revocation, Waiting},
     call::{AccountUsage, Call, CallBodies},
+    connect::LinkPurpose,
     link::{IssuedLink, IssuedLinkStatus, LinkSettings, LinkSettingsState},
     token::ApiToken,
     webhook::DeliveryState,
@@ -35,7 +36,7 @@ pub use change::{AccountChanges, CHANGED_EVENT, Change, Destination, SHOW_EVENT}
 pub use definition::{DefinitionProblem, DefinitionView};
 pub use error::ErrorView;
 pub use integration::{AddedIntegration, Integration, NewIntegration, RedirectUri};
-pub use link::{LinkPurpose, MagicLink, OpenIn};
+pub use link::{LinkFor, MagicLink, OpenIn};
 pub use mcp::{McpServer, NewMcpServer};
 pub use overview::{KeychainState, Overview};
 pub use preferences::{Appearance, NoticeRecord, PreferenceUpdate, Preferences};

@@ -14,6 +14,9 @@ use crate::{
 impl Account {
     /// Computes the next account. `jitter` spreads what falls due later.
     pub fn apply(self, input: Input, now: Timestamp, jitter: Jitter) -> Result<Transition, Rejected> {
+        if matches!(input, Input::SubmitForm { .. }) && !self.state.is_active() {
+            return Err(Rejected::NotActive);
+        }
         if self.is_unusable() && !matches!(input, Input::IntegrationUnusable { .. } | Input::IntegrationUsable) {
             return self.apply_while_unusable(input, now, jitter);
         }
@@ -51,6 +54,7 @@ impl Account {
             Input::FollowOrigins { current, accepted } => Ok(self.follow_origins(&current, &accepted, now, jitter)),
             Input::Change(change) => Ok(self.change(*change, now)),
             Input::MarkSandbox { is_sandbox } => Ok(self.mark_sandbox(is_sandbox, now)),
+            Input::SubmitForm { context } => Ok(self.submit_form(context, now)),
         }
     }
 

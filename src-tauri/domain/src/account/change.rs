@@ -111,4 +111,11 @@ impl Account {
         self.profile.updated_at = now;
         self.transition(vec![TimelineEvent::SandboxMarked { is_sandbox }], vec![EventKind::AccountUpdated])
     }
+
+    /// Merges a form's values into the context. The only event is the form's own (contract section 2.2).
+    pub(super) fn submit_form(mut self, context: Map<String, Value>, now: Timestamp) -> Transition {
+        self.profile = AccountChange { context, ..AccountChange::default() }.applied_to(self.profile);
+        self.profile.updated_at = now;
+        self.transition(vec![TimelineEvent::FormSubmitted], vec![EventKind::AccountFormSubmitted])
+    }
 }

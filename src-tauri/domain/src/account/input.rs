@@ -103,6 +103,8 @@ pub enum Input {
     },
     /// A program changes the account.
     Change(Box<AccountChange>),
+    /// A person submitted the `RapidForm`, whose values go into the context (contract section 2.2).
+    SubmitForm { context: Map<String, Value> },
 }
 
 /// How the provider answered a call.
@@ -165,4 +167,6 @@ pub enum Rejected {
     StepsRunning,
     #[error("this account must be reauthorized first")]
     NeedsPerson,
+    #[error("this account isn't active")]
+    NotActive,
 }

@@ -223,6 +223,11 @@ pub enum AccountState {
 }
 
 impl AccountState {
+    /// Whether calls work, as far as is known.
+    pub const fn is_active(&self) -> bool {
+        matches!(self, Self::Working { .. })
+    }
+
     pub const fn credential(&self) -> &Credential {
         match self {
             Self::Connecting { credential }

@@ -127,6 +127,8 @@ pub enum TimelineEvent {
     Renamed { name: String },
     /// The account's context was changed.
     ContextChanged,
+    /// A person submitted the integration's `RapidForm`.
+    FormSubmitted,
     /// A program changed what is set for the account.
     SettingsChanged {
         /// Their names in the API.
@@ -187,6 +189,7 @@ impl TimelineEvent {
             | Self::LinkCreated { .. }
             | Self::Renamed { .. }
             | Self::ContextChanged
+            | Self::FormSubmitted
             | Self::SettingsChanged { .. }
             | Self::SandboxMarked { .. }
             | Self::IntegrationUsable
@@ -305,6 +308,7 @@ impl TimelineEvent {
                 Some("Yours has the same name, and is used instead".into()),
             ),
             Self::ContextChanged => ("Context changed".into(), None),
+            Self::FormSubmitted => ("Form submitted".into(), None),
             Self::SettingsChanged { settings } => ("Settings changed".into(), Some(settings.join(", "))),
             Self::SandboxMarked { is_sandbox } => describe_mark(*is_sandbox),
             Self::Deleted { name, revoked, is_pending, with_integration, provider: own } => {

@@ -258,6 +258,12 @@ impl Definition {
     pub fn is_credential(&self, key: &str) -> bool {
         is_always_credential(key)
             || self.methods().into_iter().filter_map(|method| self.fields(method)?.get(key)).any(|field| field.secret)
+            || self.form_passwords().any(|name| name == key)
+    }
+
+    /// The password fields of its `RapidForm`. Their values are in the keychain, beside the credentials.
+    pub fn form_passwords(&self) -> impl Iterator<Item = &str> {
+        self.actions().form().into_iter().flat_map(|(form, _)| form.passwords())
     }
 
     /// How calls are authorized. Present for each of [`Definition::methods`].

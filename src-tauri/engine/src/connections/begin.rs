@@ -43,6 +43,15 @@ pub struct BeginFlow {
     pub redirect: Option<RedirectKind>,
     /// What the person entered into the integration's form.
     pub fields: BTreeMap<String, Secret>,
+    /// Whether no `RapidForm` follows.
+    pub skips_form: bool,
+}
+
+/// A link that somebody signs in with.
+struct SignInLink {
+    presented: PresentedLink,
+    purpose: Purpose,
+    skips_form: bool,
 }
 
 #[derive(Debug)]
@@ -60,8 +69,12 @@ impl Connections {
             // It may have been removed from the list since the link was created.
             self.ensure_redirect_is_listed(uri).await?;
         }
-        let provider = self.provider_for(&link.link, &begin).await?;
+        let purpose = link.link.purpose.sign_in().ok_or_else(|| {
+            Error::invalid("link_for_form", "This link opens a form of an account. Nothing is connected with it.")
+        })?;
+        let provider = self.provider_for(&link.link, &purpose, &begin).await?;
         self.ensure_keychain_open(&provider).await?;
+        let link = SignInLink { presented: link, purpose, skips_form: begin.skips_form };
         match begin.format {
             AuthenticationMethod::Oauth2 => {
                 self.begin_oauth(caller, link, provider, begin.redirect, &begin.fields).await
@@ -72,8 +85,8 @@ impl Connections {
         }
     }
 
-    async fn provider_for(&self, link: &LinkToken, begin: &BeginFlow) -> Result<Arc<Provider>> {
-        let provider = match account_to_reauthorize(&link.purpose) {
+    async fn provider_for(&self, link: &LinkToken, purpose: &Purpose, begin: &BeginFlow) -> Result<Arc<Provider>> {
+        let provider = match account_to_reauthorize(purpose) {
             Some(id) => {
                 let account = self.0.uses.accounts.load(id).await?;
                 if account.profile.integration != begin.integration || account.method() != begin.format {
@@ -105,7 +118,7 @@ impl Connections {
     async fn begin_oauth(
         &self,
         caller: &Caller,
-        link: PresentedLink,
+        link: SignInLink,
         provider: Arc<Provider>,
         wanted: Option<RedirectKind>,
         fields: &BTreeMap<String, Secret>,
@@ -121,17 +134,18 @@ impl Connections {
         let Some(oauth2) = provider.definition.oauth2() else {
             return Err(Error::invalid("unknown_method", format!("{} doesn't use OAuth 2.0.", provider.label())));
         };
-        let (redirect, redirect_uri) = if link.opened_in == Some(OpenedIn::PublicAddress) {
+        let (redirect, redirect_uri) = if link.presented.opened_in == Some(OpenedIn::PublicAddress) {
             (RedirectKind::Loopback, self.public_redirect_uri(&oauth2.redirects, &provider)?)
         } else {
             let redirect = self.redirect_for(&oauth2.redirects, wanted, provider.label())?;
             (redirect, provider.definition.redirect_uri(redirect, port))
         };
-        let scopes = link.link.options.scopes.as_ref().unwrap_or(&oauth2.scopes);
+        let options = &link.presented.link.options;
+        let scopes = options.scopes.as_ref().unwrap_or(&oauth2.scopes);
         // One click must do: what wasn't typed is what the link or the account already has.
-        let entered = self.entered(&link.link.purpose, &link.link.options, &oauth2.fields, fields).await?;
-        let present = self.present_context(&link.link.purpose).await?;
-        let context = link.link.options.context_after(&present, &entered.public);
+        let entered = self.entered(&link.purpose, options, &oauth2.fields, fields).await?;
+        let present = self.present_context(&link.purpose).await?;
+        let context = options.context_after(&present, &entered.public);
         let broken = |problem: String| Error::conflict("integration_broken", problem);
         let url = oauth2.authorize_url.resolve(&context).map_err(|error| unresolved(oauth2, &error))?;
         let optional: Vec<_> =
@@ -212,7 +226,7 @@ impl Connections {
     fn begin_with_fields(
         &self,
         caller: &Caller,
-        link: PresentedLink,
+        link: SignInLink,
         provider: Arc<Provider>,
         begin: &BeginFlow,
     ) -> Result<BegunFlow> {
@@ -228,14 +242,14 @@ impl Connections {
     fn insert_flow(
         &self,
         caller: &Caller,
-        link: PresentedLink,
+        link: SignInLink,
         provider: Arc<Provider>,
         format: AuthenticationMethod,
         phase: Phase,
         state: Option<&Secret>,
     ) -> Result<(Arc<Flow>, BegunFlow)> {
         let key = random_token()?;
-        let PresentedLink { link, page, opened_in } = link;
+        let SignInLink { presented: PresentedLink { link, page, opened_in }, purpose, skips_form } = link;
         let is_begun_in_app = *caller == Caller::Person || opened_in == Some(OpenedIn::Window);
         let flow = Arc::new(Flow {
             id: FlowId::from_uuid(Uuid::now_v7()),
@@ -245,8 +259,9 @@ impl Connections {
             needs_return_key: !is_begun_in_app,
             caller: caller.clone(),
             link: Some(link.id),
-            purpose: link.purpose,
+            purpose,
             options: link.options,
+            skips_form,
             provider: BoundProvider::for_sign_in(provider),
             format,
             began_at: self.now(),

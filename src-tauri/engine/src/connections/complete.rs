@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use relink_contract::connect::{FlowOutcome, FlowStep, IdentityChoice, IdentityQuestion, SessionAccount};
+use relink_contract::connect::{FlowOutcome, FlowStep, IdentityChoice, IdentityQuestion};
 use relink_domain::{
     Secret,
     account::{
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::{
     Connections, STATE_LIFETIME_SECS,
     flow::{AuthorizationRequest, Flow, Phase},
+    session::shown,
     staged::{EnteredFields, Staged, ensure_resolved, kept_from_callback},
     view::FlowFailure,
 };
@@ -351,14 +352,11 @@ fn another_identity(label: &str, IdentityQuestion { expected, actual }: &Identit
 
 pub(super) fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> FlowOutcome {
     FlowOutcome {
-        account: SessionAccount {
-            id: account.id(),
-            name: account.profile.name.clone(),
-            identity: account.profile.identity.as_ref().map(|identity| identity.label.clone()),
-        },
+        account: shown(account),
         reauthorized,
         kept_old: false,
         is_checked: !flow.provider.leaves_unchecked(account),
         redirect_uri: flow.options.redirect_uri.clone(),
+        form_token: None,
     }
 }

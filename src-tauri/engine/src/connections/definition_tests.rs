@@ -68,6 +68,7 @@ impl Given {
             format: AuthenticationMethod::Oauth2,
             redirect: None,
             fields: fields.collect::<BTreeMap<_, _>>(),
+            skips_form: true,
         };
         self.connections.begin_flow(&PERSON, link.expose(), begin).await
     }

@@ -50,6 +50,8 @@ pub(super) struct Flow {
     pub(super) link: Option<LinkTokenId>,
     pub(super) purpose: Purpose,
     pub(super) options: LinkOptions,
+    /// Whether no `RapidForm` follows.
+    pub(super) skips_form: bool,
     /// As it was when the flow began: its code and its credentials are sent to no other addresses.
     pub(super) provider: BoundProvider,
     pub(super) format: AuthenticationMethod,

@@ -85,7 +85,7 @@ impl Connections {
         let given = Given::of(import.context, form_of(&provider, method), method, self.now())?;
         let purpose = Purpose::Connect { tenant_id: import.tenant_id };
         let options = LinkOptions { context: given.rest.clone(), region: import.region, ..LinkOptions::default() };
-        check_texts(&purpose, &options)?;
+        check_texts(&purpose.clone().into(), &options)?;
         reject_credentials_in_context(&options.context, &Some(&*provider))?;
         self.sign_in(caller, provider, method, (purpose, options), given).await
     }
@@ -142,6 +142,7 @@ impl Connections {
             caller: caller.clone(),
             link: None,
             purpose,
+            skips_form: true,
             options,
             provider: BoundProvider::for_sign_in(provider),
             format,

@@ -1,13 +1,13 @@
 //! The links that were created: who created them, and whether they can still be used.
 
 use relink_contract::{
-    connect::Requester,
+    connect::{self, Requester},
     link::{IssuedLink, IssuedLinkStatus},
 };
 use relink_domain::{
     LinkTokenId, Timestamp,
     caller::Caller,
-    link::{LinkError, LinkToken, Purpose},
+    link::{LinkError, LinkPurpose, LinkToken},
 };
 
 use super::Connections;
@@ -26,10 +26,7 @@ impl Connections {
         let read = move |connection: &rusqlite::Connection| {
             let mut all = Vec::new();
             for (link, creator) in links::all(connection)? {
-                let account = match link.purpose {
-                    Purpose::Reauthorize { account_id } => accounts::name_of(connection, account_id)?,
-                    Purpose::Connect { .. } => None,
-                };
+                let account = link.purpose.account().map(|id| accounts::name_of(connection, id)).transpose()?.flatten();
                 all.push(issued(&link, creator, account.map(|(name, _)| name), now));
             }
             Ok(all)
@@ -64,9 +61,10 @@ fn program(creator: Creator) -> Option<String> {
 }
 
 fn issued(link: &LinkToken, creator: Creator, account_name: Option<String>, now: Timestamp) -> IssuedLink {
-    let (tenant_id, integrated_account_id) = match &link.purpose {
-        Purpose::Connect { tenant_id } => (Some(tenant_id.clone()), None),
-        Purpose::Reauthorize { account_id } => (None, Some(*account_id)),
+    let (purpose, tenant_id) = match &link.purpose {
+        LinkPurpose::Connect { tenant_id } => (connect::LinkPurpose::Connect, Some(tenant_id.clone())),
+        LinkPurpose::Reauthorize { .. } => (connect::LinkPurpose::Reauthorize, None),
+        LinkPurpose::PostConnectForm { .. } => (connect::LinkPurpose::PostConnectForm, None),
     };
     IssuedLink {
         id: link.id,
@@ -77,8 +75,9 @@ fn issued(link: &LinkToken, creator: Creator, account_name: Option<String>, now:
             Err(LinkError::TokenEnded) => IssuedLinkStatus::Ended,
             Err(LinkError::Expired | LinkError::Unknown | LinkError::AccountDeleted) => IssuedLinkStatus::Expired,
         },
+        purpose,
         tenant_id,
-        integrated_account_id,
+        integrated_account_id: link.purpose.account(),
         account_name,
         program: program(creator),
         created_at: link.created_at,

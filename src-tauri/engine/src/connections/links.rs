@@ -7,12 +7,15 @@ use relink_domain::{
     account::TimelineEvent,
     caller::Caller,
     integration::WebUrl,
-    link::{LIFETIME_SECS, LinkError, LinkOptions, LinkToken, Purpose, REGIONS},
+    link::{LIFETIME_SECS, LinkError, LinkOptions, LinkPurpose, LinkToken, REGIONS},
     name::{self, MAX_SCOPES, MAX_TENANT_ID},
 };
 use uuid::Uuid;
 
-use super::{Connections, openings::PresentedLink};
+use super::{
+    Connections,
+    openings::{Presented, PresentedLink},
+};
 use crate::{
     accounts::tenant_id_invalid,
     error::{Error, Result},
@@ -30,8 +33,8 @@ const REDIRECT_URIS: &str = "link_redirect_uris";
 const MAX_REDIRECT_URIS: usize = 100;
 
 /// Checks what a link stores: every text is bounded and without control characters.
-pub(super) fn check_texts(purpose: &Purpose, options: &LinkOptions) -> Result<()> {
-    if let Purpose::Connect { tenant_id } = purpose
+pub(super) fn check_texts(purpose: &LinkPurpose, options: &LinkOptions) -> Result<()> {
+    if let LinkPurpose::Connect { tenant_id } = purpose
         && !name::is_line(tenant_id, MAX_TENANT_ID)
     {
         return Err(tenant_id_invalid());
@@ -62,15 +65,24 @@ pub struct NewLink {
 
 impl Connections {
     /// Creates a link. One that an API token creates ends with that token.
-    pub async fn create_link(&self, caller: &Caller, purpose: Purpose, options: LinkOptions) -> Result<NewLink> {
-        match purpose {
-            Purpose::Reauthorize { account_id } => self.0.uses.accounts.require(caller, account_id).await?,
+    pub async fn create_link(
+        &self,
+        caller: &Caller,
+        purpose: impl Into<LinkPurpose>,
+        options: LinkOptions,
+    ) -> Result<NewLink> {
+        let purpose = purpose.into();
+        match purpose.account() {
+            Some(account_id) => self.0.uses.accounts.require(caller, account_id).await?,
             // Whoever opens it chooses the integration.
-            Purpose::Connect { .. } => caller.require_all_accounts()?,
+            None => caller.require_all_accounts()?,
         }
         check_texts(&purpose, &options)?;
         if let Some(uri) = &options.redirect_uri {
             self.ensure_redirect_is_listed(uri).await?;
+        }
+        if let LinkPurpose::PostConnectForm { account_id } = purpose {
+            self.require_form(account_id).await?;
         }
         let providers = self.providers_for(&purpose).await?;
         reject_credentials_in_context(&options.context, &providers.iter().map(|provider| &**provider))?;
@@ -88,18 +100,16 @@ impl Connections {
         let link = LinkToken { id, purpose, options, created_at: now, used_at: None, revoked_at: None, token_ends_at };
         let expires_at = link.expires_at();
         let hash = hash_of(token.expose());
-        let reauthorizes = match link.purpose {
-            Purpose::Reauthorize { account_id } => {
-                let event = TimelineEvent::LinkCreated { expires_at };
-                Some((account_id, NewEntry::of(Some(account_id), now, &event, Some(caller))?))
-            }
-            Purpose::Connect { .. } => None,
+        let entry = |account_id| {
+            let event = TimelineEvent::LinkCreated { expires_at };
+            Ok::<_, Error>((account_id, NewEntry::of(Some(account_id), now, &event, Some(caller))?))
         };
+        let of_account = link.purpose.account().map(entry).transpose()?;
         let write = move |tx: &rusqlite::Transaction<'_>| {
             if !api_tokens::is_valid(tx, creator, now)? {
                 return Ok(Err(Error::TokenEnded));
             }
-            if let Some((account_id, entry)) = reauthorizes {
+            if let Some((account_id, entry)) = of_account {
                 if accounts::get(tx, account_id)?.is_none() {
                     return Ok(Err(Error::not_found("account", &account_id)));
                 }
@@ -117,13 +127,13 @@ impl Connections {
 
     /// The integrations that a link of this purpose can currently be used with. Those whose definition can't be used
     /// are left out.
-    async fn providers_for(&self, purpose: &Purpose) -> Result<Vec<Arc<Provider>>> {
-        let only = match *purpose {
-            Purpose::Reauthorize { account_id } => {
+    async fn providers_for(&self, purpose: &LinkPurpose) -> Result<Vec<Arc<Provider>>> {
+        let only = match purpose.account() {
+            Some(account_id) => {
                 let account = self.0.uses.store.read(move |c| accounts::get(c, account_id)).await?;
                 account.map(|account| account.profile.environment_integration_id)
             }
-            Purpose::Connect { .. } => None,
+            None => None,
         };
         let installed = self.0.uses.providers.all().into_iter();
         let installed = installed.filter(|entry| only.is_none_or(|only| entry.installed.id == only));
@@ -182,11 +192,11 @@ impl Connections {
 
     /// The link that a link token or a page token belongs to. Fails if it can no longer be used.
     pub(super) async fn usable_link(&self, token: &str) -> Result<PresentedLink> {
-        let (hash, page) = self.0.openings.resolve(token);
+        let Presented { link: hash, page } = self.0.openings.link_of(token)?;
         let now = self.now();
         let link = self.0.uses.store.read(move |c| links::find(c, &hash)).await?.ok_or(LinkError::Unknown)?;
         link.usable(now)?;
-        if let Purpose::Reauthorize { account_id } = link.purpose
+        if let Some(account_id) = link.purpose.account()
             && self.0.uses.store.read(move |c| accounts::get(c, account_id)).await?.is_none()
         {
             return Err(LinkError::AccountDeleted.into());

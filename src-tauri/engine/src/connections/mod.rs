@@ -14,6 +14,7 @@ mod callback;
 mod complete;
 mod entry_limit;
 mod flow;
+mod forms;
 mod given;
 mod issued;
 mod links;

@@ -9,7 +9,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use relink_domain::{Secret, Timestamp, caller::Caller, link::LinkToken};
+use relink_domain::{
+    AccountId, FlowId, Secret, Timestamp,
+    caller::Caller,
+    link::{LinkError, LinkToken},
+};
 
 use super::{
     Connections,
@@ -61,12 +65,36 @@ struct Nonce {
     exchanged_for: Option<Hash>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct OpenedPage {
-    /// The hash of the link token.
-    link: Hash,
+    stands_for: StandsFor,
     opened_in: OpenedIn,
     at: Timestamp,
+}
+
+/// What a nonce and its page token stand for.
+#[derive(Debug, Clone)]
+pub(super) enum StandsFor {
+    /// The hash of a link token.
+    Link(Hash),
+    /// An account's `RapidForm`.
+    Form(FormGrant),
+}
+
+/// The right to fill in an account's `RapidForm`.
+#[derive(Debug, Clone)]
+pub(super) struct FormGrant {
+    pub(super) account: AccountId,
+    /// With whose right.
+    pub(super) caller: Caller,
+    /// The flow that the form follows.
+    pub(super) flow: Option<FlowId>,
+}
+
+/// A token that was presented for a link: the hash of the link token, and the page, if a page's token was.
+pub(super) struct Presented {
+    pub(super) link: Hash,
+    pub(super) page: Option<(Hash, OpenedIn)>,
 }
 
 /// A link, and the page that presented its token.
@@ -108,16 +136,32 @@ impl Openings {
         let page = hash_of(page_token.expose());
         nonce.exchanged_for = Some(page);
         make_room(pages, |page| page.at);
-        pages.insert(page, OpenedPage { at: now, ..nonce.opens });
+        pages.insert(page, OpenedPage { at: now, ..nonce.opens.clone() });
         Exchange::Done
     }
 
-    /// The link that a token of either kind stands for: the hash of its link token, and the page.
-    pub(super) fn resolve(&self, token: &str) -> (Hash, Option<(Hash, OpenedIn)>) {
+    /// Adds the page token of a form that follows a sign-in, on the same page.
+    pub(super) fn add_form(&self, page_token: &Secret, grant: FormGrant, now: Timestamp) {
+        let pages = &mut lock(&self.0).pages;
+        make_room(pages, |page| page.at);
+        let page = OpenedPage { stands_for: StandsFor::Form(grant), opened_in: OpenedIn::Browser, at: now };
+        pages.insert(hash_of(page_token.expose()), page);
+    }
+
+    /// What a page token stands for.
+    pub(super) fn stands_for(&self, page_token: &str) -> Option<StandsFor> {
+        lock(&self.0).pages.get(&hash_of(page_token)).map(|page| page.stands_for.clone())
+    }
+
+    /// The link that a link token or a page token stands for.
+    pub(super) fn link_of(&self, token: &str) -> Result<Presented, LinkError> {
         let hash = hash_of(token);
         match lock(&self.0).pages.get(&hash) {
-            Some(page) => (page.link, Some((hash, page.opened_in))),
-            None => (hash, None),
+            Some(OpenedPage { stands_for: StandsFor::Link(link), opened_in, .. }) => {
+                Ok(Presented { link: *link, page: Some((hash, *opened_in)) })
+            }
+            Some(OpenedPage { stands_for: StandsFor::Form(_), .. }) => Err(LinkError::Unknown),
+            None => Ok(Presented { link: hash, page: None }),
         }
     }
 }
@@ -134,9 +178,13 @@ impl Connections {
     /// Makes a nonce that opens the page of this link once, within a minute.
     pub async fn prepare_opening(&self, _caller: &Caller, token: &str, opened_in: OpenedIn) -> Result<Secret> {
         self.usable_link(token).await?;
-        let (link, _) = self.0.openings.resolve(token);
+        let Presented { link, .. } = self.0.openings.link_of(token)?;
+        self.nonce_for(StandsFor::Link(link), opened_in)
+    }
+
+    pub(super) fn nonce_for(&self, stands_for: StandsFor, opened_in: OpenedIn) -> Result<Secret> {
         let nonce = random_token()?;
-        self.0.openings.add_nonce(&nonce, OpenedPage { link, opened_in, at: self.now() });
+        self.0.openings.add_nonce(&nonce, OpenedPage { stands_for, opened_in, at: self.now() });
         Ok(nonce)
     }
 

@@ -77,7 +77,13 @@ async fn connect(server: &LocalServer, definition: Value, typed: &[(&str, &str)]
     let purpose = Purpose::Connect { tenant_id: "acme-1".into() };
     let link = connections.create_link(&PERSON, purpose, LinkOptions::default()).await.expect("a link").token;
     let fields: BTreeMap<_, _> = typed.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
-    let wanted = BeginFlow { integration: "acme".into(), format: AuthenticationMethod::ApiKey, redirect: None, fields };
+    let wanted = BeginFlow {
+        integration: "acme".into(),
+        format: AuthenticationMethod::ApiKey,
+        redirect: None,
+        fields,
+        skips_form: true,
+    };
     let begun = connections.begin_flow(&PERSON, link.expose(), wanted).await.expect("it begins");
     let mut heads = Vec::new();
     let provider = async {

@@ -44,7 +44,7 @@ impl Alone {
             AuthenticationMethod::ApiKey => BTreeMap::from([("api_key".to_owned(), Secret::new("sk-1"))]),
             AuthenticationMethod::Oauth2 | AuthenticationMethod::Oauth2ClientCredentials => BTreeMap::new(),
         };
-        let begin = BeginFlow { integration: "sandbox".into(), format, redirect: None, fields };
+        let begin = BeginFlow { integration: "sandbox".into(), format, redirect: None, fields, skips_form: true };
         self.connections.begin_flow(&PERSON, link.expose(), begin).await.expect("it begins")
     }
 

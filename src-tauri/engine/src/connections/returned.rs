@@ -7,13 +7,14 @@
 
 use std::sync::Arc;
 
-use relink_contract::connect::{self, LinkPurpose, ReturnedSignIn, SessionAccount};
+use relink_contract::connect::{self, LinkPurpose, ReturnedSignIn};
 use relink_domain::{FlowId, Secret, caller::Caller, link::Purpose};
 use subtle::ConstantTimeEq;
 
 use super::{
     Connections,
     flow::{Flow, Phase},
+    session::shown,
     view::FlowFailure,
 };
 use crate::{
@@ -66,12 +67,7 @@ impl Connections {
             Purpose::Connect { tenant_id } => (LinkPurpose::Connect, tenant_id.clone(), None),
             Purpose::Reauthorize { account_id } => {
                 let account = self.0.uses.accounts.load(*account_id).await?;
-                let shown = SessionAccount {
-                    id: account.id(),
-                    name: account.profile.name.clone(),
-                    identity: account.profile.identity.map(|identity| identity.label),
-                };
-                (LinkPurpose::Reauthorize, account.profile.tenant_id, Some(shown))
+                (LinkPurpose::Reauthorize, account.profile.tenant_id.clone(), Some(shown(&account)))
             }
         };
         Ok(ReturnedSignIn {

@@ -63,7 +63,8 @@ impl Connections {
         }
         let saved = self.run_steps(flow, saved).await?;
         let reauthorized = flow.account_to_reauthorize() == Some(saved.id());
-        Ok(outcome_of(&saved, flow, reauthorized))
+        let form_token = self.form_after(flow, &saved).await;
+        Ok(FlowOutcome { form_token, ..outcome_of(&saved, flow, reauthorized) })
     }
 
     /// Waits for the integration's steps, which have begun with the commit. A program sees their end by the account.
@@ -193,7 +194,15 @@ impl Connections {
         let Some(replacement) = &account.replacement else { return Err(Error::Stopping) };
         let generation = replacement.generation;
         CrashPoint::ReplaceIntent.here(&(&staged.item, &staged.access)).await;
-        let item = Item { generation, ..staged.item };
+        let mut item = Item { generation, ..staged.item };
+        if flow.options.persist_previous_context {
+            // They stay with the values that the form's other fields have in the context.
+            let kept = flow.provider.definition.form_passwords().filter_map(|name| present.secrets.get_key_value(name));
+            let kept: Vec<_> = kept.map(|(name, secret)| (name.clone(), secret.clone())).collect();
+            for (name, secret) in kept {
+                item.secrets.entry(name).or_insert(secret);
+            }
+        }
         let label = flow.provider.item_label(&account.profile.name);
         if let Err(error) = uses.keychain.set(&key, &label, &item).await {
             self.after_failed_write(&account, replacement, error).await?;

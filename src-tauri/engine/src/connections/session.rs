@@ -1,13 +1,13 @@
 //! What the connect UI needs to know about a link.
 
 use relink_contract::connect::{
-    FieldSpec, LinkPurpose, Session, SessionAccount, SessionIntegration, SessionMethod, SessionScope,
+    self, FieldSpec, Session, SessionAccount, SessionIntegration, SessionMethod, SessionScope,
 };
 use relink_domain::{
-    account::AuthenticationMethod,
+    account::{Account, AuthenticationMethod},
     caller::Caller,
     integration::Field,
-    link::{LinkToken, Purpose},
+    link::{LinkPurpose, LinkToken},
 };
 
 use serde_json::{Map, Value};
@@ -22,7 +22,7 @@ impl Connections {
         let redirects = self.redirects_in(opened_in);
         let requested_by = self.requester(&link).await?;
         match &link.purpose {
-            Purpose::Connect { tenant_id } => {
+            LinkPurpose::Connect { tenant_id } => {
                 let mut integrations = Vec::new();
                 for entry in self.0.uses.providers.all() {
                     // Skip a definition that can't be used. The catalog shows what is wrong with it.
@@ -33,7 +33,7 @@ impl Connections {
                     }
                 }
                 Ok(Session {
-                    purpose: LinkPurpose::Connect,
+                    purpose: connect::LinkPurpose::Connect,
                     tenant_id: tenant_id.clone(),
                     requested_by,
                     account: None,
@@ -42,23 +42,31 @@ impl Connections {
                     expires_at,
                 })
             }
-            Purpose::Reauthorize { account_id } => {
+            LinkPurpose::Reauthorize { account_id } => {
                 let account = self.0.uses.accounts.load(*account_id).await?;
                 let provider = self.0.uses.providers.of(&account)?;
                 Ok(Session {
-                    purpose: LinkPurpose::Reauthorize,
+                    purpose: connect::LinkPurpose::Reauthorize,
                     tenant_id: account.profile.tenant_id.clone(),
                     requested_by,
                     integrations: vec![
                         self.session_integration(&provider, &link, Some(account.method()), &account.profile.context)
                             .await,
                     ],
-                    account: Some(SessionAccount {
-                        id: account.id(),
-                        name: account.profile.name.clone(),
-                        identity: account.profile.identity.map(|identity| identity.label),
-                    }),
+                    account: Some(shown(&account)),
                     redirects,
+                    expires_at,
+                })
+            }
+            LinkPurpose::PostConnectForm { account_id } => {
+                let account = self.0.uses.accounts.load(*account_id).await?;
+                Ok(Session {
+                    purpose: connect::LinkPurpose::PostConnectForm,
+                    tenant_id: account.profile.tenant_id.clone(),
+                    requested_by,
+                    integrations: vec![],
+                    account: Some(shown(&account)),
+                    redirects: vec![],
                     expires_at,
                 })
             }
@@ -123,6 +131,15 @@ impl Connections {
             is_tried: format != AuthenticationMethod::ApiKey || definition.probe().is_some(),
             not_ready: self.0.uses.providers.not_ready(provider, format).await,
         }
+    }
+}
+
+/// An account, as its person recognizes it.
+pub(super) fn shown(account: &Account) -> SessionAccount {
+    SessionAccount {
+        id: account.id(),
+        name: account.profile.name.clone(),
+        identity: account.profile.identity.as_ref().map(|identity| identity.label.clone()),
     }
 }
 

@@ -56,6 +56,7 @@ impl Alone {
             format: AuthenticationMethod::Oauth2,
             redirect: None,
             fields: BTreeMap::new(),
+            skips_form: true,
         };
         self.connections.begin_flow(caller, token.expose(), begin).await.expect("it begins")
     }

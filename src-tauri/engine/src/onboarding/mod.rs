@@ -10,6 +10,7 @@
 //! - Nothing that a step gives is stored before the account's secrets were removed from it ([`redaction`]).
 
 mod action;
+mod form;
 mod redaction;
 mod run;
 #[cfg(test)]

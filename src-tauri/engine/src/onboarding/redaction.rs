@@ -51,7 +51,8 @@ impl Redaction {
         ActionRun { steps: steps.collect(), ..run }
     }
 
-    fn value(&self, value: Value) -> Value {
+    /// A value without what is secret in it.
+    pub(super) fn value(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.0.clean_whole(&text)),
             Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),

@@ -72,8 +72,11 @@ impl Refresher {
         }
         let provider = self.0.uses.accounts.provider_for(&account).await?;
         let Item { mut secrets, .. } = item;
-        let has_secrets = provider.definition.fields(account.method()).into_iter().flatten().any(|field| field.secret);
-        if renewable.is_some() && has_secrets && account.method() == AuthenticationMethod::Oauth2 {
+        let method = account.method();
+        let is_named = |name: &str| provider.definition.form_passwords().any(|password| password == name);
+        let has_secrets = method == AuthenticationMethod::Oauth2
+            && provider.definition.fields(method).into_iter().flatten().any(|field| field.secret);
+        if renewable.is_some() && (has_secrets || provider.definition.form_passwords().next().is_some()) {
             let item = self.0.uses.keychain.get(&Key::Account(id)).await?.unwrap_or_default();
             if item.generation > generation {
                 self.0.uses.accounts.wait_for_replacement(id).await;
@@ -81,6 +84,7 @@ impl Refresher {
             }
             secrets = item.secrets;
             secrets.remove(REFRESH_TOKEN);
+            secrets.retain(|name, _| has_secrets || is_named(name));
         }
         let kept = secrets.remove(ACCESS_TOKEN);
         // What is never renewed was read above.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use relink_domain::{AccountId, caller::Caller, template::Template};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     provider::PreparedAccount,
@@ -60,6 +60,21 @@ impl StepRunner for Script {
     }
 
     /// Every expression gives the last answer as the account's tokens.
+    fn list<'a>(
+        &'a self,
+        _: &'a Caller,
+        _: AccountId,
+        _: &'a str,
+        _: &'a str,
+        _: &'a Map<String, Value>,
+    ) -> RunnerFuture<'a, Result<Vec<Value>, StepError>> {
+        unreachable!("no step lists anything")
+    }
+
+    fn validate<'a>(&'a self, _: &'a str, _: &'a Value) -> RunnerFuture<'a, Result<Option<Value>, StepError>> {
+        unreachable!("no step validates a form")
+    }
+
     fn evaluate<'a>(
         &'a self,
         _: &'a str,

@@ -2,7 +2,7 @@
 
 use relink_domain::{
     ApiTokenId, LinkTokenId, Timestamp,
-    link::{LinkError, LinkOptions, LinkToken, Purpose},
+    link::{LinkError, LinkOptions, LinkPurpose, LinkToken},
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use super::{Result, document, id};
 
 #[derive(Serialize, Deserialize)]
 struct Document {
-    purpose: Purpose,
+    purpose: LinkPurpose,
     // `wishes`: the name in Relink 0.1.
     #[serde(alias = "wishes")]
     options: LinkOptions,
@@ -19,10 +19,7 @@ struct Document {
 
 /// `creator`: the API token that created it, if one did.
 pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &LinkToken, creator: Option<ApiTokenId>) -> Result<()> {
-    let account = match token.purpose {
-        Purpose::Reauthorize { account_id } => Some(account_id.to_string()),
-        Purpose::Connect { .. } => None,
-    };
+    let account = token.purpose.account().map(|id| id.to_string());
     let document = Document { purpose: token.purpose.clone(), options: token.options.clone() };
     tx.execute(
         "INSERT INTO link_token (id, hash, account_id, document, created_at, api_token_id)

@@ -2,7 +2,7 @@ use relink_domain::{
     AccountId, DeliveryId, IntegrationId, LinkTokenId, Timestamp, WebhookId,
     account::{Attempt, Credential, DeferReason, NewCredential, TimelineEvent},
     caller::TokenLevel,
-    link::Purpose,
+    link::LinkPurpose,
     schedule::TokenLifetime,
 };
 use rusqlite::params;
@@ -201,7 +201,7 @@ fn account_is_kept(database: &Connection) {
 
     let link = links::find(database, &[3; 32]).expect("read").expect("it is there");
     assert_eq!(link.id, LinkTokenId::from_uuid(Uuid::from_u128(3)));
-    assert!(matches!(link.purpose, Purpose::Connect { tenant_id } if tenant_id == "acme-1"));
+    assert!(matches!(link.purpose, LinkPurpose::Connect { tenant_id } if tenant_id == "acme-1"));
     assert_eq!(link.options.redirect_uri.as_deref(), Some("https://example.com/back"));
     assert_eq!(link.options.scopes, Some(vec!["read".to_owned()]));
     assert_eq!(link.token_ends_at, None, "it belongs to the person");

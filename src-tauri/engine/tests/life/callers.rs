@@ -49,6 +49,7 @@ async fn begun_by_link(world: &World, id: AccountId) -> (Flow<'_>, Caller) {
         format: AuthenticationMethod::Oauth2,
         redirect: None,
         fields: BTreeMap::new(),
+        skips_form: true,
     };
     let started = connections.begin_flow(&caller, link.expose(), begin).await.expect("the flow begins");
     (Flow { world, key: started.key, view: started.flow }, caller)

@@ -47,6 +47,7 @@ async fn an_empty_field_is_refused_by_name() {
         format: AuthenticationMethod::ApiKey,
         redirect: None,
         fields: BTreeMap::new(),
+        skips_form: true,
     };
     let error = world.engine.connections().begin_flow(&PERSON, link.expose(), begin).await.expect_err("refused");
     assert!(matches!(error, relink_engine::Error::Invalid { field: Some(field), .. } if field == "api_key"));

@@ -63,6 +63,7 @@ async fn accounts_that_are_being_connected_refreshed_or_deleted_go_with_their_in
                 format: AuthenticationMethod::ApiKey,
                 redirect: None,
                 fields: BTreeMap::from([("api_key".to_owned(), Secret::new(key.as_str()))]),
+                skips_form: true,
             };
             let token = link.expect("a link").token;
             let mut flow = match world.engine.connections().begin_flow(&PERSON, token.expose(), wanted).await {

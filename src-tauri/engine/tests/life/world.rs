@@ -161,7 +161,7 @@ impl World {
         format: AuthenticationMethod,
         fields: BTreeMap<String, Secret>,
     ) -> Flow<'_> {
-        let begin = BeginFlow { integration: integration.into(), format, redirect: None, fields };
+        let begin = BeginFlow { integration: integration.into(), format, redirect: None, fields, skips_form: true };
         let flow = self.engine.connections().begin_flow(&PERSON, link.expose(), begin).await.expect("the flow begins");
         Flow { world: self, key: flow.key, view: flow.flow }
     }

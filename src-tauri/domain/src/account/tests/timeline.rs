@@ -120,6 +120,7 @@ fn every_entry_has_its_text_and_tone() {
         (TimelineEvent::LinkCreated { expires_at: T0 }, Tone::Good, "Magic link created", None),
         (TimelineEvent::Renamed { name: "Acme EU".into() }, Tone::Good, "Renamed to Acme EU", None),
         (TimelineEvent::ContextChanged, Tone::Good, "Context changed", None),
+        (TimelineEvent::FormSubmitted, Tone::Good, "Form submitted", None),
         (
             TimelineEvent::SettingsChanged { settings: vec!["tenant_id".into(), "integration_override".into()] },
             Tone::Good,

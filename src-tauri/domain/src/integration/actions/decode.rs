@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Action, Actions, CallApi, Form, NamedCall, REFRESH_ACTION, Step, StepKind};
+use super::{Action, Actions, CallApi, Form, NamedCall, POST_CONNECT_USER_FORM, REFRESH_ACTION, Step, StepKind};
 use crate::{
     integration::{
         credential_keys::is_always_credential,
@@ -33,11 +33,22 @@ impl Actions {
                 Err(error) if node.is_written() => return Err(error),
                 Err(_) => {}
                 Ok(action) => {
+                    warn_of_forms(name, &node, &action);
                     found.insert(name.to_owned(), action);
                 }
             }
         }
         Ok(Self(found))
+    }
+}
+
+/// A form is for the person after a sign-in, and nothing else is.
+fn warn_of_forms(name: &str, node: &Node<'_>, action: &Action) {
+    let forms = action.steps.iter().filter(|step| matches!(step.kind, StepKind::Form(_))).count();
+    if name != POST_CONNECT_USER_FORM && forms > 0 {
+        node.warn(format_args!("has a form, which is shown only as the action {POST_CONNECT_USER_FORM}"));
+    } else if name == POST_CONNECT_USER_FORM && (forms, action.steps.len()) != (1, 1) {
+        node.warn("should have one step, a form; other steps have no effect");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{CallApi, NamedCall, decode::APIS};
 use crate::{
     integration::{credential_keys::is_always_credential, error::DefinitionError, identity::JsonPath, node::Node},
@@ -56,7 +58,9 @@ pub enum FormOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FixedOption {
     pub label: String,
-    pub value: String,
+    /// A text, a number or a flag.
+    pub value: Value,
+    pub sub_text: Option<String>,
 }
 
 /// Options that a call gives, which is followed to the end of its list.
@@ -80,6 +84,15 @@ const KINDS: &[(&str, FormFieldKind)] = &[
 ];
 
 impl Form {
+    pub fn field(&self, name: &str) -> Option<&FormField> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The names of its password fields, whose values are secrets.
+    pub fn passwords(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(|field| field.kind == FormFieldKind::Password).map(|field| field.name.as_str())
+    }
+
     pub(super) fn decode(node: &Node<'_>) -> Result<Self> {
         let object = node.object()?;
         object.warn_unknown_keys(&["fields", "validation"]);
@@ -146,8 +159,10 @@ fn field(node: &Node<'_>) -> Result<FormField> {
 
 fn fixed(node: &Node<'_>) -> Result<FixedOption> {
     let object = node.object()?;
-    let value = object.need("value", "\"eu\"")?.text()?.to_owned();
-    Ok(FixedOption { label: object.text("label")?.unwrap_or_else(|| value.clone()), value })
+    object.warn_unknown_keys(&["label", "value", "subText"]);
+    let value = object.need("value", "\"eu\"")?.scalar()?.clone();
+    let named = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Ok(FixedOption { label: object.text("label")?.unwrap_or_else(named), sub_text: object.text("subText")?, value })
 }
 
 fn fetched(source: &Node<'_>, options: &Node<'_>) -> Result<FetchedOptions> {

@@ -2,6 +2,7 @@
 
 mod decode;
 mod form;
+mod submission;
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value};
 
-pub use self::form::{FetchedOptions, FixedOption, Form, FormField, FormFieldKind, FormOptions};
+pub use self::{
+    form::{FetchedOptions, FixedOption, Form, FormField, FormFieldKind, FormOptions},
+    submission::{FormProblem, Submission, is_filled},
+};
 use super::resources::Method;
 use crate::{account::ConnectStep, template::Template};
 
@@ -18,7 +22,8 @@ use crate::{account::ConnectStep, template::Template};
 pub const REFRESH_ACTION: &str = "refresh_token";
 
 /// The names that Relink itself runs. A program can't run them by name.
-pub const RESERVED_ACTIONS: [&str; 4] = ["post_install", "validation", REFRESH_ACTION, "post_connect_user_form"];
+pub const RESERVED_ACTIONS: [&str; 4] = ["post_install", "validation", REFRESH_ACTION, POST_CONNECT_USER_FORM];
+const POST_CONNECT_USER_FORM: &str = "post_connect_user_form";
 
 /// The actions of a definition, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,6 +102,15 @@ impl Actions {
     /// The action that replaces a refresh, if it has anything to do.
     pub fn refresh(&self) -> Option<&Action> {
         self.get(REFRESH_ACTION).filter(|action| !action.steps.is_empty())
+    }
+
+    /// The form for the person after the sign-in: the first one of the action `post_connect_user_form` (contract section 2.2). With the
+    /// condition under which it is shown.
+    pub fn form(&self) -> Option<(&Form, Option<&str>)> {
+        self.get(POST_CONNECT_USER_FORM)?.steps.iter().find_map(|step| match &step.kind {
+            StepKind::Form(form) => Some((&**form, step.run_if.as_deref())),
+            _ => None,
+        })
     }
 
     /// The request of a step, if it has one of its own.

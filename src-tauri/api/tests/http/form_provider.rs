@@ -1,0 +1,112 @@
+//! A provider whose lists a `RapidForm` offers, and the form.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Json, Router,
+    extract::{Query, Request},
+    http::StatusCode as Answered,
+    response::IntoResponse,
+};
+use serde_json::{Value, json};
+
+pub const KEY: &str = "k-canary-0123456789";
+
+/// A provider with workspaces, and projects on several pages. It notes what it was asked.
+#[derive(Clone)]
+pub struct Provider {
+    origin: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    /// The status of the answer to each list.
+    status: Arc<Mutex<u16>>,
+}
+
+impl Provider {
+    pub async fn start() -> Self {
+        let (asked, status) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(Mutex::new(200)));
+        let (noted, answered) = (Arc::clone(&asked), Arc::clone(&status));
+        let router = Router::new().fallback(move |Query(query): Query<Value>, request: Request| {
+            let pin = request.headers().get("x-pin").and_then(|pin| pin.to_str().ok()).unwrap_or_default();
+            noted.lock().expect("not poisoned").push(format!("{}{}", request.uri(), if pin.is_empty() { String::new() } else { format!(" pin {pin}") }));
+            let status = *answered.lock().expect("not poisoned");
+            let path = request.uri().path().to_owned();
+            async move {
+                if status != 200 {
+                    let body = json!({ "message": format!("not with {KEY}") });
+                    return (Answered::from_u16(status).expect("a status"), Json(body)).into_response();
+                }
+                let projects = |page: u32| {
+                    let project = |n: u32| json!({ "id": n, "title": format!("Project {n}"), "about": { "key": format!("P{n}") } });
+                    let of: Vec<_> = (page * 2..page * 2 + 2).map(project).collect();
+                    json!({ "data": of, "next": (page < 2).then(|| (page + 1).to_string()) })
+                };
+                Json(match path.as_str() {
+                    "/workspaces" => json!({ "data": [{ "id": "w-1", "name": "Acme" }, { "id": "w-1", "name": "Acme again" }, { "name": "no id" }, { "id": "w-2" }] }),
+                    "/projects" => projects(query["page"].as_str().and_then(|page| page.parse().ok()).unwrap_or(0)),
+                    _ => json!({ "ok": true }),
+                })
+                .into_response()
+            }
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let origin = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { origin, asked, status }
+    }
+
+    /// From now on, it answers with this status.
+    pub fn answer(&self, status: u16) {
+        *self.status.lock().expect("not poisoned") = status;
+    }
+
+    /// What it was asked since the last time.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().expect("not poisoned"))
+    }
+
+    /// The integration's definition, with this form.
+    pub fn definition(&self, form: &Value) -> Value {
+        json!({ "name": "acme", "config": {
+            "label": "Acme",
+            "base_url": self.origin,
+            "credentials": { "format": "api_key", "config": { "fields": [
+                { "name": "api_key", "label": "Key", "type": "password", "required": true },
+            ] } },
+            "authorization": { "format": "bearer", "config": { "token": "{{api_key}}" } },
+            "headers": { "x-pin": "{{pin:undefined}}" },
+            "resources": {
+                "workspaces": { "list": { "path": "/workspaces", "response_path": "data" } },
+                "projects": { "list": {
+                    "path": "/projects",
+                    "query": { "workspace": "{{query.workspace}}", "region": "{{query.region}}" },
+                    "response_path": "data",
+                    "pagination": { "format": "cursor", "config": { "cursor_param": "page", "cursor_path": "next" } },
+                } },
+            },
+            "relink": { "allow_local": true },
+            "actions": { "post_connect_user_form": { "steps": [{ "type": "form", "config": form }] } },
+        } })
+    }
+}
+
+/// A form with lists of the provider's, and fields of other kinds.
+pub fn form() -> Value {
+    json!({
+        "fields": [
+            { "name": "workspace_id", "type": "single_select", "label": "Workspace", "required": true, "help_text": "Where from.",
+              "data_source": { "type": "proxy", "resource": "workspaces", "method": "list" },
+              "options": { "value": "id", "label": "name", "subText": "id" } },
+            { "name": "projects", "type": "multi_select", "label": "Projects", "depends_on": ["workspace_id"], "required": true,
+              "disabled_text": "Select a workspace first",
+              "data_source": { "type": "proxy", "resource": "projects", "query": { "workspace": "{{workspace_id}}", "region": "{{region}}" } },
+              "options": { "value": "id", "label": "title", "subText": "about.key" } },
+            { "name": "pin", "type": "password", "label": "PIN" },
+            { "name": "mode", "type": "single_select", "options": [{ "value": "all", "label": "All" }, { "value": "new" }] },
+            { "name": "agreed", "type": "checkbox", "label": "Agreed" },
+            { "name": "tickets", "type": "single_select", "label": "Tickets",
+              "data_source": { "type": "unified", "resource": "ticketing/tickets", "method": "list" },
+              "options": { "value": "id", "label": "name" } },
+        ],
+        "validation": "$count(projects) > 3 ? [{ 'field': 'projects', 'message': 'Select at most 3 projects' }] : undefined",
+    })
+}

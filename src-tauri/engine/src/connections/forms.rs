@@ -1,0 +1,286 @@
+//! An account's `RapidForm`: opening it, its options, and submitting it (contract section 2.2).
+//!
+//! A page has a token for it: of a link that is for a form, of an account token, or of the sign-in that the form follows.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
+
+use relink_contract::{
+    WireSecret,
+    form::{FilledForm, FormField, FormOptions, FormSession, OptionsRequest, SubmittedForm},
+};
+use relink_domain::{
+    AccountId, FlowId, LinkTokenId, Secret,
+    account::{Account, Input},
+    caller::Caller,
+    integration::actions::{self, Form},
+    link::{LinkError, LinkPurpose},
+    name,
+    permission::Permission,
+};
+use serde_json::{Map, Value};
+
+use super::{
+    Connections,
+    flow::{Flow, Phase},
+    openings::{FormGrant, OpenedIn, StandsFor},
+    session::shown,
+};
+use crate::{
+    error::{Error, Result},
+    keychain::{Item, Key},
+    provider::{BoundProvider, drop_credentials_in_context},
+    random::random_token,
+    store::links,
+    sync::lock,
+};
+
+/// A form that a page has a token for.
+struct OpenForm {
+    grant: FormGrant,
+    /// The link that is used up by the form, and where its browser goes then.
+    link: Option<(LinkTokenId, Option<String>)>,
+    account: Account,
+    provider: BoundProvider,
+    form: Form,
+}
+
+impl Connections {
+    /// Makes a nonce that opens the form of the account of an account token once, within a minute.
+    pub fn prepare_form_opening(&self, caller: &Caller, opened_in: OpenedIn) -> Result<Secret> {
+        caller.require(Permission::OfferForms)?;
+        let account = caller.own_account().ok_or_else(token_unknown)?;
+        let grant = FormGrant { account, caller: caller.clone(), flow: None };
+        self.nonce_for(StandsFor::Form(grant), opened_in)
+    }
+
+    /// The caller with whose right a page fills in a form. Whether an account token has ended meanwhile, it doesn't say.
+    pub async fn form_caller(&self, token: &str) -> Result<Caller> {
+        Ok(self.granted(token).await?.0.caller)
+    }
+
+    /// What to fill in.
+    pub async fn form_session(&self, _caller: &Caller, token: &str) -> Result<FormSession> {
+        let OpenForm { link, account, provider, form, .. } = self.open_form(token).await?;
+        let requested_by = match &link {
+            Some((id, redirect_uri)) => {
+                if let Some(uri) = redirect_uri {
+                    self.ensure_redirect_is_listed(uri).await?;
+                }
+                let id = *id;
+                let link = self.0.uses.store.read(move |c| links::get(c, id)).await?.ok_or(LinkError::Unknown)?;
+                Some(self.requester(&link).await?)
+            }
+            None => None,
+        };
+        let kept = self.kept_passwords(&form, account.id()).await?;
+        let definition = &provider.definition;
+        let values =
+            account.profile.context.iter().filter(|(name, _)| {
+                form.field(name).is_some_and(|field| field.kind != actions::FormFieldKind::Password)
+            });
+        Ok(FormSession {
+            integration: definition.name().to_owned(),
+            integration_label: definition.label().to_owned(),
+            logo: definition.logo().and_then(|logo| logo.embedded()).map(str::to_owned),
+            color: definition.color().map(|color| color.as_str().to_owned()),
+            account: shown(&account),
+            tenant_id: account.profile.tenant_id.clone(),
+            requested_by,
+            fields: form.fields.iter().map(FormField::from).collect(),
+            values: values.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            kept: kept.into_iter().collect(),
+        })
+    }
+
+    /// The options of a field, which the provider lists.
+    pub async fn form_options(&self, _caller: &Caller, token: &str, request: OptionsRequest) -> Result<FormOptions> {
+        let OpenForm { account, provider, form, .. } = self.open_form(token).await?;
+        let field = form.field(&request.field).ok_or_else(|| Error::not_found("field", &request.field))?;
+        let options = match &field.options {
+            actions::FormOptions::Fetched(fetched) => {
+                let mut values = account.profile.context.clone();
+                values.extend(additional(request.additional_context, &provider));
+                values.extend(request.values.into_iter().filter(|(name, _)| form.field(name).is_some()));
+                let asked = (field.label.as_str(), &**fetched);
+                Box::pin(self.0.uses.onboarding.form_options(&account, &provider, asked, &values)).await?
+            }
+            actions::FormOptions::Fixed(_) | actions::FormOptions::None => {
+                FormField::from(field).options.unwrap_or_default()
+            }
+        };
+        Ok(FormOptions { options })
+    }
+
+    /// Stores what was filled in: passwords in the keychain, all else in the account's context, with the form's event. Uses the link up.
+    pub async fn submit_form(&self, caller: &Caller, token: &str, filled: FilledForm) -> Result<SubmittedForm> {
+        let OpenForm { grant, link, account, provider, form } = self.open_form(token).await?;
+        let id = account.id();
+        let kept = self.kept_passwords(&form, id).await?;
+        let secrets = filled.secrets.into_iter().map(|(name, secret)| (name, secret.into_secret())).collect();
+        let submission = match form.check(&filled.values, secrets, (&account.profile.context, &kept)) {
+            Ok(submission) => submission,
+            Err(problems) => return Ok(invalid(problems.into_iter().map(Into::into).collect())),
+        };
+        let values = form.as_validated(&submission);
+        let problems = self.0.uses.onboarding.form_problems(provider.label(), &form, &values).await?;
+        if !problems.is_empty() {
+            return Ok(invalid(problems));
+        }
+        let mut context = additional(filled.additional_context, &provider);
+        context.extend(submission.context);
+        let mut merged = account.profile.context.clone();
+        merged.extend(context.clone());
+        name::check_context(&merged)
+            .map_err(|fault| Error::invalid_field("context_invalid", "additional_context", fault.to_string()))?;
+        self.keep_passwords(&account, &provider, submission.secrets).await?;
+        let (link, redirect_uri) = link.unzip();
+        self.commit_form(caller, id, (link, context)).await?;
+        if let Some(flow) = grant.flow.and_then(|flow| self.0.flows.get(flow)) {
+            end_form(&flow);
+        }
+        tracing::info!(account = %id, ?caller, "a form was submitted");
+        Ok(SubmittedForm::Submitted { redirect_uri: redirect_uri.flatten() })
+    }
+
+    async fn commit_form(
+        &self,
+        caller: &Caller,
+        id: AccountId,
+        (link, context): (Option<LinkTokenId>, Map<String, Value>),
+    ) -> Result<()> {
+        let now = self.now();
+        let use_link = move |tx: &rusqlite::Transaction<'_>| {
+            let used_up = link.map_or(Ok(Ok(())), |link| links::use_up(tx, link, now))?;
+            Ok(if used_up.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        };
+        let committed = self.0.uses.accounts.commit_with(caller, id, Input::SubmitForm { context }, use_link).await?;
+        // Another page was quicker.
+        committed.map(drop).ok_or_else(|| LinkError::Used.into())
+    }
+
+    /// The token of the form that follows a sign-in, if one does.
+    pub(super) async fn form_after(&self, flow: &Flow, saved: &Account) -> Option<WireSecret> {
+        if flow.link.is_none() || flow.skips_form || !saved.state.is_active() {
+            return None;
+        }
+        let provider = self.0.uses.accounts.provider_for(saved).await.ok()?;
+        // If it can't be shown, its page says why.
+        if matches!(self.0.uses.onboarding.form(saved, &provider).await, Ok(None)) {
+            return None;
+        }
+        let token = random_token().ok()?;
+        let grant = FormGrant { account: saved.id(), caller: flow.caller.clone(), flow: Some(flow.id) };
+        self.0.openings.add_form(&token, grant, self.now());
+        Some(token.into())
+    }
+
+    /// What a token grants, and the link that it is of.
+    async fn granted(&self, token: &str) -> Result<(FormGrant, Option<(LinkTokenId, Option<String>)>)> {
+        match self.0.openings.stands_for(token) {
+            Some(StandsFor::Form(grant)) => {
+                grant.flow.map(|flow| self.require_open_form(flow)).transpose()?;
+                Ok((grant, None))
+            }
+            Some(StandsFor::Link(_)) | None => {
+                let link = match self.usable_link(token).await {
+                    Err(Error::Link { refused: LinkError::Unknown }) => return Err(token_unknown()),
+                    presented => presented?.link,
+                };
+                let LinkPurpose::PostConnectForm { account_id } = link.purpose else { return Err(token_unknown()) };
+                let grant = FormGrant { account: account_id, caller: Caller::Link { id: link.id }, flow: None };
+                Ok((grant, Some((link.id, link.options.redirect_uri))))
+            }
+        }
+    }
+
+    fn require_open_form(&self, flow: FlowId) -> Result<()> {
+        let flow = self.0.flows.get(flow).ok_or_else(token_unknown)?;
+        match &*lock(&flow.phase) {
+            Phase::Succeeded(outcome) if outcome.form_token.is_some() => Ok(()),
+            _ => Err(Error::conflict("form_submitted", "This form was submitted already, perhaps in another tab.")),
+        }
+    }
+
+    /// Fails if the account's integration has no form.
+    pub(super) async fn require_form(&self, id: AccountId) -> Result<()> {
+        let account = self.0.uses.accounts.load(id).await?;
+        let provider = self.0.uses.providers.of(&account)?;
+        provider.definition.actions().form().map(drop).ok_or_else(|| not_set_up(provider.label()))
+    }
+
+    async fn open_form(&self, token: &str) -> Result<OpenForm> {
+        let (grant, link) = self.granted(token).await?;
+        let account = self.0.uses.accounts.load(grant.account).await?;
+        let name = &account.profile.name;
+        if !account.state.is_active() {
+            let status = account.status().as_str();
+            let message =
+                format!("{name} isn't active but {status}, so its form can't be filled in. Reauthorize it first.");
+            return Err(Error::conflict("account_not_active", message));
+        }
+        let provider = self.0.uses.accounts.provider_for(&account).await?;
+        let Some(form) = self.0.uses.onboarding.form(&account, &provider).await? else {
+            return Err(not_set_up(provider.label()));
+        };
+        Ok(OpenForm { grant, link, account, provider, form })
+    }
+
+    /// The form's password fields that have a value.
+    async fn kept_passwords(&self, form: &Form, id: AccountId) -> Result<BTreeSet<String>> {
+        if form.passwords().next().is_none() {
+            return Ok(BTreeSet::new());
+        }
+        let item = self.0.uses.keychain.get(&Key::Account(id)).await?.unwrap_or_default();
+        Ok(form.passwords().filter(|name| item.secrets.contains_key(*name)).map(str::to_owned).collect())
+    }
+
+    /// Adds passwords to what the keychain has of the account. They are there before the form's event says that it was submitted.
+    async fn keep_passwords(
+        &self,
+        account: &Account,
+        provider: &BoundProvider,
+        secrets: BTreeMap<String, Secret>,
+    ) -> Result<()> {
+        if secrets.is_empty() {
+            return Ok(());
+        }
+        let (keychain, key) = (&self.0.uses.keychain, Key::Account(account.id()));
+        let lock = self.0.uses.accounts.lock_of(account.id());
+        let _guard = lock.lock().await;
+        let generation = account.state.credential().generation();
+        let mut item = keychain.get(&key).await?.unwrap_or(Item { generation, ..Item::default() });
+        item.secrets.extend(secrets);
+        Ok(keychain.set(&key, &provider.item_label(&account.profile.name), &item).await?)
+    }
+}
+
+/// Says on the other pages of a flow that its form was submitted.
+fn end_form(flow: &Flow) {
+    if let Phase::Succeeded(outcome) = &mut *lock(&flow.phase) {
+        outcome.form_token = None;
+    }
+    flow.announce();
+}
+
+fn additional(mut context: Map<String, Value>, provider: &BoundProvider) -> Map<String, Value> {
+    drop_credentials_in_context(&mut context, Some(provider));
+    context
+}
+
+fn invalid(problems: Vec<relink_contract::form::FormProblem>) -> SubmittedForm {
+    SubmittedForm::Invalid { problems }
+}
+
+fn not_set_up(label: &str) -> Error {
+    Error::conflict("form_not_set_up", format!("{label} has no form to fill in: its RapidForm isn't set up."))
+}
+
+fn token_unknown() -> Error {
+    Error::conflict(
+        "form_token_unknown",
+        "The account token of this form isn't valid or has expired. Whoever asks for this can make a new one.",
+    )
+}
