@@ -91,7 +91,7 @@ export function formError(
 /** How a flow ended; null while it runs. */
 function flowResult(flow: Flow, session: Session | null): LinkResult | null {
   const { integration, error, outcome } = flow;
-  if (flow.phase === 'succeeded' && !outcome?.form_token) {
+  if (flow.phase === 'succeeded') {
     const integrated_account_id = outcome?.account.id ?? '';
     if (!outcome?.kept_old) return { is_truto: true, result: 'success', integration, integrated_account_id };
     return {

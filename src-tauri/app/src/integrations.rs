@@ -43,16 +43,23 @@ impl App {
             documented: definition.is_some_and(|definition| definition.docs().url.is_some()),
             wants_client: oauth2.is_some_and(|oauth2| oauth2.client_secret.is_stored() || oauth2.client_id.is_empty()),
             client_id: oauth2.map(|oauth2| oauth2.client_id.clone()).filter(|id| !id.is_empty()),
-            redirect_uris: redirects.iter().map(|kind| self.redirect_uri(*kind, &entry.integration.name)).collect(),
+            redirect_uris: self.redirect_uris_of(&redirects, &entry.integration.name),
         }
     }
 
-    fn redirect_uri(&self, kind: RedirectKind, name: &str) -> RedirectUri {
-        let uri = match kind {
-            RedirectKind::DeepLink => callback::deep_link_uri(name),
-            RedirectKind::Loopback => format!("{}/oauth/callback/{name}", self.base_url()),
-        };
-        RedirectUri { kind, uri }
+    /// Those to register with the provider; at the public address too, if there is one.
+    fn redirect_uris_of(&self, kinds: &[RedirectKind], name: &str) -> Vec<RedirectUri> {
+        let own = kinds.iter().map(|&kind| {
+            let uri = match kind {
+                RedirectKind::DeepLink => callback::deep_link_uri(name),
+                RedirectKind::Loopback => format!("{}/oauth/callback/{name}", self.base_url()),
+            };
+            RedirectUri { kind, uri }
+        });
+        let public = self.public_address().filter(|_| kinds.contains(&RedirectKind::Loopback));
+        let public = public
+            .map(|address| RedirectUri { kind: RedirectKind::Loopback, uri: callback::public_uri(&address, name) });
+        own.chain(public).collect()
     }
 
     /// Opens the provider's guide to registering an OAuth client, if the definition has a link to one.

@@ -118,7 +118,7 @@ impl App {
         Ok(format!("{}/connect-account?link_token={link_token}", public.as_deref().unwrap_or(&own)))
     }
 
-    fn public_address(&self) -> Option<String> {
+    pub(crate) fn public_address(&self) -> Option<String> {
         self.0.engine.connections().link_settings(&Caller::Person).public_address
     }
 

@@ -229,6 +229,14 @@ async fn an_integration_is_created_from_the_form_and_an_invalid_url_is_reported_
     assert_eq!((created.client_id.as_deref(), created.not_ready.as_deref()), (Some("abc"), None));
     let kinds: Vec<_> = created.redirect_uris.iter().map(|it| it.kind).collect();
     assert_eq!(kinds, [RedirectKind::Loopback]);
+    let public = LinkSettings { public_address: Some("https://relink.acme.test".into()), ..LinkSettings::default() };
+    world.app.set_link_settings(public).await.expect("set");
+    let integrations = world.app.integrations().await.expect("the catalog");
+    let at = |name: &str| {
+        let found = integrations.iter().find(|it| it.name == name).expect("it is listed");
+        found.redirect_uris.iter().map(|it| it.uri.clone()).filter(|uri| uri.contains("acme.test")).collect::<Vec<_>>()
+    };
+    assert_eq!(at("acme-crm"), ["https://relink.acme.test/oauth/callback/acme-crm"]);
 
     let again = world.app.create_integration(form("https://elsewhere.test/token")).await.expect_err("it exists");
     assert_eq!(again.field.as_deref(), Some("name"), "the form adds, and never replaces: {again:?}");
