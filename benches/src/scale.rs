@@ -61,7 +61,7 @@ pub(crate) async fn measure() -> Result<()> {
         ("of one integration, `sort=updated_at`", |_| list("integration.name=sandbox&sort=updated_at")),
         ("with two statuses", |_| list("status[in]=active,needs_reauth")),
         ("`tenant_id[like]=nobody%`", |_| list("tenant_id[like]=nobody%")),
-        ("`is_sandbox=true`, of which there is none", |_| list("is_sandbox=true")),
+        ("`is_sandbox=false`, of which there is none", |_| list("is_sandbox=false")),
         ("`created_at[gt]` a time to come", |_| list("created_at[gt]=2100-01-01T00:00:00Z")),
         ("one account", |installation| (Method::GET, format!("/integrated-account/{}", installation.account))),
         ("timeline, the newest 100", |_| (Method::GET, format!("/relink/timeline?limit={PAGE}"))),

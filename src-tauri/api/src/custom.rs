@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 
 use crate::{
     method_calls::Call,
-    openapi::{Conflict, NotFound, ProviderErrors, Routes},
+    openapi::{CallErrors, Routes},
 };
 
 pub(crate) fn routes() -> Routes {
@@ -33,7 +33,7 @@ pub(crate) fn routes() -> Routes {
         ("next_cursor" = Option<String>, Query, description = "The page after, from the page before."),
         ("truto_body_passthrough" = Option<bool>, Query, description = "Whether the body and its type go as they are."),
     ),
-    responses((status = "default", description = "The provider's data."), NotFound, Conflict, ProviderErrors),
+    responses((status = "default", description = "The provider's data."), CallErrors),
 )]
 async fn call(call: Call) -> Response {
     call.custom().await

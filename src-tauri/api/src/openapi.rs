@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::{Router, extract::State, http::header, response::IntoResponse};
-use relink_contract::ErrorBody;
+use relink_contract::{ErrorBody, RemoteErrorBody};
 use relink_domain::permission::{Least, Permission};
 use utoipa::{
     IntoResponses, OpenApi,
     openapi::{
-        Content, Ref, RefOr, Response, ResponseBuilder, SecurityRequirement,
+        Content, Ref, RefOr, Response, ResponseBuilder, Schema, SecurityRequirement,
         path::{Operation, PathItem, PathsMap},
+        schema::AnyOfBuilder,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -84,7 +85,7 @@ impl OpenRoutes {
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/", description = "The Relink that serves this document")),
-    components(schemas(ErrorBody)),
+    components(schemas(ErrorBody, RemoteErrorBody)),
     tags(
         (name = "Accounts", description = "Integrated accounts, in Truto's format and in Relink's."),
         (name = "Calls", description = "Calls to a provider's API with an account's credential."),
@@ -128,7 +129,7 @@ pub(crate) fn document(guarded: Routes, open: OpenRoutes) -> utoipa::openapi::Op
     let components = document.components.get_or_insert_default();
     components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
     for (name, description) in ERROR_RESPONSES {
-        components.responses.insert((*name).to_owned(), error(description).into());
+        components.responses.insert((*name).to_owned(), error(name, description).into());
     }
     document
 }
@@ -223,11 +224,43 @@ error_responses! {
         "429" "The provider limits requests, or there are too many concurrent requests. Retry after `Retry-After` \
                seconds.",
         "502" "The provider can't be reached, or is having problems.";
+    /// Responses of routes that call a method, whose errors may be the provider's.
+    CallErrors:
+        "400" "The request isn't valid; or the provider's error.",
+        "401" "The bearer token is missing or unknown, or a refresh was refused; or the provider's error.",
+        "403" "The token may not do this, or the request comes from a web page of another origin; or the provider's error.",
+        "404" "There is no such account, resource or method; or the provider's error.",
+        "409" "The request conflicts with the current state; or the provider's error.",
+        "429" "The provider limits requests, or there are too many concurrent requests. Retry after `Retry-After` seconds.",
+        "500" "An internal error, or an error of the database; or the provider's error.",
+        "502" "The provider can't be reached, or is having problems; or its error.",
+        "503" "Relink is stopping, or the keychain or the Sandbox is unavailable; or the provider's error.";
+    /// Responses of routes that pass a call through, which may be the provider's as they are.
+    PassThroughErrors:
+        "400" "The request isn't valid; or the provider's response.",
+        "401" "The bearer token is missing or unknown, or a refresh was refused; or the provider's response.",
+        "403" "The token may not do this, or the request comes from a web page of another origin; or the provider's response.",
+        "404" "There is no such account; or the provider's response.",
+        "409" "The request conflicts with the current state; or the provider's response.",
+        "421" "The `Host` header isn't Relink's address; or the provider's response.",
+        "429" "The provider limits requests, or there are too many concurrent requests. Retry after `Retry-After` seconds.",
+        "500" "An internal error, or an error of the database; or the provider's response.",
+        "502" "The provider can't be reached, or is having problems; or its response.",
+        "503" "Relink is stopping, or the keychain or the Sandbox is unavailable; or the provider's response.";
 }
 
-fn error(description: &str) -> Response {
-    let content = Content::new(Some(Ref::from_schema_name("ErrorBody")));
-    ResponseBuilder::new().description(description).content("application/json", content).build()
+/// The response of a component with this name.
+fn error(name: &str, description: &str) -> Response {
+    let own = Ref::from_schema_name("ErrorBody");
+    let (media_type, content) = if name.starts_with("CallErrors_") {
+        let remote = Ref::from_schema_name("RemoteErrorBody");
+        ("application/json", Content::new(Some(Schema::AnyOf(AnyOfBuilder::new().item(own).item(remote).build()))))
+    } else if name.starts_with("PassThroughErrors_") {
+        ("*/*", Content::new(None::<RefOr<Schema>>))
+    } else {
+        ("application/json", Content::new(Some(own)))
+    };
+    ResponseBuilder::new().description(description).content(media_type, content).build()
 }
 
 pub(crate) fn routes() -> OpenRoutes {

@@ -6,7 +6,7 @@ use utoipa_axum::routes;
 
 use crate::{
     method_calls::Call,
-    openapi::{Conflict, NotFound, ProviderErrors, Routes},
+    openapi::{CallErrors, Routes},
 };
 
 /// In place of a resource: what is run is an action.
@@ -36,7 +36,7 @@ pub(crate) fn routes() -> Routes {
     ),
     responses(
         (status = 200, description = "`{\"result\": […], \"next_cursor\", \"prev_cursor\", \"result_count\"}`.", body = Object),
-        NotFound, Conflict, ProviderErrors,
+        CallErrors,
     ),
 )]
 async fn list(Path(resource): Path<String>, call: Call) -> Response {
@@ -57,7 +57,7 @@ async fn list(Path(resource): Path<String>, call: Call) -> Response {
         ("truto_body_passthrough" = Option<bool>, Query, description = "Whether the body and its type go as they are."),
     ),
     request_body(content = Object, description = "What the method's body is made of."),
-    responses((status = "default", description = "The provider's data."), NotFound, Conflict, ProviderErrors),
+    responses((status = "default", description = "The provider's data."), CallErrors),
 )]
 async fn create(Path(resource): Path<String>, call: Call) -> Response {
     call.named(&resource, "create", None).await
@@ -76,7 +76,7 @@ async fn create(Path(resource): Path<String>, call: Call) -> Response {
         ("id_or_method" = String, Path, description = "The record's id."),
         ("integrated_account_id" = String, Query, description = "The account."),
     ),
-    responses((status = "default", description = "The provider's data."), NotFound, Conflict, ProviderErrors),
+    responses((status = "default", description = "The provider's data."), CallErrors),
 )]
 async fn get(Path((resource, id)): Path<(String, String)>, call: Call) -> Response {
     call.named(&resource, "get", Some(&id)).await
@@ -98,7 +98,7 @@ async fn get(Path((resource, id)): Path<(String, String)>, call: Call) -> Respon
         ("truto_body_passthrough" = Option<bool>, Query, description = "Whether the body and its type go as they are."),
     ),
     request_body(content = Object, description = "What the method's body is made of."),
-    responses((status = "default", description = "The provider's data."), NotFound, Conflict, ProviderErrors),
+    responses((status = "default", description = "The provider's data."), CallErrors),
 )]
 async fn run(Path((resource, method)): Path<(String, String)>, call: Call) -> Response {
     if resource == ACTIONS {
@@ -120,7 +120,7 @@ async fn run(Path((resource, method)): Path<(String, String)>, call: Call) -> Re
         ("integrated_account_id" = String, Query, description = "The account."),
     ),
     request_body(content = Object, description = "What the method's body is made of."),
-    responses((status = "default", description = "The provider's data."), NotFound, Conflict, ProviderErrors),
+    responses((status = "default", description = "The provider's data."), CallErrors),
 )]
 async fn update_one(Path(resource): Path<String>, call: Call) -> Response {
     call.named(&resource, "update", None).await
@@ -140,7 +140,7 @@ async fn update_one(Path(resource): Path<String>, call: Call) -> Response {
         ("integrated_account_id" = String, Query, description = "The account."),
     ),
     request_body(content = Object, description = "What the method's body is made of."),
-    responses((status = "default", description = "The provider's data."), NotFound, Conflict, ProviderErrors),
+    responses((status = "default", description = "The provider's data."), CallErrors),
 )]
 async fn update(Path((resource, id)): Path<(String, String)>, call: Call) -> Response {
     call.named(&resource, "update", Some(&id)).await
@@ -158,7 +158,7 @@ async fn update(Path((resource, id)): Path<(String, String)>, call: Call) -> Res
         ("resource" = String, Path, description = "A resource of the account's integration."),
         ("integrated_account_id" = String, Query, description = "The account."),
     ),
-    responses((status = "default", description = "The provider's data."), NotFound, Conflict, ProviderErrors),
+    responses((status = "default", description = "The provider's data."), CallErrors),
 )]
 async fn delete_one(Path(resource): Path<String>, call: Call) -> Response {
     call.named(&resource, "delete", None).await
@@ -177,7 +177,7 @@ async fn delete_one(Path(resource): Path<String>, call: Call) -> Response {
         ("id_or_method" = String, Path, description = "The record's id."),
         ("integrated_account_id" = String, Query, description = "The account."),
     ),
-    responses((status = "default", description = "The provider's data."), NotFound, Conflict, ProviderErrors),
+    responses((status = "default", description = "The provider's data."), CallErrors),
 )]
 async fn delete(Path((resource, id)): Path<(String, String)>, call: Call) -> Response {
     call.named(&resource, "delete", Some(&id)).await

@@ -19,7 +19,7 @@ use crate::{
     ApiState,
     call_error::explain,
     error::{ApiError, no_such_method},
-    openapi::{Conflict, NotFound, ProviderErrors, Routes},
+    openapi::{PassThroughErrors, Routes},
     permit,
     recording::{Begun, recorded},
     server::Arrival,
@@ -110,7 +110,7 @@ fn has_token<C>(path_and_query: &str, known: impl Fn(&str) -> Option<C>) -> bool
     operation_id = "call_base_url",
     tag = "Calls",
     params(("account" = String, Path, description = "The account's id, or its name.")),
-    responses((status = "default", description = "The provider's response."), NotFound, Conflict, ProviderErrors),
+    responses((status = "default", description = "The provider's response."), PassThroughErrors),
 )]
 async fn root(State(api): State<ApiState>, request: Request) -> Response {
     call(&api, request).await
@@ -132,7 +132,7 @@ async fn root(State(api): State<ApiState>, request: Request) -> Response {
         ("account" = String, Path, description = "The account's id, or its name."),
         ("path" = String, Path, description = "The path below the provider's base URL."),
     ),
-    responses((status = "default", description = "The provider's response."), NotFound, Conflict, ProviderErrors),
+    responses((status = "default", description = "The provider's response."), PassThroughErrors),
 )]
 async fn below(State(api): State<ApiState>, request: Request) -> Response {
     call(&api, request).await

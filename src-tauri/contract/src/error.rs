@@ -30,6 +30,24 @@ pub struct ErrorBody {
     pub refusal: Option<ProviderRefusal>,
 }
 
+/// An error of the provider, in Truto's form (contract section 0.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RemoteErrorBody {
+    #[serde(rename = "statusCode")]
+    pub status_code: u16,
+    /// The status text.
+    pub error: String,
+    /// What the provider said. It may be empty.
+    pub message: String,
+    pub truto_is_remote_error: bool,
+    /// The provider's body: JSON, or else a text.
+    pub raw_response: Value,
+    /// For a 403, why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub truto_error_insight: Option<Value>,
+}
+
 /// The texts of an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {

@@ -31,7 +31,7 @@ mod typescript;
 pub mod webhook;
 pub mod window;
 
-pub use error::ErrorBody;
+pub use error::{ErrorBody, RemoteErrorBody};
 pub use list::{DEFAULT_LIMIT, List, Results};
 pub use secret::WireSecret;
 

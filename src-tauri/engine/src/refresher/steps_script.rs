@@ -80,6 +80,10 @@ impl StepRunner for Script {
         _: &'a str,
         scope: &'a StepScope<'a>,
     ) -> RunnerFuture<'a, Result<Option<Value>, StepError>> {
+        if let Some(token) = scope.previous.get("cannot_be_used") {
+            let error = StepError::new(format!("The value {token} can't be used"));
+            return Box::pin(async move { Err(error) });
+        }
         let tokens = scope.steps.iter().rev().find(|it| it.get("session").is_none()).cloned();
         Box::pin(async move { Ok(Some(json!({ "oauth": { "token": tokens } }))) })
     }

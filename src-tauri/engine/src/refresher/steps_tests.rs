@@ -144,8 +144,11 @@ async fn no_token_reaches_the_database() {
     let said = json!({ "error": "invalid_grant", "error_description": format!("{NEW} was used") });
     given.refresh(refused(400, said)).await.expect_err("refused");
     given.refresh(Err(StepError::new(format!("can't add {ACCESS} to {NEW}")))).await.expect_err("broken");
+    let unknown = "access-token-that-no-one-knows";
+    given.refresh(Ok(json!({ "cannot_be_used": unknown }))).await.expect_err("broken");
     let stored = given.stored().await;
-    for token in [OLD, NEW, ACCESS] {
+    assert!(stored.contains("can't be used"), "the error is kept: {stored}");
+    for token in [OLD, NEW, ACCESS, unknown] {
         assert!(!stored.contains(token), "{token} in {stored}");
     }
 }
