@@ -274,5 +274,6 @@ it('opens the form of an account whose integration has one', async () => {
   await app.page.getByRole('button', { name: 'Fill in the form…' }).click();
   await expect.poll(() => relink.opened).toContain('link-1 in window');
   const purpose = relink.invocations.find(({ command }) => command === 'get_connection_link');
-  expect(purpose?.args).toEqual({ purpose: { form: relink.accounts[0]?.id } });
+  const shown = relink.accounts.find(({ name }) => name === 'Acme engineering');
+  expect(purpose?.args).toEqual({ purpose: { form: shown?.id } });
 });

@@ -34,10 +34,15 @@ async function settings(relink: FakeRelink): Promise<AppWindow['page']> {
 it('lists the links that can still be used, and revokes one', async () => {
   const relink = relinkWithIntegrations();
   const account = { tenant_id: null, integrated_account_id: '2', account_name: 'Acme engineering' };
-  relink.links = [issued('1', { program: 'onboarding-server' }), issued('2', account)];
+  relink.links = [
+    issued('1', { program: 'onboarding-server' }),
+    issued('2', { ...account, purpose: 'reauthorize' }),
+    issued('3', { ...account, purpose: 'post_connect_form' }),
+  ];
   const page = await settings(relink);
   await page.getByText('Connect an account for tenant acme-1').waitFor();
   await page.getByText('Created by onboarding-server').waitFor();
+  await page.getByText('Fill in the form of Acme engineering').waitFor();
   await inspect(app, 'links');
   await inspectLargeText(app, 'links');
   await page.getByRole('button', { name: 'Revoke: Reauthorize Acme engineering' }).click();
@@ -47,7 +52,7 @@ it('lists the links that can still be used, and revokes one', async () => {
   await dialog.getByRole('button', { name: 'Revoke link' }).click();
   await dialog.waitFor({ state: 'detached' });
   await page.getByText('Reauthorize Acme engineering').waitFor({ state: 'detached' });
-  expect(relink.links.map(({ id }) => id)).toEqual(['1']);
+  expect(relink.links.map(({ id }) => id)).toEqual(['1', '3']);
 });
 
 it('saves where links work', async () => {
