@@ -15,7 +15,7 @@ import { viewResult } from './opener';
 import { mayClaim, type Browser, type Followed, type PageState } from './page-state';
 import { FormPageEnd } from './form/end';
 import { PageTask } from './task';
-import { POLL_PAUSE_MS, pause } from './time';
+import { LATE_AFTER_MS, LEAVE_AFTER_MS, POLL_PAUSE_MS, PROMPTING_AFTER_MS, pause } from './time';
 import { openable, type Request } from './urls';
 import { FORM_INTERRUPTED, NO_LINK, NOTHING_PASTED } from './texts';
 import {
@@ -33,13 +33,6 @@ import {
   type View,
   withError,
 } from './views';
-
-/** How long the page waits for a callback before it offers other ways to finish. */
-const LATE_AFTER_MS = 60_000;
-/** How long a flow may take to start before the page points to the keychain’s prompt. */
-const PROMPTING_AFTER_MS = 3_000;
-/** How long the success is shown before the page goes to the link’s redirect URI. */
-const LEAVE_AFTER_MS = 2_000;
 
 /**
  * The connect UI’s state while one account is connected or reauthorized. It holds no secret that was typed longer than
@@ -62,6 +55,7 @@ export class ConnectFlow {
   /** What becomes of a form that this page shows. */
   readonly forms = new FormPageEnd({
     followsSignIn: () => this.#followed !== null,
+    onward: () => this.#onward,
     show: (view) => this.#set({ view }),
     report: (result) => this.#browser.report(result),
     leaveLater: (url) => void this.#task.run((signal) => this.#leave(url, signal)),
@@ -252,9 +246,15 @@ export class ConnectFlow {
       return this.#showInterrupted();
     }
     this.#browser.keys.ended(followed.key.id);
-    const onward = openable(followed.latest.outcome?.redirect_uri);
-    if (!onward || !followed.redirectsHere) return;
+    const onward = this.#onward;
+    if (!onward) return;
     await this.#leave(onward, signal);
+  }
+
+  /** Where this page goes after its sign-in. */
+  get #onward(): string | null {
+    const followed = this.#followed;
+    return followed?.redirectsHere ? openable(followed.latest.outcome?.redirect_uri) : null;
   }
 
   #leave(url: string, signal: AbortSignal): Promise<void> {

@@ -157,7 +157,8 @@ export const FORM_INTERRUPTED = {
   statusCode: 404,
   code: 'form_interrupted',
   title: 'The form was interrupted',
-  message: 'The account is connected, but Relink was restarted before the form was saved.',
+  message:
+    'The account is connected, but Relink was restarted before the form was saved, or the form was open for more than an hour.',
   hint: 'Open the form again from Relink, or from the app that asked for this.',
 };
 

@@ -1,3 +1,10 @@
+/** How long the page waits for a callback before it offers other ways to finish. */
+export const LATE_AFTER_MS = 60_000;
+/** How long a flow may take to start before the page points to the keychain’s prompt. */
+export const PROMPTING_AFTER_MS = 3_000;
+/** How long the success is shown before the page goes to the link’s redirect URI. */
+export const LEAVE_AFTER_MS = 2_000;
+
 /** Pause between long polls without news, in case the server answers immediately. */
 export const POLL_PAUSE_MS = 250;
 

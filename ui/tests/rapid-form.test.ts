@@ -99,7 +99,10 @@ const states: Record<string, () => Promise<unknown>> = {
     });
     const page = await open(`${POST_CONNECT}?${String(query)}`);
     await page.getByText('No longer offered').waitFor();
-    expect(await page.getByRole('checkbox', { name: 'Project 5 ' }).isDisabled()).toBe(true);
+    const locked = page.getByRole('checkbox', { name: 'Project 5 ' });
+    await locked.focus();
+    await page.keyboard.press('Space');
+    expect(await locked.isChecked()).toBe(true);
     expect(await page.getByRole('radio', { name: 'Acme Labs' }).isDisabled()).toBe(true);
   },
   'form-long-names': async () => {

@@ -81,9 +81,10 @@ impl StepRunner for Steps {
         resource: &'a str,
         method: &'a str,
         query: &'a Map<String, Value>,
+        most: usize,
     ) -> RunnerFuture<'a, Result<Vec<Value>, StepError>> {
         Box::pin(async move {
-            let listed = Box::pin(all_pages(&self.0, caller, account, (resource, method), query));
+            let listed = Box::pin(all_pages(&self.0, caller, account, (resource, method), (query, most)));
             let late = || StepError::new("The list has no end within two minutes.").status(504);
             timeout(LIST_DEADLINE, listed).await.map_err(|_| late())?
         })
@@ -154,7 +155,7 @@ async fn all_pages(
     caller: &Caller,
     account: AccountId,
     (resource, method): (&str, &str),
-    query: &Map<String, Value>,
+    (query, most): (&Map<String, Value>, usize),
 ) -> Result<Vec<Value>, StepError> {
     let (mut query, mut all) = (query.clone(), Vec::new());
     for _ in 0..MAX_PAGES {
@@ -165,6 +166,9 @@ async fn all_pages(
             Value::Null => {}
             // A method that gives one record.
             record => all.push(record),
+        }
+        if all.len() > most {
+            return Err(StepError::new(format!("The list has more than {most} entries.")));
         }
         match next_cursor {
             Some(cursor) if query.get("next_cursor").and_then(Value::as_str) == Some(&cursor) => {

@@ -144,6 +144,23 @@ impl Caller {
         }
     }
 
+    /// The API token that it has, or that its account token was made with.
+    pub fn api_token_behind(&self) -> Option<ApiTokenId> {
+        match self {
+            Self::ApiToken { id, .. } => Some(*id),
+            Self::AccountToken { grant, .. } => grant.made_by,
+            Self::Person | Self::McpToken { .. } | Self::Link { .. } | Self::Internal => None,
+        }
+    }
+
+    /// When its account token ends.
+    pub fn account_token_ends_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::AccountToken { grant, .. } => Some(grant.expires_at),
+            Self::Person | Self::ApiToken { .. } | Self::McpToken { .. } | Self::Link { .. } | Self::Internal => None,
+        }
+    }
+
     /// The limits, if they name the accounts that it may use.
     pub fn account_limits(&self) -> Option<&TokenLimits> {
         self.limits().filter(|limits| limits.names_accounts())

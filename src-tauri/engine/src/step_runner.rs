@@ -36,7 +36,7 @@ pub trait StepRunner: Debug + Send + Sync {
         call: StepCall<'a>,
     ) -> RunnerFuture<'a, Result<Value, StepError>>;
 
-    /// Follows a list to its end, with a method of a resource. Its records.
+    /// Follows a list to its end, with a method of a resource. Its records, of which there may be `most`.
     fn list<'a>(
         &'a self,
         caller: &'a Caller,
@@ -44,6 +44,7 @@ pub trait StepRunner: Debug + Send + Sync {
         resource: &'a str,
         method: &'a str,
         query: &'a Map<String, Value>,
+        most: usize,
     ) -> RunnerFuture<'a, Result<Vec<Value>, StepError>>;
 
     /// Evaluates JSONata over the values of a form. `None`: it gives nothing.

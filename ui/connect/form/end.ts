@@ -10,6 +10,8 @@ import type { FormEnd } from './rapid-form';
 export interface FormPage {
   /** Whether the form follows a sign-in, whose flow says what comes next. */
   followsSignIn(): boolean;
+  /** Where the browser goes after the sign-in, whatever becomes of its form. */
+  onward(): string | null;
   show(view: View): void;
   report(result: LinkResult): void;
   /** Leaves the page, once its text could be read. */
@@ -35,6 +37,8 @@ export class FormPageEnd implements FormEnd {
     // Another page was quicker, as the flow’s next answer says.
     if (code === 'form_submitted' && this.#page.followsSignIn()) return;
     this.#page.show({ at: 'form_refused', error: { code, title, message, hint, field }, integrationName });
+    const onward = this.#page.followsSignIn() ? this.#page.onward() : null;
+    if (onward !== null) this.#page.leaveLater(onward);
   }
 
   optionsFailed(error: ErrorView, integration: string): void {

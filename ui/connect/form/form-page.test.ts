@@ -56,6 +56,18 @@ describe('a form after a sign-in', () => {
     expect(reported).toMatchObject([{ result: 'error', error_type: 'rapid_form_error' }]);
   });
 
+  it('doesn’t keep the browser from going on where it can’t be filled in', async () => {
+    const { connect, left } = await waitingTab();
+    relink.updateFlow({
+      ...withForm,
+      outcome: { ...withForm.outcome, redirect_uri: 'https://app.example/done' },
+    });
+    await settled();
+    connect.forms.refused(errorView, 'asana');
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(left).toEqual(['https://app.example/done']);
+  });
+
   it('doesn’t follow where the app wants none', async () => {
     const skips = tab('/connect-account/open/n?skip_rapid_form=true');
     await settled();

@@ -163,6 +163,50 @@ describe('a form', () => {
     expect(at(form, 'workspace_id')).toMatchObject({ loading: 'done', options: workspaces, error: null });
   });
 
+  it('waits until a text stays as it is, before it loads what depends on it', async () => {
+    const prefix = asanaForm.fields.find(({ name }) => name === 'prefix')!;
+    const projectsByPrefix = { ...asanaForm.fields[1]!, depends_on: ['prefix'] };
+    relink.form = { ...asanaForm, fields: [prefix, projectsByPrefix] };
+    const form = await opened();
+    for (const text of ['A', 'AC', 'ACM']) form.change('prefix', text);
+    await settled();
+    expect(asked('options')).toEqual([]);
+    await vi.advanceTimersByTimeAsync(400);
+    expect(asked('options')).toMatchObject([{ field: 'projects', values: { prefix: 'ACM' } }]);
+  });
+
+  it('gives a hidden field its first option where the stored one isn’t offered, also once more', async () => {
+    const [workspace] = asanaForm.fields;
+    const hidden = asanaForm.fields.find(({ name }) => name === 'source')!;
+    const options = [{ value: 'now', label: 'Now', sub_text: null }];
+    const fields = [workspace!, { ...hidden, options, depends_on: ['workspace_id'] }];
+    relink.form = { ...asanaForm, fields, values: { workspace_id: 'w-1', source: 'before' } };
+    const form = await opened();
+    expect(at(form, 'source').value).toBe('now');
+    form.change('workspace_id', 'w-2');
+    expect(at(form, 'source').value).toBe('now');
+  });
+
+  it('takes “no” for an answer', async () => {
+    const [workspace, others] = asanaForm.fields;
+    const options = [{ value: false, label: 'No', sub_text: null }];
+    relink.form = { ...asanaForm, fields: [{ ...workspace!, options }, others!] };
+    const form = await opened();
+    form.change('workspace_id', false);
+    expect(at(form, 'projects').disabled).toBeNull();
+  });
+
+  it('is saved when only the answer was lost', async () => {
+    const form = await opened();
+    relink.onSubmit = () => {
+      relink.onSubmit = () => errorResponse(409, 'form_submitted', 'It was submitted already.');
+      throw new TypeError('fetch failed');
+    };
+    void form.submit();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(ended).toEqual([['saved', null]]);
+  });
+
   it('is refused, or not saved, with the reason', async () => {
     const form = await opened();
     relink.onSubmit = () => errorResponse(409, 'account_not_active', 'It isn’t active.');

@@ -1,7 +1,13 @@
 import { Problem, type ConnectApi, type FormField, type FormOption, type FormSession } from '../api';
 import { retryUntilResponse } from '../retry';
+import { pause } from '../time';
 import type { ErrorView } from '../views';
 import type { FormParameters } from './parameters';
+
+/** How long a text must stay as it is until what depends on it is loaded. */
+const TYPING_PAUSE_MS = 400;
+/** Codes that say that a form was submitted already. */
+const SUBMITTED = new Set(['form_submitted', 'link_token_used']);
 
 export type Scalar = string | number | boolean;
 /** What a field has: nothing, one value, or those of a multi-select. A typed password is here until it is sent. */
@@ -104,10 +110,15 @@ export class RapidForm {
     this.#update(name, { value, problem: null });
     const dependent = this.#dependentOn(name);
     for (const other of dependent) {
-      this.#update(other, { value: emptyValue(this.#field(other)), problem: null });
+      // What the app has set stays.
+      const isFixed =
+        this.#find(other).locked !== null || this.#parameters.disabledFields[other] !== undefined;
+      if (!isFixed) this.#update(other, { value: this.#emptied(this.#field(other)), problem: null });
     }
     this.#enable();
-    for (const other of dependent) void this.#load(other);
+    // A text changes with every key.
+    const delay = ['text', 'password'].includes(this.#field(name).type) ? TYPING_PAUSE_MS : 0;
+    for (const other of dependent) void this.#load(other, delay);
   }
 
   /** Loads a field’s options again. */
@@ -127,8 +138,12 @@ export class RapidForm {
       secrets: this.#secrets(),
       additional_context: this.#parameters.additionalContext,
     };
+    let tries = 0;
     try {
-      const submit = () => this.#api.submitForm(this.#token, filled, signal);
+      const submit = () => {
+        tries += 1;
+        return this.#api.submitForm(this.#token, filled, signal);
+      };
       const result = await this.#callUntilResponse(signal, submit);
       if (result.result === 'submitted') return this.#end.saved(session, result.redirect_uri);
       const general = [];
@@ -141,6 +156,8 @@ export class RapidForm {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
+      // An earlier try got through, and only its answer was lost.
+      if (tries > 1 && SUBMITTED.has(error.code)) return this.#end.saved(session, null);
       this.#set({ error: viewOf(error) });
     } finally {
       if (!signal.aborted) this.#set({ isSending: false });
@@ -151,8 +168,11 @@ export class RapidForm {
     const { additionalContext, preventDeselect, disabledFields } = this.#parameters;
     const known = additionalContext[field.name] ?? session.values[field.name];
     const options = field.options ?? [];
-    const first = field.type === 'hidden' ? options[0]?.value : undefined;
-    const value = fieldValue(field, known ?? first);
+    const isOffered = options.length === 0 || options.some(({ value: offered }) => offered === known);
+    const value =
+      field.type === 'hidden' && !isOffered
+        ? this.#emptied(field)
+        : (fieldValue(field, known) ?? this.#emptied(field));
     const why = preventDeselect[field.name];
     return {
       field,
@@ -165,6 +185,15 @@ export class RapidForm {
       locked: why !== undefined && Array.isArray(value) && value.length > 0 ? { values: value, why } : null,
       isKept: session.kept.includes(field.name),
     };
+  }
+
+  /** What a field has that the person hasn’t filled in: a hidden one what the app gives, or else the first of its options. */
+  #emptied(field: FormField): FieldValue {
+    if (field.type === 'multi_select') return [];
+    if (field.type === 'checkbox') return false;
+    if (field.type !== 'hidden') return null;
+    const given = fieldValue(field, this.#parameters.additionalContext[field.name]);
+    return given ?? field.options?.[0]?.value ?? null;
   }
 
   /** Fields whose dependencies have no value can’t be filled in. */
@@ -190,7 +219,7 @@ export class RapidForm {
   }
 
   /** Loads a field’s options, if the provider lists them and its dependencies have values. */
-  async #load(name: string): Promise<void> {
+  async #load(name: string, delay = 0): Promise<void> {
     const { field } = this.#find(name);
     const { session } = this.#state;
     if (field.options !== null || !session) return;
@@ -209,6 +238,7 @@ export class RapidForm {
       additional_context: this.#parameters.additionalContext,
     };
     try {
+      if (delay > 0) await pause(delay, signal);
       const get = () => this.#api.formOptions(this.#token, request, signal);
       const { options } = await this.#callUntilResponse(signal, get);
       const { value } = this.#find(name);
@@ -277,11 +307,6 @@ function isScalar(value: unknown): value is Scalar {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 }
 
-function emptyValue({ type }: FormField): FieldValue {
-  if (type === 'multi_select') return [];
-  return type === 'checkbox' ? false : null;
-}
-
 /** A known value, if it fits the field. */
 function fieldValue(field: FormField, known: unknown): FieldValue {
   if (field.type === 'multi_select') return Array.isArray(known) ? known.filter(isScalar) : [];
@@ -289,10 +314,11 @@ function fieldValue(field: FormField, known: unknown): FieldValue {
   return isScalar(known) && known !== '' ? known : null;
 }
 
-function isFilled({ value, isKept }: FieldState): boolean {
+function isFilled({ field, value, isKept }: FieldState): boolean {
   if (Array.isArray(value)) return value.length > 0;
   if (typeof value === 'string') return value.trim() !== '';
-  return isKept || (value !== null && value !== false);
+  if (field.type === 'checkbox') return value === true;
+  return isKept || value !== null;
 }
 
 /** The options with what is chosen first. What isn’t offered any more stays visible, so that it can be removed. */

@@ -8,7 +8,10 @@ use axum::{
     http::StatusCode as Answered,
     response::IntoResponse,
 };
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+
+use crate::world::World;
 
 pub const KEY: &str = "k-canary-0123456789";
 
@@ -109,4 +112,96 @@ pub fn form() -> Value {
         ],
         "validation": "$count(projects) > 3 ? [{ 'field': 'projects', 'message': 'Select at most 3 projects' }] : undefined",
     })
+}
+
+/// Relink with the provider's integration.
+pub struct Story {
+    pub world: World,
+    pub provider: Provider,
+}
+
+impl Story {
+    pub async fn new() -> Self {
+        Self::with_form(&form()).await
+    }
+
+    pub async fn with_form(form: &Value) -> Self {
+        let (world, provider) = (World::new().await, Provider::start().await);
+        let text = provider.definition(form).to_string();
+        let (status, body) = world.as_person(Method::POST, "/relink/integrations", json!({ "text": text })).await;
+        assert!(status.is_success(), "{body}");
+        Self { world, provider }
+    }
+
+    /// Connects an account. The flow, as its page sees it.
+    pub async fn connect(&self, more: &Value) -> (Value, Value) {
+        let link =
+            self.world.post("/link-token", json!({ "tenant_id": "acme-1", "context": { "region": "eu" } })).await;
+        let mut asked = json!({ "integration": "acme", "format": "api_key", "fields": { "api_key": KEY } });
+        asked.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let begun = self.world.begin(&link, asked).await;
+        let ended = self.world.until_ended(&begun).await;
+        assert_eq!(ended["phase"], "succeeded", "{ended}");
+        (begun, ended)
+    }
+
+    pub async fn connected(&self) -> (String, String) {
+        let (_, ended) = self.connect(&json!({})).await;
+        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{ended}")).to_owned();
+        (text(&ended["outcome"]["account"]["id"]), text(&ended["outcome"]["form_token"]))
+    }
+
+    /// A request of the form's page.
+    pub async fn page(&self, token: &str, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        let url = format!("{}/connect-account/form{path}", self.world.base());
+        let mut request = self.world.client.request(method, url).header("x-relink-form-token", token);
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.expect("an answer");
+        (answer.status(), answer.json().await.expect("JSON"))
+    }
+
+    pub async fn submit(&self, token: &str, body: Value) -> (StatusCode, Value) {
+        self.page(token, Method::POST, "", body).await
+    }
+
+    pub async fn events(&self) -> Vec<String> {
+        let events = self.world.get("/relink/events?after=0&limit=500").await;
+        let events = events["result"].as_array().expect("events").clone();
+        let name = |event: &Value| event["event"].as_str().or_else(|| event["kind"].as_str()).map(str::to_owned);
+        assert!(!json!(events).to_string().contains("canary"), "{events:?}");
+        events
+            .iter()
+            .filter_map(name)
+            .filter_map(|it| it.strip_prefix("integrated_account:").map(str::to_owned))
+            .collect()
+    }
+
+    pub async fn account_token(&self, account: &str) -> String {
+        let made = self.world.post("/integrated-account/token", json!({ "integrated_account_id": account })).await;
+        made["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Opens the form with an account token, as the Link SDK does. The page's token, or the status of a page that explains.
+    pub async fn open(&self, account_token: &str) -> Result<String, StatusCode> {
+        let query =
+            [("integrated_account_session_token", account_token), ("iframe", "true"), ("truto_disabled_fields", "{}")];
+        let url = format!("{}/connect-account/post-connect", self.world.base());
+        let answer = self.world.client.get(url).query(&query).send().await.expect("an answer");
+        if answer.status() != StatusCode::SEE_OTHER {
+            return Err(answer.status());
+        }
+        let location = answer.headers()["location"].to_str().expect("a URL").to_owned();
+        assert!(!location.contains(account_token), "the token is in no address bar");
+        let (path, query) = location.split_once('?').expect("a query");
+        assert_eq!(query, "iframe=true&truto_disabled_fields=%7B%7D");
+        let nonce = path.strip_prefix("/connect-account/post-connect/open/").expect("a nonce");
+        let opened = self.world.client.get(format!("{}{location}", self.world.base())).send().await.expect("an answer");
+        assert_eq!(opened.status(), StatusCode::OK);
+        let exchange = self.world.client.post(format!("{}/connect-account/open", self.world.base()));
+        let exchanged = exchange.json(&json!({ "nonce": nonce })).send().await.expect("an answer");
+        let exchanged: Value = exchanged.json().await.expect("JSON");
+        Ok(exchanged["page_token"].as_str().unwrap_or_else(|| panic!("{exchanged}")).to_owned())
+    }
 }

@@ -4,103 +4,12 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    form_provider::{KEY, Provider, form},
+    form_provider::{KEY, Story},
     observed::until_is,
     world::World,
 };
 
 const PIN: &str = "pin-canary-42";
-
-struct Story {
-    world: World,
-    provider: Provider,
-}
-
-impl Story {
-    async fn new() -> Self {
-        Self::with_form(&form()).await
-    }
-
-    async fn with_form(form: &Value) -> Self {
-        let (world, provider) = (World::new().await, Provider::start().await);
-        let text = provider.definition(form).to_string();
-        let (status, body) = world.as_person(Method::POST, "/relink/integrations", json!({ "text": text })).await;
-        assert!(status.is_success(), "{body}");
-        Self { world, provider }
-    }
-
-    /// Connects an account. The flow, as its page sees it.
-    async fn connect(&self, more: &Value) -> (Value, Value) {
-        let link =
-            self.world.post("/link-token", json!({ "tenant_id": "acme-1", "context": { "region": "eu" } })).await;
-        let mut asked = json!({ "integration": "acme", "format": "api_key", "fields": { "api_key": KEY } });
-        asked.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-        let begun = self.world.begin(&link, asked).await;
-        let ended = self.world.until_ended(&begun).await;
-        assert_eq!(ended["phase"], "succeeded", "{ended}");
-        (begun, ended)
-    }
-
-    async fn connected(&self) -> (String, String) {
-        let (_, ended) = self.connect(&json!({})).await;
-        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{ended}")).to_owned();
-        (text(&ended["outcome"]["account"]["id"]), text(&ended["outcome"]["form_token"]))
-    }
-
-    /// A request of the form's page.
-    async fn page(&self, token: &str, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
-        let url = format!("{}/connect-account/form{path}", self.world.base());
-        let mut request = self.world.client.request(method, url).header("x-relink-form-token", token);
-        if !body.is_null() {
-            request = request.json(&body);
-        }
-        let answer = request.send().await.expect("an answer");
-        (answer.status(), answer.json().await.expect("JSON"))
-    }
-
-    async fn submit(&self, token: &str, body: Value) -> (StatusCode, Value) {
-        self.page(token, Method::POST, "", body).await
-    }
-
-    async fn events(&self) -> Vec<String> {
-        let events = self.world.get("/relink/events?after=0&limit=500").await;
-        let events = events["result"].as_array().expect("events").clone();
-        let name = |event: &Value| event["event"].as_str().or_else(|| event["kind"].as_str()).map(str::to_owned);
-        assert!(!json!(events).to_string().contains("canary"), "{events:?}");
-        events
-            .iter()
-            .filter_map(name)
-            .filter_map(|it| it.strip_prefix("integrated_account:").map(str::to_owned))
-            .collect()
-    }
-
-    async fn account_token(&self, account: &str) -> String {
-        let made = self.world.post("/integrated-account/token", json!({ "integrated_account_id": account })).await;
-        made["token"].as_str().expect("a token").to_owned()
-    }
-
-    /// Opens the form with an account token, as the Link SDK does. The page's token, or the status of a page that explains.
-    async fn open(&self, account_token: &str) -> Result<String, StatusCode> {
-        let query =
-            [("integrated_account_session_token", account_token), ("iframe", "true"), ("truto_disabled_fields", "{}")];
-        let url = format!("{}/connect-account/post-connect", self.world.base());
-        let answer = self.world.client.get(url).query(&query).send().await.expect("an answer");
-        if answer.status() != StatusCode::SEE_OTHER {
-            return Err(answer.status());
-        }
-        let location = answer.headers()["location"].to_str().expect("a URL").to_owned();
-        assert!(!location.contains(account_token), "the token is in no address bar");
-        let (path, query) = location.split_once('?').expect("a query");
-        assert_eq!(query, "iframe=true&truto_disabled_fields=%7B%7D");
-        let nonce = path.strip_prefix("/connect-account/post-connect/open/").expect("a nonce");
-        let opened = self.world.client.get(format!("{}{location}", self.world.base())).send().await.expect("an answer");
-        assert_eq!(opened.status(), StatusCode::OK);
-        let exchange = self.world.client.post(format!("{}/connect-account/open", self.world.base()));
-        let exchanged = exchange.json(&json!({ "nonce": nonce })).send().await.expect("an answer");
-        let exchanged: Value = exchanged.json().await.expect("JSON");
-        Ok(exchanged["page_token"].as_str().unwrap_or_else(|| panic!("{exchanged}")).to_owned())
-    }
-}
 
 #[tokio::test]
 async fn a_form_follows_the_sign_in_and_its_values_go_into_the_context_with_one_event() {
@@ -123,12 +32,15 @@ async fn a_form_follows_the_sign_in_and_its_values_go_into_the_context_with_one_
     let filled = json!({
         "values": { "workspace_id": "w-1", "projects": [0, 5], "mode": "new", "agreed": true },
         "secrets": { "pin": PIN },
-        "additional_context": { "from": "app", "token": "t-canary", "projects": "overwritten" },
     });
+    let mut with_more = filled.clone();
+    with_more["additional_context"] = json!({ "from": "app" });
+    let (status, refused) = story.submit(&token, with_more).await;
+    assert_eq!((status, &refused["code"]), (StatusCode::BAD_REQUEST, &json!("additional_context_refused")));
     let (status, body) = story.submit(&token, filled.clone()).await;
     assert_eq!((status, &body), (StatusCode::OK, &json!({ "result": "submitted", "redirect_uri": null })));
     let account = story.world.get(&format!("/integrated-account/{id}")).await;
-    let stored = json!({ "region": "eu", "from": "app", "workspace_id": "w-1", "projects": [0, 5], "mode": "new", "agreed": true });
+    let stored = json!({ "region": "eu", "workspace_id": "w-1", "projects": [0, 5], "mode": "new", "agreed": true });
     assert_eq!(account["context"], stored);
     assert_eq!(story.events().await, ["created", "active", "post_connect_form_submitted"]);
     let timeline = story.world.get(&format!("/relink/timeline?account={id}")).await;
@@ -214,8 +126,16 @@ async fn a_form_opens_with_an_account_token_until_that_ends() {
     // It can be filled in again, and shows what is there.
     let (_, session) = story.page(&token, Method::GET, "", Value::Null).await;
     assert_eq!(session["values"], json!({ "workspace_id": "w-1", "projects": [1], "agreed": false }), "{session}");
-    let (_, body) = submit(json!({ "workspace_id": "w-2", "projects": [2] })).await;
+    // The app adds what it could change itself, but no credential, and nothing that the person fills in.
+    let more = json!({
+        "values": { "workspace_id": "w-2", "projects": [2] },
+        "additional_context": { "from": "app", "token": "t-canary", "projects": "overwritten", "mode": { "a": 1 } },
+    });
+    let (_, body) = story.submit(&token, more).await;
     assert_eq!(body["result"], "submitted", "{body}");
+    let context = story.world.get(&format!("/integrated-account/{id}")).await["context"].clone();
+    let stored = json!({ "region": "eu", "workspace_id": "w-2", "projects": [2], "agreed": false, "from": "app" });
+    assert_eq!(context, stored);
     assert_eq!(
         story.events().await,
         ["created", "active", "post_connect_form_submitted", "post_connect_form_submitted"]
@@ -239,10 +159,7 @@ async fn a_form_opens_with_an_account_token_until_that_ends() {
 async fn a_token_that_may_not_change_the_account_shows_no_form() {
     let story = Story::new().await;
     let (id, _) = story.connected().await;
-    let (_, made) = story
-        .world
-        .as_person(Method::POST, "/relink/api-tokens", json!({ "name": "small", "permission": "program" }))
-        .await;
+    let (_, made) = story.world.as_person(Method::POST, "/relink/api-tokens", json!({ "name": "small" })).await;
     let small = made["token"].as_str().unwrap_or_else(|| panic!("{made}"));
     let body = json!({ "integrated_account_id": id });
     let (_, made) = story.world.ask_with(small, Method::POST, "/integrated-account/token", body.clone()).await;
@@ -290,6 +207,65 @@ async fn a_link_opens_the_form_alone_and_once() {
     let shown: Vec<_> =
         links["result"].as_array().expect("links").iter().map(|it| (&it["purpose"], &it["status"])).collect();
     assert_eq!(shown[0], (&json!("post_connect_form"), &json!("used")), "{links}");
+}
+
+#[tokio::test]
+async fn a_link_that_an_account_token_made_ends_with_it() {
+    let story = Story::new().await;
+    let (id, _) = story.connected().await;
+    let new = json!({ "name": "maker", "level": "full" });
+    let (_, maker) = story.world.as_person(Method::POST, "/relink/api-tokens", new).await;
+    let secret = maker["token"].as_str().unwrap_or_else(|| panic!("{maker}"));
+    let (_, made) = story
+        .world
+        .ask_with(secret, Method::POST, "/integrated-account/token", json!({ "integrated_account_id": id }))
+        .await;
+    let account_token = made["token"].as_str().expect("a token");
+    let (_, link) = story.world.ask_with(account_token, Method::POST, "/link-token/post-connect-form", json!({})).await;
+    let link = link["link_token"].as_str().unwrap_or_else(|| panic!("{link}"));
+    let (status, form) = story.page(link, Method::GET, "", Value::Null).await;
+    assert_eq!((status, &form["requested_by"]["program"]), (StatusCode::OK, &json!("maker")), "{form}");
+    let (_, links) = story.world.as_person(Method::GET, "/relink/links", Value::Null).await;
+    let [made_at, ends_at] =
+        ["created_at", "expires_at"].map(|it| links["result"][0][it].as_str().expect("a time").to_owned());
+    let seconds = |text: &str| text.parse::<relink_domain::Timestamp>().expect("a time").as_millis() / 1000;
+    assert!(seconds(&ends_at) - seconds(&made_at) <= 15 * 60, "{links}");
+    let path = format!("/relink/api-tokens/{}", maker["id"].as_str().expect("an id"));
+    story.world.as_person(Method::DELETE, &path, Value::Null).await;
+    let (status, body) = story.page(link, Method::GET, "", Value::Null).await;
+    assert_eq!((status, &body["code"]), (StatusCode::NOT_FOUND, &json!("link_token_ended")), "{body}");
+}
+
+#[tokio::test]
+async fn two_pages_that_submit_at_the_same_time_give_one_event() {
+    let story = Story::new().await;
+    let (id, token) = story.connected().await;
+    let filled = |project: u32| json!({ "values": { "workspace_id": "w-1", "projects": [project] } });
+    let (one, two) = tokio::join!(story.submit(&token, filled(1)), story.submit(&token, filled(2)));
+    let mut answers =
+        [one, two].map(|(status, body)| (status.as_u16(), body["result"].is_string(), body["code"].clone()));
+    answers.sort_by_key(|(status, ..)| *status);
+    assert_eq!(answers, [(200, true, Value::Null), (409, false, json!("form_submitted"))]);
+    assert_eq!(story.events().await, ["created", "active", "post_connect_form_submitted"]);
+    assert_eq!(story.world.get(&format!("/integrated-account/{id}")).await["context"]["workspace_id"], "w-1");
+}
+
+#[tokio::test]
+async fn a_password_stays_with_a_reauthorization_that_keeps_the_context() {
+    let story = Story::new().await;
+    let (id, token) = story.connected().await;
+    let filled = json!({ "values": { "workspace_id": "w-1", "projects": [1] }, "secrets": { "pin": PIN } });
+    story.submit(&token, filled).await;
+    for (persists, pin) in [(true, format!(" pin {PIN}")), (false, String::new())] {
+        let link = json!({ "integrated_account_id": id, "persist_previous_context": persists });
+        let link = story.world.post("/link-token", link).await;
+        let asked = json!({ "integration": "acme", "format": "api_key", "fields": { "api_key": KEY }, "skip_rapid_form": true });
+        let begun = story.world.begin(&link, asked).await;
+        assert_eq!(story.world.until_ended(&begun).await["phase"], "succeeded");
+        story.provider.asked();
+        story.world.get(&format!("/proxy/workspaces?integrated_account_id={id}")).await;
+        assert_eq!(story.provider.asked(), [format!("/workspaces{pin}")], "{persists}");
+    }
 }
 
 #[tokio::test]

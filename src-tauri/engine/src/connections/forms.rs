@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    keychain::{Item, Key},
+    keychain::Key,
     provider::{BoundProvider, drop_credentials_in_context},
     random::random_token,
     store::links,
@@ -97,12 +97,12 @@ impl Connections {
 
     /// The options of a field, which the provider lists.
     pub async fn form_options(&self, _caller: &Caller, token: &str, request: OptionsRequest) -> Result<FormOptions> {
-        let OpenForm { account, provider, form, .. } = self.open_form(token).await?;
+        let OpenForm { grant, account, provider, form, .. } = self.open_form(token).await?;
         let field = form.field(&request.field).ok_or_else(|| Error::not_found("field", &request.field))?;
         let options = match &field.options {
             actions::FormOptions::Fetched(fetched) => {
                 let mut values = account.profile.context.clone();
-                values.extend(additional(request.additional_context, &provider));
+                values.extend(additional(&grant.caller, request.additional_context, (&form, &provider))?);
                 values.extend(request.values.into_iter().filter(|(name, _)| form.field(name).is_some()));
                 let asked = (field.label.as_str(), &**fetched);
                 Box::pin(self.0.uses.onboarding.form_options(&account, &provider, asked, &values)).await?
@@ -116,7 +116,7 @@ impl Connections {
 
     /// Stores what was filled in: passwords in the keychain, all else in the account's context, with the form's event. Uses the link up.
     pub async fn submit_form(&self, caller: &Caller, token: &str, filled: FilledForm) -> Result<SubmittedForm> {
-        let OpenForm { grant, link, account, provider, form } = self.open_form(token).await?;
+        let OpenForm { account, provider, form, .. } = self.open_form(token).await?;
         let id = account.id();
         let kept = self.kept_passwords(&form, id).await?;
         let secrets = filled.secrets.into_iter().map(|(name, secret)| (name, secret.into_secret())).collect();
@@ -129,20 +129,34 @@ impl Connections {
         if !problems.is_empty() {
             return Ok(invalid(problems));
         }
-        let mut context = additional(filled.additional_context, &provider);
+        let mut context = additional(caller, filled.additional_context, (&form, &provider))?;
         context.extend(submission.context);
-        let mut merged = account.profile.context.clone();
+
+        // From here on nothing else of this account is written: what was decided above must still be so.
+        let lock = self.0.uses.accounts.lock_of(id);
+        let _guard = lock.lock().await;
+        let OpenForm { grant, link, account: current, .. } = self.open_form(token).await?;
+        if !is_undisturbed(&current, &account) {
+            let message = "New credentials are being saved for this account. Try again in a moment.";
+            return Err(Error::conflict("account_changed", message));
+        }
+        let mut merged = current.profile.context.clone();
         merged.extend(context.clone());
         name::check_context(&merged)
-            .map_err(|fault| Error::invalid_field("context_invalid", "additional_context", fault.to_string()))?;
-        self.keep_passwords(&account, &provider, submission.secrets).await?;
+            .map_err(|fault| Error::invalid("form_too_large", format!("This form can't be saved: {fault}")))?;
+        self.keep_passwords(&current, &provider, submission.secrets).await?;
         let (link, redirect_uri) = link.unzip();
         self.commit_form(caller, id, (link, context)).await?;
         if let Some(flow) = grant.flow.and_then(|flow| self.0.flows.get(flow)) {
             end_form(&flow);
         }
         tracing::info!(account = %id, ?caller, "a form was submitted");
-        Ok(SubmittedForm::Submitted { redirect_uri: redirect_uri.flatten() })
+        // It may have been removed from the list meanwhile.
+        let redirect_uri = match redirect_uri.flatten() {
+            Some(uri) => self.ensure_redirect_is_listed(&uri).await.is_ok().then_some(uri),
+            None => None,
+        };
+        Ok(SubmittedForm::Submitted { redirect_uri })
     }
 
     async fn commit_form(
@@ -167,9 +181,12 @@ impl Connections {
             return None;
         }
         let provider = self.0.uses.accounts.provider_for(saved).await.ok()?;
-        // If it can't be shown, its page says why.
-        if matches!(self.0.uses.onboarding.form(saved, &provider).await, Ok(None)) {
-            return None;
+        match self.0.uses.onboarding.form(saved, &provider).await {
+            Ok(form) => drop(form?),
+            Err(error) => {
+                tracing::warn!(account = %saved.id(), code = error.code(), "its form isn't shown: {error}");
+                return None;
+            }
         }
         let token = random_token().ok()?;
         let grant = FormGrant { account: saved.id(), caller: flow.caller.clone(), flow: Some(flow.id) };
@@ -179,9 +196,11 @@ impl Connections {
 
     /// What a token grants, and the link that it is of.
     async fn granted(&self, token: &str) -> Result<(FormGrant, Option<(LinkTokenId, Option<String>)>)> {
-        match self.0.openings.stands_for(token) {
+        match self.0.openings.stands_for(token, self.now()) {
             Some(StandsFor::Form(grant)) => {
-                grant.flow.map(|flow| self.require_open_form(flow)).transpose()?;
+                if let Some(flow) = grant.flow {
+                    self.require_open_form(flow).await?;
+                }
                 Ok((grant, None))
             }
             Some(StandsFor::Link(_)) | None => {
@@ -196,11 +215,18 @@ impl Connections {
         }
     }
 
-    fn require_open_form(&self, flow: FlowId) -> Result<()> {
+    /// Fails if the form that follows a sign-in was submitted, or if the API token has ended whose link it began with.
+    async fn require_open_form(&self, flow: FlowId) -> Result<()> {
         let flow = self.0.flows.get(flow).ok_or_else(token_unknown)?;
-        match &*lock(&flow.phase) {
-            Phase::Succeeded(outcome) if outcome.form_token.is_some() => Ok(()),
-            _ => Err(Error::conflict("form_submitted", "This form was submitted already, perhaps in another tab.")),
+        let is_open = matches!(&*lock(&flow.phase), Phase::Succeeded(outcome) if outcome.form_token.is_some());
+        if !is_open {
+            return Err(Error::conflict("form_submitted", "This form was submitted already, perhaps in another tab."));
+        }
+        let Some(link) = flow.link else { return Ok(()) };
+        let link = self.0.uses.store.read(move |c| links::get(c, link)).await?.ok_or(LinkError::Unknown)?;
+        match link.token_ends_at {
+            Some(at) if at <= self.now() => Err(LinkError::TokenEnded.into()),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -237,7 +263,8 @@ impl Connections {
         Ok(form.passwords().filter(|name| item.secrets.contains_key(*name)).map(str::to_owned).collect())
     }
 
-    /// Adds passwords to what the keychain has of the account. They are there before the form's event says that it was submitted.
+    /// Adds passwords to what the keychain has of the account, whose lock is held. They are there before the form's event says that it
+    /// was submitted.
     async fn keep_passwords(
         &self,
         account: &Account,
@@ -248,13 +275,26 @@ impl Connections {
             return Ok(());
         }
         let (keychain, key) = (&self.0.uses.keychain, Key::Account(account.id()));
-        let lock = self.0.uses.accounts.lock_of(account.id());
-        let _guard = lock.lock().await;
-        let generation = account.state.credential().generation();
-        let mut item = keychain.get(&key).await?.unwrap_or(Item { generation, ..Item::default() });
+        let missing = || {
+            Error::conflict(
+                "credential_missing",
+                "The account's credentials aren't in the keychain. Reauthorize it first.",
+            )
+        };
+        let mut item = keychain.get(&key).await?.ok_or_else(missing)?;
         item.secrets.extend(secrets);
         Ok(keychain.set(&key, &provider.item_label(&account.profile.name), &item).await?)
     }
+}
+
+/// Whether an account has the credentials that it had before, for the same addresses, and none that wait for the keychain: those would
+/// be written over what is written now.
+fn is_undisturbed(now: &Account, before: &Account) -> bool {
+    let generation = |account: &Account| account.state.credential().generation();
+    now.replacement.is_none()
+        && now.open_generation().is_err()
+        && generation(now) == generation(before)
+        && now.profile.origins == before.profile.origins
 }
 
 /// Says on the other pages of a flow that its form was submitted.
@@ -265,9 +305,20 @@ fn end_form(flow: &Flow) {
     flow.announce();
 }
 
-fn additional(mut context: Map<String, Value>, provider: &BoundProvider) -> Map<String, Value> {
+/// What the app that opened the form adds to the context. It could change that itself, as nobody else who opens a form can. The form's
+/// own fields are filled in by the person alone.
+fn additional(
+    caller: &Caller,
+    mut context: Map<String, Value>,
+    (form, provider): (&Form, &BoundProvider),
+) -> Result<Map<String, Value>> {
+    if !context.is_empty() && caller.own_account().is_none() {
+        let message = "additional_context is only taken from a form that was opened with an account token.";
+        return Err(Error::invalid_field("additional_context_refused", "additional_context", message));
+    }
+    context.retain(|name, _| form.field(name).is_none());
     drop_credentials_in_context(&mut context, Some(provider));
-    context
+    Ok(context)
 }
 
 fn invalid(problems: Vec<relink_contract::form::FormProblem>) -> SubmittedForm {

@@ -64,7 +64,7 @@ pub struct NewLink {
 }
 
 impl Connections {
-    /// Creates a link. One that an API token creates ends with that token.
+    /// Creates a link. One that an API token or an account token creates ends with that token.
     pub async fn create_link(
         &self,
         caller: &Caller,
@@ -88,7 +88,7 @@ impl Connections {
         reject_credentials_in_context(&options.context, &providers.iter().map(|provider| &**provider))?;
         let token = Secret::new(Uuid::new_v4().to_string());
         let now = self.now();
-        let creator = api_tokens::id_of(caller);
+        let creator = caller.api_token_behind();
         let token_ends_at = match creator {
             Some(id) => {
                 let token = self.0.uses.store.read(move |c| api_tokens::get(c, id)).await?;
@@ -96,6 +96,7 @@ impl Connections {
             }
             None => None,
         };
+        let token_ends_at = token_ends_at.into_iter().chain(caller.account_token_ends_at()).min();
         let id = LinkTokenId::from_uuid(Uuid::now_v7());
         let link = LinkToken { id, purpose, options, created_at: now, used_at: None, revoked_at: None, token_ends_at };
         let expires_at = link.expires_at();

@@ -28,6 +28,8 @@ use crate::{
 
 /// How long a nonce can be used.
 const NONCE_LIFETIME_SECS: i64 = 60;
+/// How long a form can be filled in after it was opened.
+const FORM_LIFETIME_SECS: i64 = 60 * 60;
 /// How long a second use of a nonce is recognized.
 const REPLAY_WINDOW_SECS: i64 = 60 * 60;
 /// The maximum number of nonces, and of page tokens. If there are more, the oldest are dropped.
@@ -148,9 +150,15 @@ impl Openings {
         pages.insert(hash_of(page_token.expose()), page);
     }
 
-    /// What a page token stands for.
-    pub(super) fn stands_for(&self, page_token: &str) -> Option<StandsFor> {
-        lock(&self.0).pages.get(&hash_of(page_token)).map(|page| page.stands_for.clone())
+    /// What a page token stands for. A form's is valid for an hour.
+    pub(super) fn stands_for(&self, page_token: &str, now: Timestamp) -> Option<StandsFor> {
+        let pages = &lock(&self.0).pages;
+        let page = pages.get(&hash_of(page_token))?;
+        let is_late = now.millis_since(page.at) >= FORM_LIFETIME_SECS * 1000;
+        match &page.stands_for {
+            StandsFor::Form(_) if is_late => None,
+            stands_for => Some(stands_for.clone()),
+        }
     }
 
     /// The link that a link token or a page token stands for.
@@ -216,7 +224,9 @@ impl Connections {
 fn withdraw(flow: &Arc<Flow>) {
     {
         let mut phase = lock(&flow.phase);
-        match &*phase {
+        match &mut *phase {
+            // The form that follows.
+            Phase::Succeeded(outcome) if outcome.form_token.is_some() => outcome.form_token = None,
             // Dropping the sender of an answer keeps the old sign-in.
             Phase::Waiting(_) | Phase::Returned { .. } | Phase::Asking { .. } => {
                 *phase = Phase::Failed(FlowFailure::withdrawn());

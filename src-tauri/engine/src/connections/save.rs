@@ -194,9 +194,12 @@ impl Connections {
         let Some(replacement) = &account.replacement else { return Err(Error::Stopping) };
         let generation = replacement.generation;
         CrashPoint::ReplaceIntent.here(&(&staged.item, &staged.access)).await;
+        let staged_origins = staged.granted.origins.clone();
         let mut item = Item { generation, ..staged.item };
-        if flow.options.persist_previous_context {
-            // They stay with the values that the form's other fields have in the context.
+        let goes_on = account.profile.origins.moved_to(&staged_origins, flow.provider.moved_from()).is_none();
+        if flow.options.persist_previous_context && goes_on {
+            // They stay with the values that the form's other fields have in the context, but are for the addresses that they were
+            // given for.
             let kept = flow.provider.definition.form_passwords().filter_map(|name| present.secrets.get_key_value(name));
             let kept: Vec<_> = kept.map(|(name, secret)| (name.clone(), secret.clone())).collect();
             for (name, secret) in kept {

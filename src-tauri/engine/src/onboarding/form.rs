@@ -57,12 +57,10 @@ impl Onboarding {
         let call = &options.from;
         let query = query_of(call, account, values).map_err(failed)?;
         let runner = self.0.uses.runners.required()?;
-        let listed = runner.list(&Caller::Internal, account.id(), &call.resource, &call.method, &query).await;
+        let (resource, method) = (&call.resource, &call.method);
+        let listed = runner.list(&Caller::Internal, account.id(), resource, method, &query, MAX_OPTIONS).await;
         let redaction = self.redaction_of(account, provider).await;
         let records = listed.map_err(|error| failed(StepError { message: redaction.text(&error.message), ..error }))?;
-        if records.len() > MAX_OPTIONS {
-            return Err(failed(StepError::new(format!("There are more than {MAX_OPTIONS} of them."))));
-        }
         let mut offered = Vec::with_capacity(records.len());
         let mut known = std::collections::HashSet::with_capacity(records.len());
         for record in &records {

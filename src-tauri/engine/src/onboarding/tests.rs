@@ -58,6 +58,7 @@ impl StepRunner for Script {
         _: &'a str,
         _: &'a str,
         _: &'a Map<String, Value>,
+        _: usize,
     ) -> RunnerFuture<'a, Result<Vec<Value>, StepError>> {
         unreachable!("no step lists anything")
     }

@@ -59,7 +59,6 @@ impl StepRunner for Script {
         Box::pin(async move { answer })
     }
 
-    /// Every expression gives the last answer as the account's tokens.
     fn list<'a>(
         &'a self,
         _: &'a Caller,
@@ -67,6 +66,7 @@ impl StepRunner for Script {
         _: &'a str,
         _: &'a str,
         _: &'a Map<String, Value>,
+        _: usize,
     ) -> RunnerFuture<'a, Result<Vec<Value>, StepError>> {
         unreachable!("no step lists anything")
     }
@@ -75,6 +75,7 @@ impl StepRunner for Script {
         unreachable!("no step validates a form")
     }
 
+    /// Every expression gives the last answer as the account's tokens.
     fn evaluate<'a>(
         &'a self,
         _: &'a str,

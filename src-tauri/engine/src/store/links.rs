@@ -15,12 +15,16 @@ struct Document {
     // `wishes`: the name in Relink 0.1.
     #[serde(alias = "wishes")]
     options: LinkOptions,
+    /// When what created it ends, as was known then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ends_at: Option<Timestamp>,
 }
 
 /// `creator`: the API token that created it, if one did.
 pub fn insert(tx: &Transaction<'_>, hash: &[u8; 32], token: &LinkToken, creator: Option<ApiTokenId>) -> Result<()> {
     let account = token.purpose.account().map(|id| id.to_string());
-    let document = Document { purpose: token.purpose.clone(), options: token.options.clone() };
+    let (purpose, options) = (token.purpose.clone(), token.options.clone());
+    let document = Document { purpose, options, ends_at: token.token_ends_at };
     tx.execute(
         "INSERT INTO link_token (id, hash, account_id, document, created_at, api_token_id)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -43,14 +47,15 @@ const LINK: &str = "SELECT l.id, l.document, l.created_at, l.used_at,
      FROM link_token l LEFT JOIN api_token t ON t.id = l.api_token_id";
 
 fn link(row: &Row<'_>) -> rusqlite::Result<LinkToken> {
-    let Document { purpose, options } = document(row.get_ref(1)?.as_str()?)?;
+    let Document { purpose, options, ends_at } = document(row.get_ref(1)?.as_str()?)?;
+    let creator_ends_at = row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis);
     Ok(LinkToken {
         id: id(row.get_ref(0)?.as_str()?)?,
         purpose,
         options,
         created_at: Timestamp::from_millis(row.get(2)?),
         used_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
-        token_ends_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
+        token_ends_at: creator_ends_at.into_iter().chain(ends_at).min(),
         revoked_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
     })
 }

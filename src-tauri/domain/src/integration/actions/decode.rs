@@ -90,7 +90,7 @@ fn step(node: &Node<'_>, decoder: &Decoder<'_>) -> Result<Step> {
             StepKind::SetContext(values.entries().map(|(key, node)| (key.to_owned(), node.json().clone())).collect())
         }
         "get_context" => StepKind::GetContext,
-        "form" => StepKind::Form(Box::new(Form::decode(&needed()?)?)),
+        "form" => StepKind::Form(Box::new(Form::decode(&needed()?, decoder)?)),
         other => return Err(kind_node.fail(format_args!("{other:?} is not known here; use {}", listed(TYPES)))),
     };
     Ok(Step { kind, run_if: object.map("run_if", |node| node.text().map(Arc::from))? })

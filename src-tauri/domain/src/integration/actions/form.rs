@@ -6,7 +6,10 @@ use serde_json::Value;
 
 use super::{CallApi, NamedCall, decode::APIS};
 use crate::{
-    integration::{credential_keys::is_always_credential, error::DefinitionError, identity::JsonPath, node::Node},
+    integration::{
+        credential_keys::is_always_credential, error::DefinitionError, identity::JsonPath, node::Node,
+        resources::Decoder,
+    },
     template::Template,
 };
 
@@ -93,13 +96,19 @@ impl Form {
         self.fields.iter().filter(|field| field.kind == FormFieldKind::Password).map(|field| field.name.as_str())
     }
 
-    pub(super) fn decode(node: &Node<'_>) -> Result<Self> {
+    pub(super) fn decode(node: &Node<'_>, decoder: &Decoder<'_>) -> Result<Self> {
         let object = node.object()?;
         object.warn_unknown_keys(&["fields", "validation"]);
         let nodes =
             object.need("fields", "[{\"name\": \"team\", \"type\": \"text\", \"label\": \"Team\"}]")?.array()?;
         let fields = nodes.iter().map(field).collect::<Result<Vec<_>>>()?;
         for (node, field) in nodes.iter().zip(&fields) {
+            // It would be stored in the place of a credential, or a credential in plain text.
+            if decoder.availables.iter().any(|available| available.fields.contains(&field.name.as_str())) {
+                return Err(
+                    node.fail(format_args!("has the name {:?} of a field that is entered to sign in", field.name))
+                );
+            }
             let is_other = |name: &String| fields.iter().any(|other| other.name == *name && *name != field.name);
             if let Some(missing) = field.depends_on.iter().find(|name| !is_other(name)) {
                 node.fail_if_written(format_args!(

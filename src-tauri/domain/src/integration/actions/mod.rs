@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 pub use self::{
     form::{FetchedOptions, FixedOption, Form, FormField, FormFieldKind, FormOptions},
-    submission::{FormProblem, Submission, is_filled},
+    submission::{FormProblem, Submission},
 };
 use super::resources::Method;
 use crate::{account::ConnectStep, template::Template};

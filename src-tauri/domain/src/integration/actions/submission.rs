@@ -24,16 +24,6 @@ pub struct FormProblem {
     pub message: String,
 }
 
-/// Whether a field has a value.
-pub fn is_filled(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.trim().is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Bool(true) | Value::Number(_) | Value::Object(_) => true,
-    }
-}
-
 impl FormProblem {
     fn at(field: &FormField, message: impl Into<String>) -> Self {
         Self { field: Some(field.name.clone()), message: message.into() }
@@ -61,10 +51,19 @@ impl Form {
             })
             .collect();
         let typed: BTreeMap<_, _> = secrets.into_iter().filter(|(_, secret)| !secret.expose().is_empty()).collect();
-        let has_value =
-            |name: &String| values.get(name).is_some_and(is_filled) || typed.contains_key(name) || kept.contains(name);
+        let has_value = |name: &String| {
+            let given = values.get(name).zip(self.field(name));
+            given.is_some_and(|(value, field)| field.is_filled(value))
+                || typed.contains_key(name)
+                || kept.contains(name)
+        };
         let mut submission = Submission::default();
-        for field in self.fields.iter().filter(|field| field.depends_on.iter().all(has_value)) {
+        let (open, waiting): (Vec<_>, Vec<_>) =
+            self.fields.iter().partition(|field| field.depends_on.iter().all(has_value));
+        for field in waiting.into_iter().filter(|field| present.contains_key(&field.name)) {
+            submission.context.insert(field.name.clone(), field.kind.nothing());
+        }
+        for field in open {
             if field.kind == FormFieldKind::Password {
                 match typed.get(&field.name) {
                     Some(secret) => drop(submission.secrets.insert(field.name.clone(), secret.clone())),
@@ -75,7 +74,7 @@ impl Form {
             }
             match field.value_of(values.get(&field.name).unwrap_or(&Value::Null)) {
                 Err(problem) => problems.push(problem),
-                Ok(value) if field.required && !is_filled(&value) => problems.push(field.missing()),
+                Ok(value) if field.required && !field.is_filled(&value) => problems.push(field.missing()),
                 // A key that was never there isn't made to say that it has no value.
                 Ok(value) if !value.is_null() || present.contains_key(&field.name) => {
                     submission.context.insert(field.name.clone(), value);
@@ -101,7 +100,29 @@ impl Form {
     }
 }
 
+impl FormFieldKind {
+    /// What an empty field has.
+    fn nothing(self) -> Value {
+        match self {
+            Self::MultiSelect => Value::Array(vec![]),
+            Self::Checkbox => false.into(),
+            Self::SingleSelect | Self::Text | Self::Password | Self::Hidden => Value::Null,
+        }
+    }
+}
+
 impl FormField {
+    /// Whether this is a value of the field, and not its emptiness.
+    fn is_filled(&self, value: &Value) -> bool {
+        match value {
+            Value::Null => false,
+            Value::Bool(flag) => *flag || self.kind != FormFieldKind::Checkbox,
+            Value::String(text) => !text.trim().is_empty(),
+            Value::Array(items) => !items.is_empty(),
+            Value::Number(_) | Value::Object(_) => true,
+        }
+    }
+
     fn missing(&self) -> FormProblem {
         let message = match self.kind {
             FormFieldKind::SingleSelect => "Select an option.".to_owned(),
@@ -122,10 +143,9 @@ impl FormField {
         let is_scalar = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
         let unfit = |what: &str| Err(FormProblem::at(self, format!("The value must be {what}.")));
         match (self.kind, given) {
-            (FormFieldKind::Checkbox, Value::Null) => Ok(false.into()),
+            (FormFieldKind::Checkbox | FormFieldKind::MultiSelect, Value::Null) => Ok(self.kind.nothing()),
             (FormFieldKind::Checkbox, Value::Bool(_)) => Ok(given.clone()),
             (FormFieldKind::Checkbox, _) => unfit("true or false"),
-            (FormFieldKind::MultiSelect, Value::Null) => Ok(Value::Array(vec![])),
             (FormFieldKind::MultiSelect, Value::Array(items)) => {
                 if !items.iter().all(is_scalar) {
                     return unfit("a list of texts, numbers and flags");
@@ -268,5 +288,16 @@ mod tests {
         assert_eq!(Value::Object(submit(&Map::new())), json!({"tags": []}));
         let present = json!({"note": "old"}).as_object().expect("an object").clone();
         assert_eq!(Value::Object(submit(&present)), json!({"note": null, "tags": []}));
+        let chain = definition(&json!([
+            {"name": "site", "type": "single_select", "options": [{"value": false, "label": "No"}]},
+            {"name": "projects", "type": "multi_select", "required": true, "depends_on": ["site"], "options": [{"value": "a"}]},
+        ]));
+        let (form, _) = chain.actions().form().expect("a form");
+        let present = json!({"site": false, "projects": ["a"]}).as_object().expect("an object").clone();
+        let emptied = form.check(&Map::new(), BTreeMap::new(), (&present, &nothing.1)).expect("a submission");
+        assert_eq!(Value::Object(emptied.context), json!({"site": null, "projects": []}), "with what depends on it");
+        let no = json!({"site": false}).as_object().expect("an object").clone();
+        let problems = form.check(&no, BTreeMap::new(), (&present, &nothing.1)).expect_err("projects are required");
+        assert_eq!(problems[0].field.as_deref(), Some("projects"), "false is a choice");
     }
 }

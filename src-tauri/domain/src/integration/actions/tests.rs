@@ -70,6 +70,7 @@ fn a_form_is_read_and_its_mistakes_are_named() {
         (field(json!({"depends_on": ["project"]})), "depends on \"project\""),
         (field(json!({"name": "team"})), "has the name \"team\""),
         (field(json!({"name": "access_token"})), "credential"),
+        (field(json!({"name": "site"})), "entered to sign in"),
         (field(json!({"type": "slider"})), "\"slider\" is not known here"),
         (field(json!({"data_source": {"resource": "projects"}})), "\"options\" is missing"),
     ] {
