@@ -13,7 +13,7 @@ use relink_engine::Error;
 use super::{
     framing::framing,
     header,
-    opening::{opened_in, page_url},
+    opening::{opened, opened_in, page_url},
     see_other,
 };
 use crate::{
@@ -122,10 +122,7 @@ pub(super) async fn page(
     ),
 )]
 pub(super) async fn opened_page(State(api): State<ApiState>, headers: HeaderMap, PathText(_): PathText) -> Response {
-    match framing(&api, &headers) {
-        Ok(framing) => ui::page(StatusCode::OK, OpenerAccess::Kept, &framing),
-        Err(explanation) => *explanation,
-    }
+    opened(&api, &headers, StatusCode::OK)
 }
 
 /// Show a form

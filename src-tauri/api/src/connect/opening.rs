@@ -111,8 +111,13 @@ pub(super) fn page_url(page: &str, nonce: &Secret, parameters: &[(&str, &str)]) 
     ),
 )]
 pub(super) async fn opened_page(State(api): State<ApiState>, headers: HeaderMap, PathText(_): PathText) -> Response {
-    match framing(&api, &headers) {
-        Ok(framing) => ui::page(StatusCode::OK, OpenerAccess::Kept, &framing),
+    opened(&api, &headers, StatusCode::OK)
+}
+
+/// The page, for whoever may show it.
+pub(super) fn opened(api: &ApiState, headers: &HeaderMap, status: StatusCode) -> Response {
+    match framing(api, headers) {
+        Ok(framing) => ui::page(status, OpenerAccess::Kept, &framing),
         Err(explanation) => *explanation,
     }
 }
