@@ -45,6 +45,13 @@ const asked = (verb: string): unknown[] =>
   relink.calls.filter((call) => call.verb === verb).map(({ body }) => body);
 
 describe('a form', () => {
+  it('doesn’t empty what the app holds, when what it depends on changes', async () => {
+    relink.form = { ...asanaForm, values: { workspace_id: 'w-1', projects: [3] } };
+    const form = await opened({ preventDeselect: { projects: 'It is being synced.' } });
+    form.change('workspace_id', 'w-2');
+    expect(at(form, 'projects').value).toEqual([3]);
+  });
+
   it('loads what the provider lists, and waits with what depends on another field', async () => {
     const form = await opened();
     expect(at(form, 'workspace_id').options).toEqual(workspaces);
