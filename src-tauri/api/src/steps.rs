@@ -68,10 +68,7 @@ impl StepRunner for Steps {
         account: Arc<PreparedAccount>,
         call: StepCall<'a>,
     ) -> RunnerFuture<'a, Result<Value, StepError>> {
-        Box::pin(async move {
-            let answer = Box::pin(refresh::answer_of(&self.0, account, call));
-            timeout(DEADLINE, answer).await.map_err(|_| late())?
-        })
+        Box::pin(refresh::answer_of(&self.0, account, call))
     }
 
     fn list<'a>(
@@ -270,7 +267,10 @@ fn verb_of(target: MethodTarget<'_>) -> Method {
 
 async fn data_of(response: Response, has_pages: bool) -> Result<Answer, StepError> {
     let (parts, body) = response.into_parts();
-    let unread = |_| StepError::new("The provider's answer is too long for a step, or ended early.");
+    let unread = |_| {
+        let failed = FailedRequest::Unanswered { cause: Cause::Reset, retry_after_secs: None };
+        StepError::new("The provider's answer is too long for a step, or ended early.").failed(failed)
+    };
     let bytes = body::to_bytes(body, MAX_ANSWER).await.map_err(unread)?;
     let value = read(&bytes);
     if parts.status.is_client_error() || parts.status.is_server_error() {
@@ -339,6 +339,13 @@ mod tests {
         let refused = data_of(answer(403, r#"{"statusCode": 403, "message": "Missing scope"}"#), false).await;
         let refused = refused.expect_err("refused");
         assert_eq!((refused.status, refused.message.contains("Missing scope")), (Some(403), true));
+        let cut = Body::from_stream(futures_util::stream::iter([
+            Ok("{"),
+            Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
+        ]));
+        let cut = data_of(Response::new(cut), false).await.expect_err("ended early");
+        let passing = FailedRequest::Unanswered { cause: Cause::Reset, retry_after_secs: None };
+        assert_eq!(cut.failed.as_deref(), Some(&passing));
         let moved = data_of(answer(302, ""), false).await.expect_err("a redirect");
         assert!(moved.message.contains("302"), "{moved}");
     }

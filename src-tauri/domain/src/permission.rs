@@ -81,6 +81,7 @@ permissions! {
     ManageLinks = "manage_links", Person, "list or revoke connection links, or change where they work";
     AllowRedirects = "allow_redirects", Person, "read or change the allowed redirect URLs";
     AllowPrivateAddresses = "allow_private_addresses", Person, "consent to a private address";
+    ChangeRefreshSteps = "change_refresh_steps", Person, "change the steps that renew accounts which exist already (the action refresh_token), because they see the accounts' tokens";
     RecordBodies = "record_bodies", Person, "record the bodies of calls";
     ControlSandbox = "control_sandbox", Person, "use the Sandbox's controls";
     SubmitCallbacks = "submit_callbacks", Person, "submit an OAuth callback outside of its sign-in";
@@ -122,6 +123,7 @@ impl Permission {
             | Self::ManageLinks
             | Self::AllowRedirects
             | Self::AllowPrivateAddresses
+            | Self::ChangeRefreshSteps
             | Self::RecordBodies
             | Self::ControlSandbox
             | Self::SubmitCallbacks => false,

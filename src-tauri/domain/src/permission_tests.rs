@@ -24,6 +24,7 @@ fn no_token_may_do_what_is_left_to_the_person() {
         Permission::ManageApiTokens,
         Permission::AllowRedirects,
         Permission::AllowPrivateAddresses,
+        Permission::ChangeRefreshSteps,
         Permission::ControlSandbox,
     ] {
         for level in TokenLevel::ALL {

@@ -51,6 +51,8 @@ struct Inner {
     standings: Mutex<HashMap<AccountId, Arc<Standing>>>,
     /// The accounts whose access token was dropped because a call was refused with it, until a call is accepted.
     refused: Mutex<HashMap<AccountId, Unproven>>,
+    /// The latest access token of each account that a provider refused.
+    latest_refused: Mutex<HashMap<AccountId, Secret>>,
 }
 
 impl AccessTokens {
@@ -77,6 +79,7 @@ impl AccessTokens {
     pub(crate) fn remove(&self, account: AccountId) {
         lock(&self.0.tokens).remove(&account);
         lock(&self.0.refused).remove(&account);
+        lock(&self.0.latest_refused).remove(&account);
         self.account_changed(account);
     }
 
@@ -124,8 +127,14 @@ impl AccessTokens {
         let is_held = tokens.get(&account).is_some_and(|held| held.token == *refused);
         if is_held {
             tokens.remove(&account);
+            lock(&self.0.latest_refused).insert(account, refused.clone());
         }
         is_held
+    }
+
+    /// Whether a provider refused this access token, the latest of the account that it did.
+    pub(crate) fn was_refused(&self, account: AccountId, token: &Secret) -> bool {
+        lock(&self.0.latest_refused).get(&account) == Some(token)
     }
 
     /// [`Self::remove_refused`], for a token that a call was refused with: the account's next one is to prove itself.

@@ -32,6 +32,8 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use answer::TokenAnswer;
+pub(crate) use answer::tokens_in;
+pub(crate) use left::refresh_left_by_steps;
 use received::{Received, secrets_of};
 pub(crate) use received::{challenge, needed_scopes, redirect};
 

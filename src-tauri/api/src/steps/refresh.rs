@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{body::Body, http::HeaderMap};
+use axum::{
+    body::Body,
+    http::{HeaderMap, header},
+};
 use http_body_util::BodyExt;
-use relink_calls::{CallError, MethodCall, MethodError};
+use relink_calls::{CallError, MethodCall, MethodError, ReadError};
 use relink_domain::{caller::Caller, failure::Cause};
 use relink_engine::{Error, FailedRequest, PreparedAccount, StepCall, StepError};
 use serde_json::Value;
@@ -38,7 +41,20 @@ pub(super) async fn answer_of(
             return Err(failed.into_iter().fold(error, StepError::failed));
         }
     };
-    data_of(response, has_pages).await.map(|answer| answer.data)
+    let is_html = response.status().is_success() && is_html(response.headers());
+    match data_of(response, has_pages).await?.data {
+        // The network's own sign-in page, say.
+        Value::String(_) if is_html => {
+            let failed = FailedRequest::Unanswered { cause: Cause::NotJson, retry_after_secs: None };
+            Err(StepError::new("A web page came instead of the provider's answer.").failed(failed))
+        }
+        data => Ok(data),
+    }
+}
+
+fn is_html(headers: &HeaderMap) -> bool {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media.trim_start().to_ascii_lowercase().starts_with("text/html")
 }
 
 /// What is known of a request without an answer. `None`: it was never made, or its answer isn't what the definition says.
@@ -50,6 +66,7 @@ fn failed(error: &MethodError<Error>) -> Option<FailedRequest> {
             Some(FailedRequest::Unanswered { cause: Cause::RateLimited, retry_after_secs: Some(wait.secs) })
         }
         MethodError::AnswerEnded => Some(unanswered(Cause::Reset)),
+        MethodError::Read(ReadError::Unparsable | ReadError::Coding(_)) => Some(unanswered(Cause::Garbled)),
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// Permissions that a limited token doesn't have, because what they allow is about every account.
-const INDIVISIBLE: [&str; 16] = [
+const INDIVISIBLE: [&str; 17] = [
     "follow_events",
     "import_accounts",
     "own_webhooks",
@@ -21,6 +21,7 @@ const INDIVISIBLE: [&str; 16] = [
     "manage_links",
     "allow_redirects",
     "allow_private_addresses",
+    "change_refresh_steps",
     "record_bodies",
     "change_organization",
     "control_sandbox",

@@ -2,7 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::{Json, Router, body::Bytes, extract::Request, http::StatusCode as Answered, response::IntoResponse};
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::Request,
+    http::StatusCode as Answered,
+    response::{Html, IntoResponse},
+};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -66,7 +72,11 @@ impl Given {
                         sessions.sent.push(String::from_utf8_lossy(&body).into_owned());
                         match &sessions.refused {
                             Some((status, body)) => {
-                                (Answered::from_u16(*status).expect("a status"), Json(body.clone())).into_response()
+                                let status = Answered::from_u16(*status).expect("a status");
+                                match body {
+                                    Value::String(page) => (status, Html(page.clone())).into_response(),
+                                    body => (status, Json(body.clone())).into_response(),
+                                }
                             }
                             None => Json(json!({ "token": RENEWED, "next": NEXT })).into_response(),
                         }
@@ -172,6 +182,25 @@ async fn what_passes_is_tried_again() {
     given.refuse(None);
     assert!(given.refresh().await.0.is_success());
     until_is(&given.world, &given.account, "active", None, "it works again").await;
+}
+
+#[tokio::test]
+async fn a_web_page_in_place_of_an_answer_passes() {
+    let given = Given::account(OAuth).await;
+    given.refuse(Some((200, "<!doctype html><title>Hotel</title>".into())));
+    let (_, body) = given.refresh().await;
+    assert_eq!(body["code"], "not_json", "{body}");
+}
+
+#[tokio::test]
+async fn new_credentials_without_a_refresh_token_do_not_replace_one() {
+    let given = Given::account(OAuth).await;
+    let path = format!("/integrated-account/{}/credentials", given.account);
+    let context = json!({ "context": { "oauth": { "token": { "access_token": RENEWED, "expires_in": 3600 } } } });
+    let (status, body) = given.world.ask(Method::PATCH, &path, context).await;
+    assert!(status.is_client_error() && body["code"] == "credentials_refused", "{status}: {body}");
+    given.refresh().await;
+    assert_eq!(given.sent()[0]["refresh"], FIRST);
 }
 
 #[tokio::test]

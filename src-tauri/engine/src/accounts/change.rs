@@ -17,7 +17,7 @@ use super::{AccountView, Accounts};
 use crate::{
     error::{Error, Result},
     keychain::Key,
-    provider::{SECRET_VARIABLES, check_override, drop_credentials_in_context},
+    provider::{SECRET_VARIABLES, check_override, drop_credentials_in_context, require_same_refresh_steps},
     store::{
         self, accounts,
         integrations::{self, Installed},
@@ -116,6 +116,7 @@ impl Accounts {
             name::check_context(map)
                 .map_err(|fault| Error::invalid_field("context_invalid", field, fault.to_string()))?;
         }
+        let mut in_force = None;
         if !change.integration_override.is_empty() && !settings.integration_override.is_empty() {
             let installed = installed.as_deref().ok_or_else(|| {
                 Error::not_found("installed integration", &account.profile.environment_integration_id)
@@ -124,6 +125,13 @@ impl Accounts {
             if settings.integration_override.contains_key("actions") {
                 self.0.uses.runners.check_actions(&definition, OVERRIDE).await?;
             }
+            in_force = Some(definition);
+        }
+        if !change.integration_override.is_empty() {
+            let without = self.0.uses.providers.get(account.profile.environment_integration_id).ok();
+            let after = in_force.as_ref().or_else(|| without.as_deref().map(|provider| &*provider.definition));
+            let before = provider.as_deref().map(|provider| &*provider.definition);
+            require_same_refresh_steps(caller, before, after)?;
         }
         Ok(Some(Checked { account, installed }))
     }

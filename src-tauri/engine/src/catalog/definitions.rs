@@ -188,7 +188,11 @@ impl Catalog {
             _ => None,
         };
         let mut installed = newly_installed(record_of(&definition, id, document, false, now), now);
-        installed.id = before.as_ref().map_or(installed.id, |before| before.id);
+        if let Some(before) = &before {
+            installed.id = before.id;
+            let wanted = Installed { r#override: before.r#override.clone(), ..installed.clone() };
+            self.require_same_refresh_steps(caller, before, &wanted).await?;
+        }
 
         let secrets = NewSecrets { client: secret, ..NewSecrets::default() };
         let (is_new, has_secret, written) = (before.is_none(), secrets.client.is_some(), ChangedSecrets::by(&secrets));

@@ -113,6 +113,9 @@ impl Catalog {
         let secrets = secrets_of(caller, &installed, change.r#override.as_ref())?;
         let written = ChangedSecrets::by(&secrets);
         self.check_overriding_expressions(caller, &installed, change.r#override.as_ref()).await?;
+        let mut wanted = Installed::clone(&installed);
+        change.apply(caller, &mut wanted)?;
+        self.require_same_refresh_steps(caller, &installed, &wanted).await?;
         let changer = caller.clone();
         let apply = move |installed: &mut Installed| change.apply(&changer, installed);
         let commit = self.change_installed(&installed, apply, written);

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use relink_domain::{
     Secret,
     caller::Caller,
-    integration::{FORMATS, take_client_secrets},
+    integration::{Definition, FORMATS, take_client_secrets},
 };
 use serde_json::{Map, Value};
 
 use super::Catalog;
 use crate::{
     error::{Error, Result},
-    provider::{NewSecrets, SECRET_VARIABLES, check_override},
-    store::integrations::Installed,
+    provider::{NewSecrets, SECRET_VARIABLES, check_override, require_same_refresh_steps},
+    store::{accounts, integrations::Installed},
 };
 
 /// What errors call an override.
@@ -54,6 +54,31 @@ impl Catalog {
         let in_force = check_override(caller, installed, &over, FIELD)?;
         self.0.runners.check_actions(&in_force.definition, FIELD).await
     }
+
+    /// Fails if the change is to the steps that renew accounts which exist already, unless the person makes it. Also without the
+    /// override, which an account's own one may take back.
+    pub(super) async fn require_same_refresh_steps(
+        &self,
+        caller: &Caller,
+        before: &Installed,
+        after: &Installed,
+    ) -> Result<()> {
+        let Err(refused) = check_same_steps(caller, before, after) else { return Ok(()) };
+        let id = before.id;
+        // An account that is connected later begins with the steps as they are by then.
+        let has_accounts = self.0.store.read(move |c| Ok(accounts::counts(c)?.contains_key(&id))).await?;
+        if has_accounts { Err(refused) } else { Ok(()) }
+    }
+}
+
+fn check_same_steps(caller: &Caller, before: &Installed, after: &Installed) -> Result<()> {
+    let none = Map::new();
+    let load = |it: &Installed, over| Definition::load(&it.integration.document, over).ok();
+    for (over_before, over_after) in [(&none, &none), (&before.r#override, &after.r#override)] {
+        let (before, after) = (load(before, over_before), load(after, over_after));
+        require_same_refresh_steps(caller, before.as_ref(), after.as_ref())?;
+    }
+    Ok(())
 }
 
 /// The secrets of an override, if there is one.

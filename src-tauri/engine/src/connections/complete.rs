@@ -6,7 +6,8 @@ use relink_contract::connect::{FlowOutcome, FlowStep, IdentityChoice, IdentityQu
 use relink_domain::{
     Secret,
     account::{
-        Account, AuthenticationMethod, Credential, FixedKind, Granted, Identity, NewCredential, Renewal, TimelineEvent,
+        Account, AuthenticationMethod, Credential, FixedKind, Granted, Identity, NewCredential, Renewal, Renewing,
+        TimelineEvent,
     },
     failure::{Cause, Failure},
     link::Purpose,
@@ -333,9 +334,11 @@ impl Target {
             return Err(FlowFailure::scopes_missing(label, &missing));
         }
         match (account.state.credential(), granted.credential) {
-            (Credential::Renewing(_), NewCredential::Fixed { expires_at: Some(_), .. }) => {
-                Err(FlowFailure::not_lasting(label))
-            }
+            (Credential::Renewing(_), NewCredential::Fixed { expires_at: Some(_), .. })
+            | (
+                Credential::Renewing(Renewing { by: Renewal::RefreshToken, .. }),
+                NewCredential::Renewing { by: Renewal::Action, .. },
+            ) => Err(FlowFailure::not_lasting(label)),
             (Credential::Renewing(_) | Credential::Fixed(_), _) => Ok(()),
         }
     }

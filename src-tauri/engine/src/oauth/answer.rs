@@ -141,7 +141,7 @@ impl TryFrom<Value> for TokenAnswer {
 }
 
 /// The tokens anywhere in a part of a response.
-fn tokens_in(value: &Value) -> Vec<Secret> {
+pub(crate) fn tokens_in(value: &Value) -> Vec<Secret> {
     const NAMES: [&str; 3] = ["access_token", "refresh_token", "id_token"];
     match value {
         Value::Object(fields) => {

@@ -17,9 +17,8 @@ impl Tokens {
         is_refreshed_daily: bool,
         now: Timestamp,
     ) -> Result<Option<Self>, Failure> {
-        let text = |name: &str| left.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let Some(access) = text("access_token") else { return Ok(None) };
-        let refresh = text("refresh_token");
+        let Some(access) = text_in(left, "access_token") else { return Ok(None) };
+        let refresh = text_in(left, "refresh_token");
         if ![Some(access), refresh].into_iter().flatten().all(is_token) {
             return Err(Failure::new(Cause::MalformedToken));
         }
@@ -29,4 +28,13 @@ impl Tokens {
         let (access, refresh) = (Secret::new(access), refresh.map(Secret::new));
         Ok(Some(Self { access, refresh, id: None, lifetime, scopes: None, kept: Map::new() }))
     }
+}
+
+/// The refresh token of such an object, if it can be one.
+pub(crate) fn refresh_left_by_steps(left: &Map<String, Value>) -> Option<Secret> {
+    text_in(left, "refresh_token").filter(|text| is_token(text)).map(Secret::new)
+}
+
+fn text_in<'v>(left: &'v Map<String, Value>, name: &str) -> Option<&'v str> {
+    left.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }

@@ -34,7 +34,7 @@ use serde_json::{Map, Value};
 pub(crate) use bound::{AccountValues, BoundProvider};
 pub(crate) use call::{CallCredentials, OfRefresh, drop_credentials_in_context, reject_credentials_in_context};
 pub(crate) use choice::choose_secret;
-pub(crate) use overriding::check_override;
+pub(crate) use overriding::{check_override, require_same_refresh_steps};
 pub use prepared::{PreparedAccount, Refusal};
 pub(crate) use probe::{Found, ProbeResult, probe};
 pub(crate) use providers::Providers;

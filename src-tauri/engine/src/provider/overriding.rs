@@ -2,7 +2,7 @@
 
 use relink_domain::{
     caller::Caller,
-    integration::{Definition, DefinitionError, Parsed},
+    integration::{Definition, DefinitionError, Parsed, actions::Action},
     permission::Permission,
 };
 use serde_json::{Map, Value};
@@ -28,6 +28,23 @@ pub(crate) fn check_override(
         caller.require(Permission::AllowPrivateAddresses)?;
     }
     Ok(in_force)
+}
+
+/// Fails if the change is to the steps that renew an account which exists already, unless the person makes it: their expressions see
+/// the account's tokens, and what they leave as an access token is given to programs.
+pub(crate) fn require_same_refresh_steps(
+    caller: &Caller,
+    before: Option<&Definition>,
+    after: Option<&Definition>,
+) -> Result<()> {
+    if refresh_steps(before) != refresh_steps(after) {
+        caller.require(Permission::ChangeRefreshSteps)?;
+    }
+    Ok(())
+}
+
+fn refresh_steps(definition: Option<&Definition>) -> Option<&Action> {
+    definition.and_then(|definition| definition.actions().refresh())
 }
 
 /// The config's fields are the override's.

@@ -39,10 +39,10 @@ struct Running {
 #[derive(Debug, Clone)]
 pub(super) enum RefreshProgress {
     Running,
-    /// The provider has responded, but the keychain doesn't accept the new refresh token yet. The access token works
-    /// meanwhile.
+    /// The provider has responded, but the keychain doesn't accept the new refresh token yet. The access token, if there is a
+    /// new one, works meanwhile.
     WaitingForKeychain {
-        token: AccessToken,
+        token: Option<AccessToken>,
         error: KeychainError,
     },
     Finished(Result<AccessToken>),
@@ -90,13 +90,14 @@ impl Refresher {
             };
             // Nothing else can be tried until the keychain responds, so further callers get the current token.
             if joined && let RefreshProgress::WaitingForKeychain { token, error } = progress.borrow().clone() {
-                let is_usable = reason == RefreshReason::TokenNeeded && schedule::is_fresh(token.lifetime, self.now());
-                return if is_usable { Ok(token) } else { Err(error.into()) };
+                let is_fresh = |token: &AccessToken| schedule::is_fresh(token.lifetime, self.now());
+                let usable = token.filter(|token| reason == RefreshReason::TokenNeeded && is_fresh(token));
+                return usable.ok_or_else(|| error.into());
             }
             let is_settled = |progress: &RefreshProgress| !matches!(progress, RefreshProgress::Running);
             let outcome = match progress.wait_for(is_settled).await.map_err(|_| Error::Stopping)?.clone() {
                 RefreshProgress::Finished(outcome) => outcome,
-                RefreshProgress::WaitingForKeychain { token, .. } => Ok(token),
+                RefreshProgress::WaitingForKeychain { token, error } => token.ok_or_else(|| error.into()),
                 RefreshProgress::Running => Err(Error::Stopping),
             };
             // A due refresh may be deferred; one that a caller waits for is always attempted.

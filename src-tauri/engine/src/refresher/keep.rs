@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use relink_domain::{
+    Secret,
     account::{Account, Credential, Input, Rejected},
     caller::Caller,
 };
@@ -53,7 +54,7 @@ impl Refresher {
             item.secrets.extend(rotated.map(|refresh| (REFRESH_TOKEN.to_owned(), refresh)));
             item.secrets.extend(keeps_access.then(|| (ACCESS_TOKEN.to_owned(), token.token.clone())));
             item.set_lifetime(token.lifetime);
-            self.write_until_taken(account, provider, &item, &token, progress, lock).await?;
+            self.write_until_taken(account, provider, &item, (generation, Some(&token)), progress, lock).await?;
         }
         CrashPoint::RefreshKept.here(&(&item, &token)).await;
         // The token is in memory before the refresh counts as finished and before anything is announced.
@@ -64,14 +65,29 @@ impl Refresher {
         Ok(token)
     }
 
+    /// Keeps the refresh token that steps left before they failed. With the item's own generation: the refresh is no success.
+    pub(super) async fn keep_rotated(
+        &self,
+        account: &Account,
+        provider: &Provider,
+        (mut item, rotated): (Item, Secret),
+        generation: u64,
+        progress: &watch::Sender<RefreshProgress>,
+        lock: &mut AccountLock,
+    ) -> Result<()> {
+        item.secrets.insert(REFRESH_TOKEN.to_owned(), rotated);
+        self.write_until_taken(account, provider, &item, (generation, None), progress, lock).await
+    }
+
     /// The old refresh token may be used up, so writing the new one to the keychain is retried until it succeeds.
-    /// Meanwhile callers get the access token, which works, and the account's lock is free.
+    /// Meanwhile callers get the access token, if there is a new one, and the account's lock is free. `generation`: of the
+    /// refresh.
     async fn write_until_taken(
         &self,
         account: &Account,
         provider: &Provider,
         item: &Item,
-        token: &AccessToken,
+        (generation, token): (u64, Option<&AccessToken>),
         progress: &watch::Sender<RefreshProgress>,
         lock: &mut AccountLock,
     ) -> Result<()> {
@@ -79,8 +95,10 @@ impl Refresher {
         let label = provider.item_label(&account.profile.name);
         while let Err(error) = keychain.set(&Key::Account(id), &label, item).await {
             tracing::warn!(account = %id, code = error.code(), "a new refresh token waits for the keychain: {error}");
-            self.0.uses.tokens.insert(id, token.clone());
-            progress.send_replace(RefreshProgress::WaitingForKeychain { token: token.clone(), error });
+            if let Some(token) = token {
+                self.0.uses.tokens.insert(id, token.clone());
+            }
+            progress.send_replace(RefreshProgress::WaitingForKeychain { token: token.cloned(), error });
             lock.release();
             let mut state = keychain.state();
             let is_unavailable = *state.borrow() != KeychainState::Available;
@@ -90,8 +108,8 @@ impl Refresher {
             }
             lock.take().await;
             // If the account was deleted or reauthorized meanwhile, the token is obsolete.
-            if self.0.uses.accounts.load(id).await?.open_generation().ok() != Some(item.generation) {
-                return Err(Rejected::Stale { got: item.generation }.into());
+            if self.0.uses.accounts.load(id).await?.open_generation().ok() != Some(generation) {
+                return Err(Rejected::Stale { got: generation }.into());
             }
         }
         // Callers that arrive from now on wait for the commit.

@@ -229,6 +229,10 @@ mod refused_tests;
 #[cfg(test)]
 mod response_tests;
 #[cfg(test)]
+mod steps_change_tests;
+#[cfg(test)]
+mod steps_failure_tests;
+#[cfg(test)]
 mod steps_script;
 #[cfg(test)]
 mod steps_tests;

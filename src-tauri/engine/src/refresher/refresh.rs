@@ -23,7 +23,7 @@ use super::{
     Refresher,
     in_flight::{RefreshProgress, RefreshReason},
     keep::Exchanged,
-    steps::no_steps,
+    steps::{StepsEnded, no_steps},
 };
 use crate::{
     access_tokens::AccessToken,
@@ -214,11 +214,13 @@ impl Refresher {
             Attempt::Idle => accounts.commit(caller, id, Input::BeginRefresh).await?.account.open_generation()?,
         };
         CrashPoint::RefreshIntent.here(&credentials).await;
-        let exchanged = match &runner {
+        let (exchanged, rotated) = match &runner {
             Some(runner) => {
-                Box::pin(self.run_refresh_steps(&**runner, &provider, &renewing, &credentials, &account)).await
+                let ran = self.run_refresh_steps(&**runner, &provider, &renewing, &credentials, &account);
+                let StepsEnded { tokens, rotated } = Box::pin(ran).await;
+                (tokens, rotated)
             }
-            None => self.exchange(&provider, &renewing, &credentials, &account).await,
+            None => (self.exchange(&provider, &renewing, &credentials, &account).await, None),
         };
         CrashPoint::RefreshAnswered.here(&exchanged).await;
         drop(permit);
@@ -233,6 +235,10 @@ impl Refresher {
             }
             Err(failure) => {
                 host.close_for(failure.retry_after_secs, self.now());
+                if let Some(rotated) = rotated {
+                    let secrets = (credentials.item, rotated);
+                    Box::pin(self.keep_rotated(&account, &provider, secrets, generation, progress, &mut lock)).await?;
+                }
                 let refused = self.commit_failure(caller, id, &provider, generation, failure).await;
                 if matches!(&refused, Err(Error::Provider { next_try: None, .. })) {
                     self.probe_remaining_token(&account, &provider).await;

@@ -17,13 +17,15 @@ use relink_domain::{
     schedule,
 };
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 
 use super::{Refresher, refresh::RefreshCredentials};
 use crate::{
     access_tokens::AccessToken,
     error::Result,
     keychain::Item,
-    oauth::Tokens,
+    oauth::{self, Tokens},
+    outbound::DEADLINE,
     provider::{
         ACCESS_TOKEN, AccountValues, BoundProvider, CallCredentials, OfRefresh, PreparedAccount, REFRESH_TOKEN,
     },
@@ -64,16 +66,16 @@ impl Refresher {
             && renewing.attempt == Attempt::Idle
             && account.replacement.is_none()
             && schedule::is_fresh(renewing.lifetime, self.now());
-        // One that was refused has left memory, and is not to come back.
-        if !is_current || tokens.get(id).is_some() || tokens.unproven(id).is_some() {
+        if !is_current || tokens.get(id).is_some() {
             return;
         }
-        if let Some(token) = item.secrets.get(ACCESS_TOKEN) {
+        // One that was refused has left memory, and is not to come back.
+        if let Some(token) = item.secrets.get(ACCESS_TOKEN).filter(|token| !tokens.was_refused(id, token)) {
             tokens.insert(id, AccessToken::new(token.clone(), renewing.lifetime));
         }
     }
 
-    /// Runs the steps. The tokens that they leave.
+    /// Runs the steps.
     pub(super) async fn run_refresh_steps(
         &self,
         runner: &dyn StepRunner,
@@ -81,15 +83,15 @@ impl Refresher {
         renewing: &Renewing,
         RefreshCredentials { item, client_secret, variables }: &RefreshCredentials,
         account: &Account,
-    ) -> Result<Tokens, Failure> {
-        let Some(action) = provider.definition.actions().refresh() else { return Err(no_steps()) };
+    ) -> StepsEnded {
+        let Some(action) = provider.definition.actions().refresh() else { return StepsEnded::before_any(no_steps()) };
         let has_credential = match renewing.by {
             Renewal::RefreshToken => item.secrets.contains_key(REFRESH_TOKEN),
             Renewal::Action => item.secrets.contains_key(ACCESS_TOKEN),
             Renewal::ClientCredentials => !item.secrets.is_empty(),
         };
         if !has_credential {
-            return Err(Failure::new(Cause::CredentialMissing));
+            return StepsEnded::before_any(Failure::new(Cause::CredentialMissing));
         }
         let held = self.0.uses.tokens.get(account.id()).map(|held| held.token);
         let access = held.as_ref().or_else(|| item.secrets.get(ACCESS_TOKEN));
@@ -103,12 +105,15 @@ impl Refresher {
             known: known.and(variables.values()),
             seen: Mutex::default(),
         };
-        let context = context_of(account, renewing, (access, item.secrets.get(REFRESH_TOKEN)));
+        let refresh = item.secrets.get(REFRESH_TOKEN);
+        let context = context_of(account, renewing, (access, refresh));
         let (query, body) = (Map::new(), Value::Null);
         let action = Action { name: REFRESH_ACTION, steps: &action.steps, query: &query, body: &body };
-        let error = match Box::pin(steps::run(runner, &host, account, context, &action)).await {
-            Ok(ran) => ran.error,
-            Err(error) => Some(StepError::new(error.to_string())),
+        // As long as any refresh may take: a quit waits for it.
+        let error = match timeout(DEADLINE, Box::pin(steps::run(runner, &host, account, context, &action))).await {
+            Ok(Ok(ran)) => ran.error,
+            Ok(Err(error)) => Some(StepError::new(error.to_string())),
+            Err(_) => Some(late()),
         };
         let seen = std::mem::take(&mut *lock(&host.seen));
         let definition = &provider.definition;
@@ -118,13 +123,20 @@ impl Refresher {
         };
         let is_refreshed_daily = !definition.refresh().only_before_expiry;
         let tokens = Tokens::left_by_steps(&seen.left, default_expires_in, is_refreshed_daily, self.now());
+        let is_as_before =
+            |tokens: &Tokens| [held.as_ref(), item.secrets.get(ACCESS_TOKEN)].contains(&Some(&tokens.access));
         let failure = match (tokens, error) {
+            // Programs get the access token, and no refresh token.
+            (Ok(Some(tokens)), _) if refresh.is_some_and(|it| tokens.access.expose().contains(it.expose())) => {
+                step_failure("The access token at oauth.token.access_token contains the refresh token.".to_owned())
+            }
+            (Ok(Some(tokens)), Some(error)) if is_as_before(&tokens) => host.failure(error, &seen),
             (Ok(Some(tokens)), error) => {
                 if let Some(error) = error {
                     // The tokens that there are may have replaced the former ones.
                     tracing::warn!(account = %account.id(), "a step after the new tokens failed: {error}");
                 }
-                return Ok(tokens);
+                return StepsEnded { tokens: Ok(tokens), rotated: None };
             }
             (Ok(None), Some(error)) => host.failure(error, &seen),
             (Ok(None), None) => {
@@ -132,8 +144,29 @@ impl Refresher {
             }
             (Err(failure), _) => failure,
         };
-        Err(Failure { follows_success: seen.has_succeeded, ..failure })
+        let rotated = oauth::refresh_left_by_steps(&seen.left).filter(|left| Some(left) != refresh);
+        StepsEnded { tokens: Err(Failure { follows_success: seen.has_succeeded, ..failure }), rotated }
     }
+}
+
+/// What the steps of a refresh came to.
+#[derive(Debug)]
+pub(super) struct StepsEnded {
+    /// The tokens that they left.
+    pub(super) tokens: Result<Tokens, Failure>,
+    /// If they failed: the refresh token that they left before that. The old one may be used up.
+    pub(super) rotated: Option<Secret>,
+}
+
+impl StepsEnded {
+    const fn before_any(failure: Failure) -> Self {
+        Self { tokens: Err(failure), rotated: None }
+    }
+}
+
+fn late() -> StepError {
+    let message = format!("The steps didn't end within {} seconds.", DEADLINE.as_secs());
+    StepError::new(message).failed(FailedRequest::Unanswered { cause: Cause::Timeout, retry_after_secs: None })
 }
 
 /// What expressions and templates see: the account's context, with the current tokens.
@@ -183,7 +216,7 @@ struct Host<'a> {
 struct Seen {
     /// What they left at `oauth.token`.
     left: Map<String, Value>,
-    /// The texts of the answers, each of which may be a token.
+    /// The texts of the answers, each of which may be a token, and the tokens of refusals and those that the steps left.
     texts: Vec<Secret>,
     has_succeeded: bool,
 }
@@ -253,8 +286,13 @@ impl StepHost for Host<'_> {
         };
         let prepared = PreparedAccount::in_refresh(self.account, self.provider, &credentials);
         let prepared = prepared.map_err(|error| StepError::new(error.to_string()))?;
-        let answer = self.runner.call_in_refresh(Arc::new(prepared), call).await?;
+        let answer = self.runner.call_in_refresh(Arc::new(prepared), call).await;
         let mut seen = lock(&self.seen);
+        let answer = answer.inspect_err(|error| {
+            if let Some(FailedRequest::Refused { body, .. }) = error.failed.as_deref() {
+                seen.texts.extend(oauth::tokens_in(body));
+            }
+        })?;
         seen.has_succeeded = true;
         seen.note(&answer);
         Ok(answer)
@@ -266,7 +304,9 @@ impl StepHost for Host<'_> {
         if let Some(Value::Object(mut oauth)) = rest.remove("oauth") {
             if let Some(Value::Object(token)) = oauth.remove("token") {
                 token_in(context).extend(token.clone());
-                lock(&self.seen).left.extend(token);
+                let mut seen = lock(&self.seen);
+                seen.texts.extend(oauth::tokens_in(&Value::Object(token.clone())));
+                seen.left.extend(token);
             }
             object_in(context, "oauth").extend(oauth);
         }

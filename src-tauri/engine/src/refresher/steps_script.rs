@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use relink_domain::{AccountId, caller::Caller, template::Template};
@@ -19,11 +22,17 @@ pub(super) struct Script {
     answers: Mutex<VecDeque<Result<Value, StepError>>>,
     sent: Mutex<Vec<Value>>,
     hosts: Mutex<Vec<String>>,
+    hangs: AtomicBool,
 }
 
 impl Script {
     pub(super) fn answer(&self, answer: Result<Value, StepError>) {
         lock(&self.answers).push_back(answer);
+    }
+
+    /// From now on no request is answered.
+    pub(super) fn hang(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
     }
 
     /// Where the requests went.
@@ -55,6 +64,9 @@ impl StepRunner for Script {
             .push(json!({ "refresh_token": named("refresh_token"), "access_token": named("access_token") }));
         let host = account.base_url().and_then(|url| url.host_str()).unwrap_or_default().to_owned();
         lock(&self.hosts).push(host);
+        if self.hangs.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
         let answer = lock(&self.answers).pop_front().expect("an answer");
         Box::pin(async move { answer })
     }

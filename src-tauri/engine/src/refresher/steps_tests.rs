@@ -14,12 +14,12 @@ use crate::{
     testing::{LIFETIME, PERSON, SIGN_IN, START, access_token},
 };
 
-const OLD: &str = "refresh-token-0001";
-const NEW: &str = "refresh-token-0002";
-const ACCESS: &str = "access-token-0002";
+pub(super) const OLD: &str = "refresh-token-0001";
+pub(super) const NEW: &str = "refresh-token-0002";
+pub(super) const ACCESS: &str = "access-token-0002";
 
 /// The request, and what it answers in `oauth.token`.
-fn steps() -> Value {
+pub(super) fn steps() -> Value {
     let body = json!({ "token": "{{oauth.token.refresh_token}}" });
     json!([
         { "type": "request", "config": { "path": "/session", "method": "post", "body": body, "no_auth": true } },
@@ -27,7 +27,7 @@ fn steps() -> Value {
     ])
 }
 
-fn definition(steps: &Value) -> Value {
+pub(super) fn definition(steps: &Value) -> Value {
     json!({ "name": "acme", "config": {
         "label": "Acme",
         "base_url": "https://api.acme.example",
@@ -39,22 +39,22 @@ fn definition(steps: &Value) -> Value {
     } })
 }
 
-struct Given {
-    it: Refreshing,
-    script: Arc<Script>,
+pub(super) struct Given {
+    pub(super) it: Refreshing,
+    pub(super) script: Arc<Script>,
     _runner: Arc<dyn StepRunner>,
 }
 
 impl Given {
-    async fn with(credential: NewCredential, secret: (&str, &str)) -> Self {
+    pub(super) async fn with(credential: NewCredential, secret: (&str, &str)) -> Self {
         Self::of(credential, secret, &steps()).await
     }
 
-    async fn of(credential: NewCredential, secret: (&str, &str), steps: &Value) -> Self {
+    pub(super) async fn of(credential: NewCredential, secret: (&str, &str), steps: &Value) -> Self {
         Self::at(definition(steps), credential, secret).await
     }
 
-    async fn at(definition: Value, credential: NewCredential, (name, secret): (&str, &str)) -> Self {
+    pub(super) async fn at(definition: Value, credential: NewCredential, (name, secret): (&str, &str)) -> Self {
         let it = Refreshing::with_definition(definition, credential).await;
         it.services.write_secret(it.id, Account::FIRST_GENERATION, name, secret).await;
         it.services.clock.advance_secs(3600);
@@ -64,29 +64,29 @@ impl Given {
         Self { it, script, _runner: runner }
     }
 
-    async fn oauth() -> Self {
+    pub(super) async fn oauth() -> Self {
         Self::with(SIGN_IN, (REFRESH_TOKEN, OLD)).await
     }
 
-    async fn refresh(&self, answer: Result<Value, StepError>) -> Result<AccountView> {
+    pub(super) async fn refresh(&self, answer: Result<Value, StepError>) -> Result<AccountView> {
         self.script.answer(answer);
         self.it.refresher.refresh(&PERSON, self.it.id).await
     }
 
-    async fn load(&self) -> Account {
+    pub(super) async fn load(&self) -> Account {
         self.it.accounts.load(self.it.id).await.expect("there")
     }
 
-    async fn item(&self) -> Item {
+    pub(super) async fn item(&self) -> Item {
         self.it.services.keychain.get(&Key::Account(self.it.id)).await.expect("read").expect("there")
     }
 
-    fn held(&self) -> Option<String> {
+    pub(super) fn held(&self) -> Option<String> {
         self.it.services.tokens.get(self.it.id).map(|held| held.token.expose().to_owned())
     }
 
     /// Everything that the database has.
-    async fn stored(&self) -> String {
+    pub(super) async fn stored(&self) -> String {
         let read = |c: &rusqlite::Connection| {
             let mut cells = Vec::new();
             for table in ["integrated_account", "timeline", "outbox", "call"] {
@@ -106,11 +106,11 @@ impl Given {
     }
 }
 
-fn answered() -> Value {
+pub(super) fn answered() -> Value {
     json!({ "access_token": ACCESS, "refresh_token": NEW, "expires_in": 600 })
 }
 
-fn refused(status: u16, body: Value) -> Result<Value, StepError> {
+pub(super) fn refused(status: u16, body: Value) -> Result<Value, StepError> {
     let failed = FailedRequest::Refused { status, body, retry_after_secs: None };
     Err(StepError::new("refused").status(status).failed(failed))
 }
@@ -237,7 +237,7 @@ async fn what_a_step_finds_does_not_decide_where_the_tokens_go() {
     assert_eq!(given.script.hosts(), ["good.acme.example"]);
 }
 
-const BY_STEPS: NewCredential = NewCredential::Renewing { by: Renewal::Action, lifetime: LIFETIME };
+pub(super) const BY_STEPS: NewCredential = NewCredential::Renewing { by: Renewal::Action, lifetime: LIFETIME };
 
 #[tokio::test]
 async fn an_account_without_a_refresh_token_is_renewed_with_its_access_token() {
