@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{OPENAPI_JSON, openapi, router, via};
 
 /// The fields of responses that may be absent, each as `schema.field`.
-const ABSENT_FIELDS: [&str; 10] = [
+const ABSENT_FIELDS: [&str; 11] = [
     "Capabilities.account",
     "ErrorBody.details",
     "ErrorBody.field",
@@ -18,6 +18,7 @@ const ABSENT_FIELDS: [&str; 10] = [
     "ProviderRefusal.raw_response",
     "ProviderRefusal.truto_is_remote_error",
     "ProviderRefusal.verdict",
+    "RemoteErrorBody.truto_error_insight",
 ];
 
 /// The committed copy, which is reviewed and linted.
