@@ -123,7 +123,8 @@ async fn list(State(contacts): Shared, Query(query): Query<BTreeMap<String, Stri
     let (page, limit): (usize, usize) = (number("page", 1), number("limit", 100));
     let contacts = lock(&contacts);
     let wanted = contacts.iter().filter(|(_, contact)| query.get("name").is_none_or(|name| contact["name"] == **name));
-    let page: Vec<_> = wanted.skip((page - 1) * limit).take(limit).map(|(id, contact)| shown(*id, contact)).collect();
+    let page: Vec<_> =
+        wanted.skip(page.saturating_sub(1) * limit).take(limit).map(|(id, contact)| shown(*id, contact)).collect();
     Json(json!({ "contacts": page }))
 }
 
