@@ -16,7 +16,7 @@ use super::{
 };
 
 /// The document that is decoded.
-pub(super) struct Source<'a> {
+pub(crate) struct Source<'a> {
     /// The file's text. `None` for a document that isn't a file.
     text: Option<&'a str>,
     /// Whether URLs on this machine and its network are allowed.
@@ -26,22 +26,22 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(text: Option<&'a str>, allow_local: bool, strictness: Strictness) -> Self {
+    pub(crate) fn new(text: Option<&'a str>, allow_local: bool, strictness: Strictness) -> Self {
         Self { text, allow_local, strictness, warnings: RefCell::default() }
     }
 
-    pub(super) fn root(&'a self, document: &'a Value) -> Node<'a> {
+    pub(crate) fn root(&'a self, document: &'a Value) -> Node<'a> {
         Node { value: document, path: Vec::new(), source: self }
     }
 
-    pub(super) fn into_warnings(self) -> Vec<Warning> {
+    pub(crate) fn into_warnings(self) -> Vec<Warning> {
         self.warnings.into_inner()
     }
 }
 
 /// A value of the document.
 #[derive(Clone)]
-pub(super) struct Node<'a> {
+pub(crate) struct Node<'a> {
     value: &'a Value,
     path: Vec<Step>,
     source: &'a Source<'a>,
@@ -50,40 +50,40 @@ pub(super) struct Node<'a> {
 type Result<T> = std::result::Result<T, DefinitionError>;
 
 impl<'a> Node<'a> {
-    pub(super) const fn json(&self) -> &'a Value {
+    pub(crate) const fn json(&self) -> &'a Value {
         self.value
     }
 
     /// The value at a path below. A step that doesn't exist leads nowhere: the value stays.
-    pub(super) fn at(&self, path: &[Step]) -> Self {
+    pub(crate) fn at(&self, path: &[Step]) -> Self {
         path.iter().fold(self.clone(), |node, step| {
             step.below(node.value).map_or_else(|| node.clone(), |value| node.child(step.clone(), value))
         })
     }
 
     /// An error at this value.
-    pub(super) fn fail(&self, problem: impl Display) -> DefinitionError {
+    pub(crate) fn fail(&self, problem: impl Display) -> DefinitionError {
         let position = self.source.text.and_then(|text| read::locate(text, &self.path));
         DefinitionError { position, path: read::path_text(&self.path), problem: problem.to_string() }
     }
 
     /// Whether URLs on this machine and its network are allowed.
-    pub(super) const fn allows_local(&self) -> bool {
+    pub(crate) const fn allows_local(&self) -> bool {
         self.source.allow_local
     }
 
     /// Whether every rule counts, see [`Strictness`].
-    pub(super) fn is_written(&self) -> bool {
+    pub(crate) fn is_written(&self) -> bool {
         self.source.strictness == Strictness::Written
     }
 
     /// The error of a rule that counts only when the definition is written.
-    pub(super) fn fail_if_written(&self, problem: impl Display) -> Result<()> {
+    pub(crate) fn fail_if_written(&self, problem: impl Display) -> Result<()> {
         if self.is_written() { Err(self.fail(problem)) } else { Ok(()) }
     }
 
     /// Adds a warning about this value.
-    pub(super) fn warn(&self, problem: impl Display) {
+    pub(crate) fn warn(&self, problem: impl Display) {
         if !self.is_written() {
             return;
         }
@@ -96,14 +96,14 @@ impl<'a> Node<'a> {
         }
     }
 
-    pub(super) fn object(&self) -> Result<Object<'a>> {
+    pub(crate) fn object(&self) -> Result<Object<'a>> {
         match self.value {
             Value::Object(map) => Ok(Object { node: self.clone(), map }),
             other => Err(self.fail(format_args!("must be an object in {{ }}, not {}", kind(other)))),
         }
     }
 
-    pub(super) fn array(&self) -> Result<Vec<Self>> {
+    pub(crate) fn array(&self) -> Result<Vec<Self>> {
         match self.value {
             Value::Array(items) => {
                 Ok(items.iter().enumerate().map(|(at, value)| self.child(Step::Item(at), value)).collect())
@@ -112,7 +112,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    pub(super) fn text(&self) -> Result<&'a str> {
+    pub(crate) fn text(&self) -> Result<&'a str> {
         match self.value {
             Value::String(text) => Ok(text),
             other => Err(self.fail(format_args!("must be a string in quotes, not {}", kind(other)))),
@@ -120,7 +120,7 @@ impl<'a> Node<'a> {
     }
 
     /// A string that is sent as it is: a placeholder in it would never be filled.
-    pub(super) fn literal(&self) -> Result<&'a str> {
+    pub(crate) fn literal(&self) -> Result<&'a str> {
         let text = self.text()?;
         if text.contains("{{") {
             self.fail_if_written("contains a placeholder, which isn't filled here; write the value out")?;
@@ -128,7 +128,7 @@ impl<'a> Node<'a> {
         Ok(text)
     }
 
-    pub(super) fn boolean(&self) -> Result<bool> {
+    pub(crate) fn boolean(&self) -> Result<bool> {
         match self.value {
             Value::Bool(flag) => Ok(*flag),
             other => Err(self.fail(format_args!("must be true or false, not {}", kind(other)))),
@@ -136,25 +136,25 @@ impl<'a> Node<'a> {
     }
 
     /// A string, a number, or true or false.
-    pub(super) fn scalar(&self) -> Result<&'a Value> {
+    pub(crate) fn scalar(&self) -> Result<&'a Value> {
         match self.value {
             Value::String(_) | Value::Number(_) | Value::Bool(_) => Ok(self.value),
             other => Err(self.fail(format_args!("must be a string, a number, or true or false, not {}", kind(other)))),
         }
     }
 
-    pub(super) fn seconds(&self) -> Result<u32> {
+    pub(crate) fn seconds(&self) -> Result<u32> {
         let seconds = self.value.as_u64().and_then(|number| u32::try_from(number).ok());
         seconds.ok_or_else(|| self.fail("must be a whole number of seconds, without quotes"))
     }
 
     /// The string, parsed by a type's own parser.
-    pub(super) fn parse<T, E: Display>(&self, parser: impl Fn(&str) -> std::result::Result<T, E>) -> Result<T> {
+    pub(crate) fn parse<T, E: Display>(&self, parser: impl Fn(&str) -> std::result::Result<T, E>) -> Result<T> {
         parser(self.text()?).map_err(|error| self.fail(error))
     }
 
     /// A URL that the definition may name.
-    pub(super) fn web_url(&self) -> Result<WebUrl> {
+    pub(crate) fn web_url(&self) -> Result<WebUrl> {
         let url = self.parse(WebUrl::parse)?;
         if url.reach() == Reach::Local && !self.source.allow_local {
             return Err(self.fail(format_args!(
@@ -166,7 +166,7 @@ impl<'a> Node<'a> {
     }
 
     /// The value of one of these words.
-    pub(super) fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Result<T> {
+    pub(crate) fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Result<T> {
         let text = self.text()?;
         words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
@@ -182,47 +182,47 @@ impl<'a> Node<'a> {
 }
 
 /// An object of the document.
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     node: Node<'a>,
     map: &'a Map<String, Value>,
 }
 
 impl<'a> Object<'a> {
-    pub(super) fn fail(&self, problem: impl Display) -> DefinitionError {
+    pub(crate) fn fail(&self, problem: impl Display) -> DefinitionError {
         self.node.fail(problem)
     }
 
-    pub(super) fn fail_if_written(&self, problem: impl Display) -> Result<()> {
+    pub(crate) fn fail_if_written(&self, problem: impl Display) -> Result<()> {
         self.node.fail_if_written(problem)
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.map.contains_key(key)
     }
 
     /// The value of this key, unless it is missing or null.
-    pub(super) fn get(&self, key: &str) -> Option<Node<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Node<'a>> {
         let value = self.map.get(key).filter(|value| !value.is_null())?;
         Some(self.node.child(Step::Key(key.to_owned()), value))
     }
 
     /// The value of this key, unless it is missing, null or empty: Truto writes unused fields as `""`.
-    pub(super) fn filled(&self, key: &str) -> Option<Node<'a>> {
+    pub(crate) fn filled(&self, key: &str) -> Option<Node<'a>> {
         self.get(key).filter(|node| node.value.as_str() != Some(""))
     }
 
     /// The value of this key. If it is missing, the error shows an example.
-    pub(super) fn need(&self, key: &str, example: &str) -> Result<Node<'a>> {
+    pub(crate) fn need(&self, key: &str, example: &str) -> Result<Node<'a>> {
         self.filled(key).ok_or_else(|| self.fail(format_args!("{key:?} is missing; add one, such as {example}")))
     }
 
     /// Decodes the value of this key, unless it is missing.
-    pub(super) fn map<T>(&self, key: &str, decode: impl FnOnce(Node<'a>) -> Result<T>) -> Result<Option<T>> {
+    pub(crate) fn map<T>(&self, key: &str, decode: impl FnOnce(Node<'a>) -> Result<T>) -> Result<Option<T>> {
         self.filled(key).map(decode).transpose()
     }
 
     /// Decodes the value of a key that only describes: when loaded, a value that can't be decoded counts as missing.
-    pub(super) fn describing<T>(&self, key: &str, decode: impl FnOnce(Node<'a>) -> Result<T>) -> Result<Option<T>> {
+    pub(crate) fn describing<T>(&self, key: &str, decode: impl FnOnce(Node<'a>) -> Result<T>) -> Result<Option<T>> {
         match self.map(key, decode) {
             Err(_) if !self.node.is_written() => Ok(None),
             decoded => decoded,
@@ -230,21 +230,21 @@ impl<'a> Object<'a> {
     }
 
     /// The string of a key that only describes.
-    pub(super) fn text(&self, key: &str) -> Result<Option<String>> {
+    pub(crate) fn text(&self, key: &str) -> Result<Option<String>> {
         self.describing(key, |node| node.text().map(str::to_owned))
     }
 
     /// The boolean of this key, or false.
-    pub(super) fn flag(&self, key: &str) -> Result<bool> {
+    pub(crate) fn flag(&self, key: &str) -> Result<bool> {
         Ok(self.map(key, |node| node.boolean())?.unwrap_or(false))
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Node<'a>)> + '_ {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a str, Node<'a>)> + '_ {
         self.map.iter().map(|(key, value)| (key.as_str(), self.node.child(Step::Key(key.clone()), value)))
     }
 
     /// Warns about every key that isn't one of these.
-    pub(super) fn warn_unknown_keys(&self, keys: &[&str]) {
+    pub(crate) fn warn_unknown_keys(&self, keys: &[&str]) {
         if !self.node.is_written() {
             return;
         }
@@ -257,7 +257,7 @@ impl<'a> Object<'a> {
 }
 
 /// `"a", "b" or "c"`.
-pub(super) fn listed(words: &[&str]) -> String {
+pub(crate) fn listed(words: &[&str]) -> String {
     match words {
         [] => String::new(),
         [one] => format!("{one:?}"),

@@ -18,7 +18,7 @@ const DUPLICATE: &str = "is there twice";
 
 /// A step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// A key of an object.
     Key(String),
     /// An index of a list.
@@ -27,7 +27,7 @@ pub(super) enum Step {
 
 impl Step {
     /// The value that the step leads to.
-    pub(super) fn below<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+    pub(crate) fn below<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         match self {
             Self::Key(key) => value.get(key),
             Self::Item(at) => value.get(at),

@@ -38,7 +38,7 @@ pub const CHECKER_VERSION: u32 = 8;
 
 /// The occasion on which a definition is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Strictness {
+pub(crate) enum Strictness {
     /// It is being written: every rule applies.
     Written,
     /// It was stored: only the rules that are always enforced apply.

@@ -21,7 +21,7 @@ impl Schema {
         }
     }
 
-    pub(in crate::integration) fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
+    pub(crate) fn decode(node: &Node<'_>) -> Result<Self, DefinitionError> {
         let read = match node.json() {
             Value::Object(schema) => Ok(schema.clone()),
             Value::String(text) => read(text),
