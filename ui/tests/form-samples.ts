@@ -57,6 +57,9 @@ export const asanaForm: FormSession = {
   kept: [],
 };
 
+/** A field that nobody sees, whose value the provider lists. */
+export const region = field('region', 'Region', { type: 'hidden', options: null });
+
 export const workspaces: FormOption[] = [
   { value: 'w-1', label: 'Acme', sub_text: 'w-1' },
   { value: 'w-2', label: 'Acme Labs', sub_text: 'w-2' },

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { arrive, expectRoomForLargeText, inspect } from './inspect';
-import { asanaForm, projects, workspaces } from './form-samples';
+import { asanaForm, optionsOf, projects, region, workspaces } from './form-samples';
 import { errorResponse, FakeServer } from './fake-server';
 import { openHarness, openTab, type Harness, type Tab, type Viewport } from './browser';
 import { succeeded } from './samples';
@@ -85,6 +85,22 @@ const states: Record<string, () => Promise<unknown>> = {
     const page = await open();
     await arrive(page, TITLE);
     await page.getByRole('alert').getByText('Missing scope').waitFor();
+  },
+  'form-hidden-not-loaded': async () => {
+    const { relink } = harness;
+    relink.form = { ...asanaForm, fields: [...asanaForm.fields, region] };
+    const failed = errorResponse(
+      422,
+      'form_options_failed',
+      'The provider answered 403 Forbidden: Missing scope.',
+      {
+        title: 'The options of Region can’t be loaded',
+        hint: 'Try again in a moment.',
+      },
+    );
+    relink.onOptions = (request) => (request.field === 'region' ? failed : optionsOf(request));
+    const page = await opened();
+    await page.getByRole('alert').getByText('The options of Region can’t be loaded').waitFor();
   },
   'form-known': async () => {
     harness.relink.form = {
@@ -241,3 +257,25 @@ it('shows at most 200 options, and says how to find the others', async () => {
   await page.getByRole('searchbox', { name: 'Search Workspace' }).fill('P-4999');
   await page.getByRole('radio', { name: 'Project 4999' }).check();
 });
+it('says what is wrong with a field that isn’t shown, and loads it again', async () => {
+  const { relink } = harness;
+  relink.form = { ...asanaForm, fields: [...asanaForm.fields, region] };
+  let isBroken = true;
+  relink.onOptions = (request) => {
+    if (request.field !== 'region') return optionsOf(request);
+    return isBroken
+      ? errorResponse(422, 'form_options_failed', 'The provider is busy.')
+      : { options: [{ value: 'eu', label: 'Europe', sub_text: null }] };
+  };
+  const page = await opened();
+  const notice = page.getByRole('alert').getByText('The provider is busy.');
+  await notice.waitFor();
+  isBroken = false;
+  await page.getByRole('button', { name: 'Try again to load Region' }).click();
+  await notice.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Save' }).click();
+  await arrive(page, 'Saved');
+  const { body } = relink.calls.find(({ verb }) => verb === 'submit') ?? {};
+  expect(body).toMatchObject({ values: { region: 'eu' } });
+});
+
