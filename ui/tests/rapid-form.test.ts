@@ -194,6 +194,46 @@ it('is filled in with the keyboard alone', async () => {
   const page = await opened();
   const focused = () =>
     page.evaluate(() => {
+it('keeps what was chosen where the app doesn’t let go of it, in each kind of field', async () => {
+  harness.relink.form = {
+    ...asanaForm,
+    values: { workspace_id: 'w-1', projects: [5], mode: 'all', agreed: true },
+  };
+  const why = { message: 'It is in use.' };
+  const held = JSON.stringify({ projects: why, mode: why, agreed: why });
+  const page = await open(`${POST_CONNECT}?${String(new URLSearchParams({ truto_prevent_deselect: held }))}`);
+  const [project, everything, attachments] = [
+    page.getByRole('checkbox', { name: 'Project 5 ' }),
+    page.getByRole('radio', { name: 'Everything' }),
+    page.getByRole('checkbox', { name: 'Sync attachments' }),
+  ];
+  for (const box of [project, attachments]) {
+    await box.press('Space');
+    expect(await box.getAttribute('aria-disabled')).toBe('true');
+  }
+  await everything.press('ArrowDown');
+  expect(await page.getByRole('radio', { name: 'Open tasks' }).isDisabled()).toBe(true);
+  for (const choice of [project, everything, attachments]) expect(await choice.isChecked()).toBe(true);
+  expect(await page.getByRole('button', { name: 'Clear' }).count()).toBe(0);
+  await page.getByRole('checkbox', { name: 'Project 7 ' }).check();
+  await page.getByRole('button', { name: 'Clear Projects' }).click();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await arrive(page, 'Saved');
+  const { body } = harness.relink.calls.find(({ verb }) => verb === 'submit') ?? {};
+  expect(body).toMatchObject({ values: { projects: [5], mode: 'all', agreed: true } });
+});
+
+it('says to assistive technology which choices are required', async () => {
+  const page = await withProjects();
+  const required = page.getByRole('group', { name: 'Projects required', exact: true });
+  expect(await required.getByRole('checkbox').count()).toBe(12);
+  expect(await page.getByRole('radiogroup', { name: 'Workspace' }).getAttribute('aria-required')).toBe(
+    'true',
+  );
+  const free = page.getByRole('radiogroup', { name: 'What to sync (optional)', exact: true });
+  expect(await free.getAttribute('aria-required')).toBe('false');
+});
+
       const { activeElement } = document;
       const text = activeElement?.closest('label')?.textContent ?? activeElement?.textContent ?? '';
       return text.replaceAll(/\s+/g, ' ').trim() || activeElement?.getAttribute('aria-label') || '';
