@@ -106,11 +106,15 @@ const states: Record<string, () => Promise<unknown>> = {
     harness.relink.form = {
       ...asanaForm,
       requested_by: null,
-      values: { workspace_id: 'w-2', projects: [5, 99], mode: 'all', prefix: 'ACME-' },
+      values: { workspace_id: 'w-2', projects: [5, 99], mode: 'all', prefix: 'ACME-', agreed: true },
       kept: ['pin'],
     };
     const query = new URLSearchParams({
-      truto_prevent_deselect: '{"projects": {"message": "Project 5 is being synced."}}',
+      truto_prevent_deselect: JSON.stringify({
+        projects: { message: 'Project 5 is being synced.' },
+        mode: { message: 'Everything is synced already.' },
+        agreed: { message: 'Attachments are synced already.' },
+      }),
       truto_disabled_fields: '{"workspace_id": {"message": "Your administrator chose it."}}',
     });
     const page = await open(`${POST_CONNECT}?${String(query)}`);
@@ -190,10 +194,6 @@ it.each(Object.keys(states))('%s: in light and dark, wide and narrow, and with l
   expect(tab.consoleErrors, `${name}: console`).toEqual([]);
 });
 
-it('is filled in with the keyboard alone', async () => {
-  const page = await opened();
-  const focused = () =>
-    page.evaluate(() => {
 it('keeps what was chosen where the app doesn’t let go of it, in each kind of field', async () => {
   harness.relink.form = {
     ...asanaForm,
@@ -234,6 +234,10 @@ it('says to assistive technology which choices are required', async () => {
   expect(await free.getAttribute('aria-required')).toBe('false');
 });
 
+it('is filled in with the keyboard alone', async () => {
+  const page = await opened();
+  const focused = () =>
+    page.evaluate(() => {
       const { activeElement } = document;
       const text = activeElement?.closest('label')?.textContent ?? activeElement?.textContent ?? '';
       return text.replaceAll(/\s+/g, ' ').trim() || activeElement?.getAttribute('aria-label') || '';
@@ -289,14 +293,6 @@ it('loads options again that could not be loaded', async () => {
   await page.getByRole('radio', { name: 'Acme Labs' }).waitFor();
 });
 
-it('shows at most 200 options, and says how to find the others', async () => {
-  harness.relink.onOptions = () => ({ options: projects(5_000) });
-  const page = await open();
-  await page.getByText('The first 200 are shown. Search to find the others.').waitFor();
-  expect(await page.getByRole('radio').count()).toBe(202);
-  await page.getByRole('searchbox', { name: 'Search Workspace' }).fill('P-4999');
-  await page.getByRole('radio', { name: 'Project 4999' }).check();
-});
 it('says what is wrong with a field that isn’t shown, and loads it again', async () => {
   const { relink } = harness;
   relink.form = { ...asanaForm, fields: [...asanaForm.fields, region] };
@@ -319,3 +315,11 @@ it('says what is wrong with a field that isn’t shown, and loads it again', asy
   expect(body).toMatchObject({ values: { region: 'eu' } });
 });
 
+it('shows at most 200 options, and says how to find the others', async () => {
+  harness.relink.onOptions = () => ({ options: projects(5_000) });
+  const page = await open();
+  await page.getByText('The first 200 are shown. Search to find the others.').waitFor();
+  expect(await page.getByRole('radio').count()).toBe(202);
+  await page.getByRole('searchbox', { name: 'Search Workspace' }).fill('P-4999');
+  await page.getByRole('radio', { name: 'Project 4999' }).check();
+});

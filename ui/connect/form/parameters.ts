@@ -2,7 +2,7 @@
 export interface FormParameters {
   /** Merged into the account’s context. */
   additionalContext: Record<string, unknown>;
-  /** By field: why what was chosen there can’t be removed. */
+  /** By field: why what was chosen there can’t be taken back. */
   preventDeselect: Record<string, string>;
   /** By field: why it can’t be changed. */
   disabledFields: Record<string, string>;

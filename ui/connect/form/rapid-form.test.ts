@@ -224,6 +224,23 @@ describe('a form', () => {
     expect(ended).toEqual([['refused', 'form_not_set_up']]);
   });
 
+  it('locks what was chosen in each kind of field with choices, and no text', async () => {
+    const why = 'It is being synced.';
+    const everywhere = Object.fromEntries(asanaForm.fields.map(({ name }) => [name, why]));
+    relink.form = {
+      ...asanaForm,
+      values: { workspace_id: 'w-1', projects: [3, 5], prefix: 'ACME-', agreed: true, source: 'app' },
+    };
+    const form = await opened({ preventDeselect: everywhere });
+    const locked = Object.fromEntries(
+      form.state.fields.map(({ field, locked: it }) => [field.name, it?.values]),
+    );
+    expect(locked).toEqual({ workspace_id: ['w-1'], projects: [3, 5], agreed: [true] });
+    relink.form = { ...asanaForm, values: { agreed: false } };
+    const empty = await opened({ preventDeselect: everywhere });
+    expect(empty.state.fields.every(({ locked: it }) => it === null)).toBe(true);
+  });
+
   it('keeps what the app doesn’t let go of, and closes what it disables', async () => {
     relink.form = { ...asanaForm, values: { workspace_id: 'w-1', projects: [3] } };
     const query = new URLSearchParams({

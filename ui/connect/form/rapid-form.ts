@@ -9,6 +9,9 @@ const TYPING_PAUSE_MS = 400;
 /** Codes that say that a form was submitted already. */
 const SUBMITTED = new Set(['form_submitted', 'link_token_used']);
 
+/** The kinds of fields in which something is chosen. */
+const CHOICES = new Set<FormField['type']>(['single_select', 'multi_select', 'checkbox']);
+
 export type Scalar = string | number | boolean;
 /** What a field has: nothing, one value, or those of a multi-select. A typed password is here until it is sent. */
 export type FieldValue = Scalar | Scalar[] | null;
@@ -26,7 +29,7 @@ export interface FieldState {
   problem: string | null;
   /** Why it can’t be filled in; null: it can. */
   disabled: string | null;
-  /** What can’t be removed, and why. */
+  /** What was chosen and can’t be taken back, and why. */
   locked: { values: Scalar[]; why: string } | null;
   /** A password is there already. */
   isKept: boolean;
@@ -173,7 +176,6 @@ export class RapidForm {
       field.type === 'hidden' && !isOffered
         ? this.#emptied(field)
         : (fieldValue(field, known) ?? this.#emptied(field));
-    const why = preventDeselect[field.name];
     return {
       field,
       value,
@@ -182,7 +184,7 @@ export class RapidForm {
       error: null,
       problem: null,
       disabled: disabledFields[field.name] ?? null,
-      locked: why !== undefined && Array.isArray(value) && value.length > 0 ? { values: value, why } : null,
+      locked: lockedChoice(field, value, preventDeselect[field.name]),
       isKept: session.kept.includes(field.name),
     };
   }
@@ -312,6 +314,15 @@ function fieldValue(field: FormField, known: unknown): FieldValue {
   if (field.type === 'multi_select') return Array.isArray(known) ? known.filter(isScalar) : [];
   if (field.type === 'checkbox') return known === true;
   return isScalar(known) && known !== '' ? known : null;
+}
+
+/** What stays chosen in a field: a text is typed, not chosen. */
+function lockedChoice({ type }: FormField, value: FieldValue, why?: string): FieldState['locked'] {
+  if (why === undefined || value === null || !CHOICES.has(type)) return null;
+  const chosen = (Array.isArray(value) ? value : [value]).filter(
+    (one) => type !== 'checkbox' || one === true,
+  );
+  return chosen.length === 0 ? null : { values: chosen, why };
 }
 
 function isFilled({ field, value, isKept }: FieldState): boolean {

@@ -73,7 +73,7 @@ fn ended() -> ApiError {
         ("integrated_account_session_token" = Option<String>, Query, description = "An account token."),
         ("integration" = Option<String>, Query, description = "The integration's name, which the token says already."),
         ("truto_additional_context" = Option<String>, Query, description = "JSON: merged into the account's context."),
-        ("truto_prevent_deselect" = Option<String>, Query, description = "JSON: `{field: {message}}`. What was chosen in these multi-selects can't be removed."),
+        ("truto_prevent_deselect" = Option<String>, Query, description = "JSON: `{field: {message}}`. What was chosen in these selects, multi-selects and checkboxes can't be taken back."),
         ("truto_disabled_fields" = Option<String>, Query, description = "JSON: `{field: {message}}`. They can't be changed."),
         ("iframe" = Option<bool>, Query, description = "Whether the page is in a frame, which it detects by itself."),
     ),
