@@ -233,12 +233,12 @@ describe('a form', () => {
     };
     const form = await opened({ preventDeselect: everywhere });
     const locked = Object.fromEntries(
-      form.state.fields.map(({ field, locked: it }) => [field.name, it?.values]),
+      form.state.fields.map(({ field, locked: held }) => [field.name, held?.values]),
     );
     expect(locked).toEqual({ workspace_id: ['w-1'], projects: [3, 5], agreed: [true] });
     relink.form = { ...asanaForm, values: { agreed: false } };
     const empty = await opened({ preventDeselect: everywhere });
-    expect(empty.state.fields.every(({ locked: it }) => it === null)).toBe(true);
+    expect(empty.state.fields.every(({ locked: held }) => held === null)).toBe(true);
   });
 
   it('keeps what the app doesn’t let go of, and closes what it disables', async () => {
