@@ -25,6 +25,7 @@ pub(crate) fn explain(error: CallError<Error>) -> ApiError {
         CallError::ReadOnly => {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "sandbox_is_read_only", &error.to_string())
         }
+        CallError::Writes => ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "call_would_write", &error.to_string()),
         CallError::Body(_) => ApiError::bad_request(
             "body_ended_early",
             "The request's body ended early, so the call may not have been complete.",

@@ -92,7 +92,7 @@ use std::{
 use relink_calls::{Calls, Upstream};
 use relink_contract::link::LinkSettings;
 use relink_domain::caller::Caller;
-use relink_engine::{Engine, StepRunner};
+use relink_engine::Engine;
 use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
@@ -113,6 +113,7 @@ pub use redirect_test::{RedirectTest, RedirectTestUrls};
 pub use sandbox_runner::SandboxRunner;
 pub use second_listener::SecondListener;
 use server::Bounds;
+use steps::Steps;
 
 /// The server's options.
 #[derive(Debug)]
@@ -207,7 +208,7 @@ pub struct Serving {
     redirect_test: RedirectTest,
     local_calls: LocalCalls,
     /// Makes the requests of steps for as long as this lives.
-    _steps: Arc<dyn StepRunner>,
+    _steps: Arc<Steps>,
     discovery: Arc<Discovery>,
 }
 
@@ -258,8 +259,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         stopping: stopping.clone(),
         openapi_json: &OPENAPI_JSON,
     });
-    let steps = steps::runner(state.clone());
-    engine.onboarding().set_runner(&Caller::Internal, &steps);
+    let steps = Steps::install(state.clone());
     let link_settings = state.link_settings.clone();
     let local_calls = LocalCalls::new(state.clone());
     let service = router::service(state);

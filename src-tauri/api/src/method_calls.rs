@@ -205,6 +205,7 @@ async fn forward(
         body: body.map_err(Into::into).boxed_unsync(),
         prefix: &prefix,
         called: sent,
+        only_reads: false,
     };
     let run = match wait {
         None => api.calls.run_method(caller, account, call, &api.expressions).await,

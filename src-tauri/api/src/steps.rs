@@ -1,5 +1,6 @@
 //! Requests and expressions of an integration's actions, for the engine: they go the way of a program's calls.
 
+mod forms;
 mod refresh;
 
 use std::{
@@ -16,7 +17,9 @@ use axum::{
 use http_body_util::BodyExt;
 use relink_calls::{Called, MethodCall, MethodError, MethodTarget, Parameters};
 use relink_domain::{AccountId, call::CallRoute, caller::Caller, failure::Cause, integration::Definition};
-use relink_engine::{FailedRequest, PreparedAccount, RunnerFuture, StepCall, StepError, StepRunner, StepScope};
+use relink_engine::{
+    FailedRequest, FormRunner, PreparedAccount, RunnerFuture, StepCall, StepError, StepRunner, StepScope,
+};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
@@ -29,20 +32,23 @@ use crate::{
 
 /// For so long a step's request may take.
 const DEADLINE: Duration = Duration::from_mins(1);
-/// For so long a list may be followed, and over so many pages.
-const LIST_DEADLINE: Duration = Duration::from_mins(2);
-const MAX_PAGES: usize = 1000;
 /// Bytes of a provider's answer that a step can use.
 const MAX_ANSWER: usize = 8 << 20;
 /// The last result, in expressions.
 const PREVIOUS: &str = "previous";
 
-/// The runner that the engine gets.
-pub(crate) fn runner(api: ApiState) -> Arc<dyn StepRunner> {
-    Arc::new(Steps(api))
-}
+/// What the engine runs steps and forms with, for as long as this lives.
+pub(crate) struct Steps(ApiState);
 
-struct Steps(ApiState);
+impl Steps {
+    pub(crate) fn install(api: ApiState) -> Arc<Self> {
+        let steps = Arc::new(Self(api));
+        let onboarding = steps.0.engine.onboarding();
+        onboarding.set_runner(&Caller::Internal, &(Arc::clone(&steps) as Arc<dyn StepRunner>));
+        onboarding.set_form_runner(&Caller::Internal, &(Arc::clone(&steps) as Arc<dyn FormRunner>));
+        steps
+    }
+}
 
 impl std::fmt::Debug for Steps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -58,7 +64,7 @@ impl StepRunner for Steps {
         call: StepCall<'a>,
     ) -> RunnerFuture<'a, Result<Value, StepError>> {
         Box::pin(async move {
-            let answer = Box::pin(answer_of(&self.0, caller, account, call));
+            let answer = Box::pin(answer_of(&self.0, caller, account, call, Limits::OfCaller));
             timeout(DEADLINE, answer).await.map_err(|_| late())?.map(|answer| answer.data)
         })
     }
@@ -69,33 +75,6 @@ impl StepRunner for Steps {
         call: StepCall<'a>,
     ) -> RunnerFuture<'a, Result<Value, StepError>> {
         Box::pin(refresh::answer_of(&self.0, account, call))
-    }
-
-    fn list<'a>(
-        &'a self,
-        caller: &'a Caller,
-        account: AccountId,
-        resource: &'a str,
-        method: &'a str,
-        query: &'a Map<String, Value>,
-        most: usize,
-    ) -> RunnerFuture<'a, Result<Vec<Value>, StepError>> {
-        Box::pin(async move {
-            let listed = Box::pin(all_pages(&self.0, caller, account, (resource, method), (query, most)));
-            let late = || StepError::new("The list has no end within two minutes.").status(504);
-            timeout(LIST_DEADLINE, listed).await.map_err(|_| late())?
-        })
-    }
-
-    fn validate<'a>(
-        &'a self,
-        expression: &'a str,
-        form: &'a Value,
-    ) -> RunnerFuture<'a, Result<Option<Value>, StepError>> {
-        Box::pin(async move {
-            let evaluated = self.0.expressions.evaluate_with(expression, form, &[]).await;
-            evaluated.map_err(|error| StepError::new(format!("Its validation can't be evaluated: {error}")))
-        })
     }
 
     fn evaluate<'a>(
@@ -146,36 +125,12 @@ struct Answer {
     next_cursor: Option<String>,
 }
 
-/// The records of a list, up to its end.
-async fn all_pages(
-    api: &ApiState,
-    caller: &Caller,
-    account: AccountId,
-    (resource, method): (&str, &str),
-    (query, most): (&Map<String, Value>, usize),
-) -> Result<Vec<Value>, StepError> {
-    let (mut query, mut all) = (query.clone(), Vec::new());
-    for _ in 0..MAX_PAGES {
-        let call = StepCall::Named { resource, method, query: &query };
-        let Answer { data, next_cursor } = Box::pin(answer_of(api, caller, account, call)).await?;
-        match data {
-            Value::Array(records) => all.extend(records),
-            Value::Null => {}
-            // A method that gives one record.
-            record => all.push(record),
-        }
-        if all.len() > most {
-            return Err(StepError::new(format!("The list has more than {most} entries.")));
-        }
-        match next_cursor {
-            Some(cursor) if query.get("next_cursor").and_then(Value::as_str) == Some(&cursor) => {
-                return Err(StepError::new("The provider gives the same page again and again."));
-            }
-            Some(cursor) => drop(query.insert("next_cursor".to_owned(), cursor.into())),
-            None => return Ok(all),
-        }
-    }
-    Err(StepError::new(format!("The list has more than {MAX_PAGES} pages.")))
+/// What a request may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limits {
+    /// What its caller may do.
+    OfCaller,
+    OnlyReads,
 }
 
 /// Makes a step's request, which is recorded. The data that was answered.
@@ -184,6 +139,7 @@ async fn answer_of(
     caller: &Caller,
     account: AccountId,
     call: StepCall<'_>,
+    limits: Limits,
 ) -> Result<Answer, StepError> {
     let sent = Arc::<OnceLock<Called>>::default();
     let (target, query, body) = target_of(call);
@@ -212,6 +168,7 @@ async fn answer_of(
             body: body.map_err(Into::into).boxed_unsync(),
             prefix: &prefix,
             called: reached.map(|sent| &**sent),
+            only_reads: limits == Limits::OnlyReads,
         };
         match api.calls.run_method(caller, account, call, &api.expressions).await {
             Ok(response) => Ok(response.map(Body::new)),

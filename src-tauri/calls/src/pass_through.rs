@@ -73,6 +73,9 @@ pub enum CallError<E> {
     /// The account is one for testing, which nothing is written with (contract section 0.4).
     #[error("This account is a sandbox, so only calls that read can be made with it. Use another account to write.")]
     ReadOnly,
+    /// Only calls that read are made there.
+    #[error("This call would write, and only calls that read can be made here.")]
+    Writes,
     /// Nothing was sent, because the provider asked for that.
     #[error(transparent)]
     Quiet(#[from] Wait),

@@ -15,6 +15,7 @@ mod crash;
 mod documents;
 mod engine;
 mod error;
+mod form_runner;
 pub mod hardening;
 mod hosts;
 pub mod keychain;
@@ -55,6 +56,7 @@ pub use connections::{BeginFlow, BegunFlow, Connections, Import, NewLink, Opened
 pub use documents::Documents;
 pub use engine::{Engine, Options, StartError};
 pub use error::{Category, Error};
+pub use form_runner::FormRunner;
 pub use onboarding::Onboarding;
 pub use organization::{Organization, Team, TeamChange};
 #[cfg(feature = "test-support")]

@@ -36,24 +36,6 @@ pub trait StepRunner: Debug + Send + Sync {
         call: StepCall<'a>,
     ) -> RunnerFuture<'a, Result<Value, StepError>>;
 
-    /// Follows a list to its end, with a method of a resource. Its records, of which there may be `most`.
-    fn list<'a>(
-        &'a self,
-        caller: &'a Caller,
-        account: AccountId,
-        resource: &'a str,
-        method: &'a str,
-        query: &'a Map<String, Value>,
-        most: usize,
-    ) -> RunnerFuture<'a, Result<Vec<Value>, StepError>>;
-
-    /// Evaluates JSONata over the values of a form. `None`: it gives nothing.
-    fn validate<'a>(
-        &'a self,
-        expression: &'a str,
-        form: &'a Value,
-    ) -> RunnerFuture<'a, Result<Option<Value>, StepError>>;
-
     /// Evaluates JSONata. `None`: it gives nothing.
     fn evaluate<'a>(
         &'a self,

@@ -30,6 +30,7 @@ pub(super) async fn answer_of(
         body: Body::empty().map_err(Into::into).boxed_unsync(),
         prefix: &prefix,
         called: None,
+        only_reads: false,
     };
     let calls = api.calls.with_accounts(InRefresh { account, engine: api.engine.clone() });
     let response = match calls.run_method(&Caller::Internal, id, call, &api.expressions).await {

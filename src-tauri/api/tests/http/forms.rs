@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    form_provider::{KEY, Story},
+    form_provider::{KEY, Provider, Story},
     observed::until_is,
     world::World,
 };
@@ -91,6 +91,44 @@ async fn options_come_from_the_provider_and_its_lists_are_followed_to_the_end() 
     assert!(message.contains("answered 403") && !body.to_string().contains(KEY), "{body}");
     let (status, _) = options(json!({ "field": "nothing" })).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn options_are_only_read() {
+    let form = |method: &str| {
+        json!({ "fields": [{ "name": "team", "type": "single_select", "label": "Team",
+            "data_source": { "resource": "teams", "method": method, "query": { "_method": "DELETE" } }, "options": { "value": "id", "label": "name" } }] })
+    };
+    let definition = |provider: &Provider, method: &str| {
+        let mut definition = provider.definition(&form(method));
+        definition["config"]["resources"]["teams"] = json!({
+            "list": { "path": "/teams" },
+            "create": { "path": "/teams", "method": "post" },
+        });
+        json!({ "text": definition.to_string() })
+    };
+    // A method that writes is refused with the definition.
+    let (world, provider) = (World::new().await, Provider::start().await);
+    let (status, refused) =
+        world.as_person(Method::POST, "/relink/integrations", definition(&provider, "create")).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{refused}");
+    assert!(refused["message"].as_str().is_some_and(|text| text.contains("options are only read")), "{refused}");
+
+    // And one that asks for another method than its own when it is called, with any account.
+    let (status, added) = world.as_person(Method::POST, "/relink/integrations", definition(&provider, "list")).await;
+    assert!(status.is_success(), "{added}");
+    let story = Story { world, provider };
+    let (id, token) = story.connected().await;
+    for is_marked in [false, true] {
+        if is_marked {
+            story.world.post("/sandbox-integrated-account", json!({ "id": id })).await;
+        }
+        story.provider.asked();
+        let (status, body) = story.page(&token, Method::POST, "/options", json!({ "field": "team" })).await;
+        assert_eq!((status, &body["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("form_options_failed")));
+        assert!(body["message"].as_str().is_some_and(|text| text.contains("only calls that read")), "{body}");
+        assert_eq!(story.provider.asked(), Vec::<String>::new(), "nothing was sent");
+    }
 }
 
 #[tokio::test]

@@ -43,6 +43,8 @@ pub struct MethodCall<'a> {
     pub prefix: &'a str,
     /// Where it is noted what a call with a path of its own sends, as soon as that is known.
     pub called: Option<&'a OnceLock<Called>>,
+    /// Whether it is refused if it would write. An account of a sandbox only reads in any case.
+    pub only_reads: bool,
 }
 
 /// What is called.

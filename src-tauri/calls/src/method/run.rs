@@ -73,7 +73,7 @@ impl<A: Accounts> Calls<A> {
         expressions: &impl Expressions,
         refused: &Mutex<Option<A::Account>>,
     ) -> Result<Response<Body>, A::Error> {
-        let MethodCall { target, parameters, headers, body, prefix, called } = call;
+        let MethodCall { target, parameters, headers, body, prefix, called, only_reads } = call;
         let account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
         // What can be refused is, before anything of the body is read.
         let named = match target {
@@ -82,9 +82,11 @@ impl<A: Accounts> Calls<A> {
             MethodTarget::Custom { .. } => None,
         };
         // What Relink does by itself, such as the steps after a sign-in, is no call of a program.
-        let only_reads = account.is_sandbox() && *caller != Caller::Internal;
+        let is_sandbox = account.is_sandbox() && *caller != Caller::Internal;
+        let only_reads = only_reads || is_sandbox;
+        let refusal = if is_sandbox { CallError::ReadOnly } else { CallError::Writes };
         if only_reads && named.is_some_and(|method| is_write(target, method)) {
-            return Err(CallError::ReadOnly.into());
+            return Err(refusal.into());
         }
         let is_streamed = match named {
             Some(method) => parameters.body_passthrough && method.pagination.is_none(),
@@ -130,18 +132,16 @@ impl<A: Accounts> Calls<A> {
             MethodTarget::Named { resource, method, id } => (Some((resource, method)), id),
             MethodTarget::Step { .. } | MethodTarget::Custom { .. } => (None, None),
         };
+        let is_callers = matches!(method, Cow::Owned(_));
         let run = Run {
             method: &method,
             name,
-            is_callers: matches!(method, Cow::Owned(_)),
+            is_callers,
             raw,
             id: record,
             query,
             body,
-            headers: match target {
-                MethodTarget::Custom { .. } => of_custom_call(headers, &method),
-                MethodTarget::Named { .. } | MethodTarget::Step { .. } => HeaderMap::new(),
-            },
+            headers: if is_callers { of_custom_call(headers, &method) } else { HeaderMap::new() },
             accepted_coding,
         };
         let outline = run.outline(&account, asked.as_ref().is_ok_and(Asked::is_later_page))?;
@@ -150,7 +150,7 @@ impl<A: Accounts> Calls<A> {
         }
         let (asked, base) = (asked?, account.base_of(&method).map_err(BuildError::Base)?);
         if only_reads && (is_write(target, &method) || run.overrides_method(&outline)) {
-            return Err(CallError::ReadOnly.into());
+            return Err(refusal.into());
         }
         self.keep_quiet(id, &base).map_err(CallError::Quiet)?;
         let source = Source {
@@ -204,12 +204,10 @@ fn seal(key: CursorKey, account: AccountId, target: MethodTarget<'_>) -> Seal {
     }
 }
 
-/// By its name, if that is one of the standard's; a list or a search may well be a POST.
 fn is_write(target: MethodTarget<'_>, method: &Method) -> bool {
     match target {
-        MethodTarget::Named { method: "list" | "get", .. } => false,
-        MethodTarget::Named { method: "create" | "update" | "delete", .. } => true,
-        MethodTarget::Named { .. } | MethodTarget::Step { .. } | MethodTarget::Custom { .. } => !method.verb.is_safe(),
+        MethodTarget::Named { method: name, .. } => method.is_write(name),
+        MethodTarget::Step { .. } | MethodTarget::Custom { .. } => !method.verb.is_safe(),
     }
 }
 

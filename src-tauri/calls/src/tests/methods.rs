@@ -25,7 +25,7 @@ use crate::{
 
 /// Evaluates dotted names, also in each item of a list.
 #[derive(Clone)]
-struct Names;
+pub(super) struct Names;
 
 impl Expressions for Names {
     async fn evaluate(&self, expression: &str, input: Value) -> Result<Option<Value>, ExpressionError> {
@@ -51,7 +51,7 @@ impl Expressions for Names {
 
 /// An account whose key is `at-` and a number, which counts up when it is renewed.
 #[derive(Clone)]
-struct TestAccounts {
+pub(super) struct TestAccounts {
     definition: relink_domain::integration::Definition,
     number: Arc<AtomicUsize>,
     reported: Arc<Mutex<Vec<String>>>,
@@ -101,7 +101,7 @@ impl Accounts for TestAccounts {
 
 pub(super) struct World {
     accounts: TestAccounts,
-    calls: Calls<TestAccounts>,
+    pub(super) calls: Calls<TestAccounts>,
 }
 
 /// What a caller gets.
@@ -174,6 +174,7 @@ impl World {
         let headers = headers.collect();
         let call = MethodCall {
             called: None,
+            only_reads: false,
             target,
             parameters: Parameters::read(query),
             headers,

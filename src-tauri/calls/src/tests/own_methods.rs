@@ -1,14 +1,16 @@
 //! Methods of a caller's own (`methodConfig`), and requests that go as they were sent.
 
-use http::StatusCode;
-use relink_domain::integration::resources::Verb;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use relink_domain::{AccountId, caller::Caller, integration::resources::Verb};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
     harness::{Got, Provider, text},
-    methods::{World, contacts},
+    methods::{Names, World, contacts},
 };
-use crate::{CallError, MethodError, MethodTarget};
+use crate::{CallError, MethodCall, MethodError, MethodTarget, Parameters, body::full};
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
@@ -98,6 +100,37 @@ async fn an_account_of_a_sandbox_only_reads() {
     ] {
         let answer = world.run(target, "", "application/json", "").await;
         assert_eq!(matches!(answer, Err(MethodError::Call(CallError::ReadOnly))), is_written, "{target:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_may_only_read_is_refused_where_it_writes_with_any_account() {
+    let provider = answering(200).await;
+    let methods = json!({"list": {"path": "/a", "method": "post"}, "get": {"path": "/a"},
+        "create": {"path": "/a"}, "merge": {"path": "/a", "method": "post"}});
+    let world = World::new(&provider, &contacts(&methods));
+    for (method, query, only_reads, is_refused) in [
+        ("list", "", true, false),
+        ("get", "", true, false),
+        ("get", "_method=DELETE", true, true),
+        ("create", "", true, true),
+        ("merge", "", true, true),
+        ("merge", "", false, false),
+    ] {
+        let before = provider.requests();
+        let target = MethodTarget::Named { resource: "contacts", method, id: None };
+        let call = MethodCall {
+            target,
+            parameters: Parameters::read(query),
+            headers: HeaderMap::new(),
+            body: full(Bytes::new()),
+            prefix: "http://relink/via/acme",
+            called: None,
+            only_reads,
+        };
+        let answer = world.calls.run_method(&Caller::Person, AccountId::from_uuid(Uuid::nil()), call, &Names).await;
+        assert_eq!(matches!(answer, Err(MethodError::Call(CallError::Writes))), is_refused, "{method}: {answer:?}");
+        assert_eq!(provider.requests() == before, is_refused, "{method}");
     }
 }
 

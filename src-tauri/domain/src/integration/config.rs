@@ -215,9 +215,10 @@ impl Config {
             }
         }
         for (action, step, method) in actions.requests() {
-            let key = |key: &str| Step::Key(key.to_owned());
-            let at = [key("actions"), key(action), key("steps"), Step::Item(step), key("config")];
-            self.refuse_secrets_in_url(method, &node.at(&at))?;
+            self.refuse_secrets_in_url(method, &node.at(&config_of_step(action, step)))?;
+        }
+        for (action, step, form) in actions.forms() {
+            form.refuse_writes(&resources, &node.at(&config_of_step(action, step)))?;
         }
         (self.resources, self.shared, self.actions) = (resources, shared, actions);
         Ok(())
@@ -290,4 +291,10 @@ fn label(node: &Node<'_>) -> Result<String, DefinitionError> {
         quoted(text)
     ))?;
     Ok(provider_text::single_line(text, MAX_LABEL_CHARS))
+}
+
+/// Where a step of an action has its `config`.
+fn config_of_step(action: &str, step: usize) -> [Step; 5] {
+    let key = |key: &str| Step::Key(key.to_owned());
+    [key("actions"), key(action), key("steps"), Step::Item(step), key("config")]
 }

@@ -3,7 +3,6 @@
 use relink_contract::form::{FormOption, FormProblem};
 use relink_domain::{
     account::Account,
-    caller::Caller,
     integration::actions::{FetchedOptions, Form},
 };
 use serde_json::{Map, Value};
@@ -56,9 +55,8 @@ impl Onboarding {
         let failed = |error: StepError| options_error(label, error);
         let call = &options.from;
         let query = query_of(call, account, values).map_err(failed)?;
-        let runner = self.0.uses.runners.required()?;
-        let (resource, method) = (&call.resource, &call.method);
-        let listed = runner.list(&Caller::Internal, account.id(), resource, method, &query, MAX_OPTIONS).await;
+        let runner = self.0.form_runner.required()?;
+        let listed = runner.list(account.id(), &call.resource, &call.method, &query, MAX_OPTIONS).await;
         let redaction = self.redaction_of(account, provider).await;
         let records = listed.map_err(|error| failed(StepError { message: redaction.text(&error.message), ..error }))?;
         let mut offered = Vec::with_capacity(records.len());
@@ -81,7 +79,7 @@ impl Onboarding {
     /// What the form's own validation finds in its values.
     pub(crate) async fn form_problems(&self, label: &str, form: &Form, values: &Value) -> Result<Vec<FormProblem>> {
         let Some(expression) = &form.validation else { return Ok(vec![]) };
-        let runner = self.0.uses.runners.required()?;
+        let runner = self.0.form_runner.required()?;
         let found = runner.validate(expression, values).await.map_err(|error| form_error(label, error))?;
         let problems = match found {
             None | Some(Value::Null) => return Ok(vec![]),

@@ -33,6 +33,7 @@ use crate::{
     access_tokens::AccessTokens,
     accounts::Accounts,
     error::{Error, Result},
+    form_runner::{FormRunner, InstalledFormRunner},
     keychain::Keychain,
     provider::Providers,
     step_runner::{StepRunner, StepRunners},
@@ -62,18 +63,24 @@ pub struct Onboarding(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     uses: Dependencies,
+    form_runner: InstalledFormRunner,
     /// One lock per account whose steps run.
     locks: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Onboarding {
     pub(crate) fn new(uses: Dependencies) -> Self {
-        Self(Arc::new(Inner { uses, locks: Mutex::default() }))
+        Self(Arc::new(Inner { uses, form_runner: InstalledFormRunner::default(), locks: Mutex::default() }))
     }
 
     /// Sets who makes the steps' requests. The worker waits for it. Its owner keeps it alive.
     pub fn set_runner(&self, _caller: &Caller, runner: &Arc<dyn StepRunner>) {
         self.0.uses.runners.install(runner);
+    }
+
+    /// Sets who lists the options of forms and validates them. Its owner keeps it alive.
+    pub fn set_form_runner(&self, _caller: &Caller, runner: &Arc<dyn FormRunner>) {
+        self.0.form_runner.install(runner);
     }
 
     /// Runs both actions again and waits for their end (contract section 3, `run-post-install-actions`). Steps that already run are

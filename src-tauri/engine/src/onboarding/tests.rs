@@ -51,22 +51,6 @@ impl StepRunner for Script {
         unreachable!("no account of these tests is refreshed")
     }
 
-    fn list<'a>(
-        &'a self,
-        _: &'a Caller,
-        _: AccountId,
-        _: &'a str,
-        _: &'a str,
-        _: &'a Map<String, Value>,
-        _: usize,
-    ) -> RunnerFuture<'a, Result<Vec<Value>, StepError>> {
-        unreachable!("no step lists anything")
-    }
-
-    fn validate<'a>(&'a self, _: &'a str, _: &'a Value) -> RunnerFuture<'a, Result<Option<Value>, StepError>> {
-        unreachable!("no step validates a form")
-    }
-
     fn evaluate<'a>(
         &'a self,
         expression: &'a str,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use relink_domain::{AccountId, caller::Caller, template::Template};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     provider::PreparedAccount,
@@ -69,22 +69,6 @@ impl StepRunner for Script {
         }
         let answer = lock(&self.answers).pop_front().expect("an answer");
         Box::pin(async move { answer })
-    }
-
-    fn list<'a>(
-        &'a self,
-        _: &'a Caller,
-        _: AccountId,
-        _: &'a str,
-        _: &'a str,
-        _: &'a Map<String, Value>,
-        _: usize,
-    ) -> RunnerFuture<'a, Result<Vec<Value>, StepError>> {
-        unreachable!("no step lists anything")
-    }
-
-    fn validate<'a>(&'a self, _: &'a str, _: &'a Value) -> RunnerFuture<'a, Result<Option<Value>, StepError>> {
-        unreachable!("no step validates a form")
     }
 
     /// Every expression gives the last answer as the account's tokens.

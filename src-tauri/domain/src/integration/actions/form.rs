@@ -7,8 +7,12 @@ use serde_json::Value;
 use super::{CallApi, NamedCall, decode::APIS};
 use crate::{
     integration::{
-        credential_keys::is_always_credential, error::DefinitionError, identity::JsonPath, node::Node,
-        resources::Decoder,
+        credential_keys::is_always_credential,
+        error::DefinitionError,
+        identity::JsonPath,
+        node::Node,
+        read::Step,
+        resources::{Decoder, Resources},
     },
     template::Template,
 };
@@ -94,6 +98,23 @@ impl Form {
     /// The names of its password fields, whose values are secrets.
     pub fn passwords(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().filter(|field| field.kind == FormFieldKind::Password).map(|field| field.name.as_str())
+    }
+
+    /// Whoever opens a form makes the calls of its options, so that these only read. `node`: the form.
+    pub(in crate::integration) fn refuse_writes(&self, resources: &Resources, node: &Node<'_>) -> Result<()> {
+        for (at, field) in self.fields.iter().enumerate() {
+            let FormOptions::Fetched(options) = &field.options else { continue };
+            let NamedCall { api: CallApi::Proxy, resource, method: name, .. } = &options.from else { continue };
+            let method = resources.get(resource).and_then(|resource| resource.get(name));
+            if method.is_some_and(|method| method.is_write(name)) {
+                let key = |key: &str| Step::Key(key.to_owned());
+                let place = node.at(&[key("fields"), Step::Item(at), key("data_source"), key("method")]);
+                place.fail_if_written(format_args!(
+                    "is {name:?}, which writes; options are only read, so name a method that reads, such as \"list\""
+                ))?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn decode(node: &Node<'_>, decoder: &Decoder<'_>) -> Result<Self> {

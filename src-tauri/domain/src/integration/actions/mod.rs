@@ -124,6 +124,17 @@ impl Actions {
         self.iter().flat_map(of)
     }
 
+    /// Every form, with the action's name and the step's place.
+    pub(in crate::integration) fn forms(&self) -> impl Iterator<Item = (&str, usize, &Form)> {
+        self.iter().flat_map(|(name, action)| {
+            let steps = action.steps.iter().enumerate();
+            steps.filter_map(move |(at, step)| match &step.kind {
+                StepKind::Form(form) => Some((name, at, &**form)),
+                _ => None,
+            })
+        })
+    }
+
     fn requests_of<'a>(name: &'a str, action: &'a Action) -> impl Iterator<Item = (&'a str, usize, &'a Method)> {
         let steps = action.steps.iter().enumerate();
         steps.filter_map(move |(at, step)| step.request().map(|method| (name, at, method)))

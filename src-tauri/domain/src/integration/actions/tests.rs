@@ -80,6 +80,35 @@ fn a_form_is_read_and_its_mistakes_are_named() {
 }
 
 #[test]
+fn options_come_from_methods_that_read() {
+    let document = |method: &str| {
+        let fields = json!([{"name": "team", "type": "single_select", "options": {"value": "id", "label": "name"},
+            "data_source": {"resource": "teams", "method": method}}]);
+        let mut document =
+            document(&json!({"post_connect_user_form": {"steps": [{"type": "form", "config": {"fields": fields}}]}}));
+        document["config"]["resources"] = json!({"teams": {
+            "list": {"path": "/teams/search", "method": "post"},
+            "get": {"path": "/teams/{{id}}"},
+            "mine": {"path": "/teams/mine"},
+            "create": {"path": "/teams", "method": "post"},
+            "merge": {"path": "/teams/merge", "method": "post"},
+        }});
+        document
+    };
+    for (method, is_refused) in
+        [("list", false), ("get", false), ("mine", false), ("unknown", false), ("create", true), ("merge", true)]
+    {
+        let written = parse(&document(method).to_string()).map_err(|error| error.to_string());
+        assert_eq!(written.is_err(), is_refused, "{method}: {:?}", written.as_ref().err());
+        if let Err(error) = written {
+            assert!(error.contains("fields[0].data_source.method") && error.contains("only read"), "{error}");
+        }
+        let stored = Definition::load(&document(method), &Map::new()).expect("a stored one is read");
+        assert!(stored.actions().form().is_some(), "{method}");
+    }
+}
+
+#[test]
 fn a_step_that_is_wrong_is_refused_when_written_and_its_action_left_out_when_loaded() {
     for (wrong, named) in [
         (json!({"type": "sleep"}), "\"sleep\" is not known here"),

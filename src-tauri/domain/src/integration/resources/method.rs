@@ -53,6 +53,16 @@ pub struct Method {
 }
 
 impl Method {
+    /// Whether a call of it by this name writes: by the name, if that is one of the standard's, because a list or a search may well be
+    /// a POST; or else by its verb.
+    pub fn is_write(&self, name: &str) -> bool {
+        match name {
+            "list" | "get" => false,
+            "create" | "update" | "delete" => true,
+            _ => !self.verb.is_safe(),
+        }
+    }
+
     /// Every placeholder but those of its authorization.
     pub fn outside_authorization(&self) -> Vec<&Placeholder> {
         let in_body = if let MethodBody::Template(template) = &self.body { Some(template) } else { None };
