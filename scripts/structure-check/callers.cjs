@@ -7,7 +7,7 @@ const ENGINE = 'Engine';
 const EXCEPTIONS = {
   // These find out who the caller is.
   Access: ['authenticate', 'authenticate_mcp'],
-  Connections: ['callback_caller', 'exchange_nonce', 'flow_caller', 'form_caller', 'link_caller', 'return_caller'],
+  Connections: ['callback_caller', 'exchange_nonce', 'flow_caller', 'form_grant', 'link_caller', 'return_caller'],
   // These are no verbs: the engine is started and stopped, and says what it was set up with.
   Engine: ['cursor_key', 'environment_id', 'keep_alive', 'now', 'set_api_port', 'set_api_port_taken', 'start', 'stop'],
 };

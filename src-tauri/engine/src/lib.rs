@@ -52,7 +52,7 @@ pub use access_tokens::AccessToken;
 pub use accounts::{AccountName, AccountPage, AccountView, Accounts, PageQuery, TimelineQuery};
 pub use call_log::{CALL_DAYS, CallLog};
 pub use catalog::{Added, Catalog, CatalogEntry, InstallationChange, NewDocumentation, SANDBOX};
-pub use connections::{BeginFlow, BegunFlow, Connections, Import, NewLink, OpenedIn, TakenCallback};
+pub use connections::{BeginFlow, BegunFlow, Connections, FormGrant, Import, NewLink, OpenedIn, TakenCallback};
 pub use documents::Documents;
 pub use engine::{Engine, Options, StartError};
 pub use error::{Category, Error};

@@ -8,7 +8,7 @@ use axum::{
 };
 use relink_contract::form::{FilledForm, FormOptions, FormSession, OptionsRequest, SubmittedForm};
 use relink_domain::{caller::Caller, permission::Permission};
-use relink_engine::Error;
+use relink_engine::{Error, FormGrant};
 
 use super::{
     framing::framing,
@@ -30,29 +30,25 @@ use crate::{
 /// An account token, in the URL of its form.
 const ACCOUNT_TOKEN: &str = "integrated_account_session_token";
 
-/// Who fills in a form, by the page's token.
-pub(super) struct FormPage {
-    token: String,
-    caller: Caller,
-}
+/// The page that fills in a form: what its token grants.
+pub(super) struct FormPage(FormGrant);
 
 impl FromRequestParts<ApiState> for FormPage {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, ApiError> {
-        let token = header(&parts.headers, "x-relink-form-token").to_owned();
-        let caller = match api.engine.connections().form_caller(&token).await {
-            Ok(caller) if api.engine.access().is_still_valid(&caller) => caller,
-            Ok(_) => return Err(ended()),
+        let token = header(&parts.headers, "x-relink-form-token");
+        match api.engine.connections().form_grant(token).await {
+            Ok(grant) if api.engine.access().is_still_valid(grant.caller()) => Ok(Self(grant)),
+            Ok(_) => Err(ended()),
             Err(error) => {
                 // An account token that may not do this opens a page that says so.
-                if let Some(caller @ Caller::AccountToken { .. }) = api.engine.access().authenticate(&token) {
+                if let Some(caller @ Caller::AccountToken { .. }) = api.engine.access().authenticate(token) {
                     caller.require(Permission::OfferForms).map_err(Error::from)?;
                 }
-                return Err(error.into());
+                Err(error.into())
             }
-        };
-        Ok(Self { token, caller })
+        }
     }
 }
 
@@ -134,8 +130,8 @@ pub(super) async fn opened_page(State(api): State<ApiState>, headers: HeaderMap,
     params(("X-Relink-Form-Token" = String, Header)),
     responses((status = 200, description = "What to fill in", body = FormSession), NotFound, Conflict, StepErrors),
 )]
-pub(super) async fn show(State(api): State<ApiState>, page: FormPage) -> ApiResult<FormSession> {
-    Ok(Json(Box::pin(api.engine.connections().form_session(&page.caller, &page.token)).await?))
+pub(super) async fn show(State(api): State<ApiState>, FormPage(grant): FormPage) -> ApiResult<FormSession> {
+    Ok(Json(Box::pin(api.engine.connections().form_session(grant.caller(), &grant)).await?))
 }
 
 /// List the options of a form's field
@@ -159,10 +155,10 @@ pub(super) async fn show(State(api): State<ApiState>, page: FormPage) -> ApiResu
 )]
 pub(super) async fn options(
     State(api): State<ApiState>,
-    page: FormPage,
+    FormPage(grant): FormPage,
     Body(request): Body<OptionsRequest>,
 ) -> ApiResult<FormOptions> {
-    Ok(Json(Box::pin(api.engine.connections().form_options(&page.caller, &page.token, request)).await?))
+    Ok(Json(Box::pin(api.engine.connections().form_options(grant.caller(), &grant, request)).await?))
 }
 
 /// Submit a form
@@ -179,8 +175,8 @@ pub(super) async fn options(
 )]
 pub(super) async fn submit(
     State(api): State<ApiState>,
-    page: FormPage,
+    FormPage(grant): FormPage,
     Body(filled): Body<FilledForm>,
 ) -> ApiResult<SubmittedForm> {
-    Ok(Json(Box::pin(api.engine.connections().submit_form(&page.caller, &page.token, filled)).await?))
+    Ok(Json(Box::pin(api.engine.connections().submit_form(grant.caller(), &grant, filled)).await?))
 }

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use super::{
     Connections, STATE_LIFETIME_SECS,
     flow::{AuthorizationRequest, Flow, Phase},
-    session::shown,
+    session::session_account,
     staged::{EnteredFields, Staged, ensure_resolved, kept_from_callback},
     view::FlowFailure,
 };
@@ -355,7 +355,7 @@ fn another_identity(label: &str, IdentityQuestion { expected, actual }: &Identit
 
 pub(super) fn outcome_of(account: &Account, flow: &Flow, reauthorized: bool) -> FlowOutcome {
     FlowOutcome {
-        account: shown(account),
+        account: session_account(account),
         reauthorized,
         kept_old: false,
         is_checked: !flow.provider.leaves_unchecked(account),

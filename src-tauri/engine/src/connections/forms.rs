@@ -16,7 +16,7 @@ use relink_domain::{
     account::{Account, Input},
     caller::Caller,
     integration::actions::{self, Form},
-    link::{LinkError, LinkPurpose},
+    link::{LinkError, LinkPurpose, LinkToken},
     name,
     permission::Permission,
 };
@@ -25,8 +25,8 @@ use serde_json::{Map, Value};
 use super::{
     Connections,
     flow::{Flow, Phase},
-    openings::{FormGrant, OpenedIn, StandsFor},
-    session::shown,
+    openings::{OpenedIn, StandsFor},
+    session::session_account,
 };
 use crate::{
     error::{Error, Result},
@@ -37,11 +37,37 @@ use crate::{
     sync::lock,
 };
 
-/// A form that a page has a token for.
+/// The right of a page to fill in an account's `RapidForm`, which its token stands for.
+#[derive(Debug, Clone)]
+pub struct FormGrant {
+    account: AccountId,
+    /// With whose right.
+    caller: Caller,
+    origin: FormOrigin,
+}
+
+/// Why a page has a form.
+#[derive(Debug, Clone)]
+enum FormOrigin {
+    AccountToken,
+    /// It follows the sign-in of this flow.
+    SignIn(FlowId),
+    /// The link is used up by the form. The browser goes to its redirect URI then.
+    Link {
+        id: LinkTokenId,
+        redirect_uri: Option<String>,
+    },
+}
+
+impl FormGrant {
+    /// With whose right the form is filled in. Whether an account token has ended meanwhile, it doesn't say.
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+/// A form that a page may fill in.
 struct OpenForm {
-    grant: FormGrant,
-    /// The link that is used up by the form, and where its browser goes then.
-    link: Option<(LinkTokenId, Option<String>)>,
     account: Account,
     provider: BoundProvider,
     form: Form,
@@ -52,28 +78,42 @@ impl Connections {
     pub fn prepare_form_opening(&self, caller: &Caller, opened_in: OpenedIn) -> Result<Secret> {
         caller.require(Permission::OfferForms)?;
         let account = caller.own_account().ok_or_else(token_unknown)?;
-        let grant = FormGrant { account, caller: caller.clone(), flow: None };
+        let grant = FormGrant { account, caller: caller.clone(), origin: FormOrigin::AccountToken };
         self.nonce_for(StandsFor::Form(grant), opened_in)
     }
 
-    /// The caller with whose right a page fills in a form. Whether an account token has ended meanwhile, it doesn't say.
-    pub async fn form_caller(&self, token: &str) -> Result<Caller> {
-        Ok(self.granted(token).await?.0.caller)
+    /// What a token grants: of a page, or of a link for a form.
+    pub async fn form_grant(&self, token: &str) -> Result<FormGrant> {
+        match self.0.openings.stands_for(token, self.now()) {
+            Some(StandsFor::Form(grant)) => {
+                self.require_open(&grant).await?;
+                Ok(grant)
+            }
+            Some(StandsFor::Link(_)) | None => {
+                let link = match self.usable_link(token).await {
+                    Err(Error::Link { refused: LinkError::Unknown }) => return Err(token_unknown()),
+                    presented => presented?.link,
+                };
+                let LinkPurpose::PostConnectForm { account_id: account } = link.purpose else {
+                    return Err(token_unknown());
+                };
+                let origin = FormOrigin::Link { id: link.id, redirect_uri: link.options.redirect_uri };
+                Ok(FormGrant { account, caller: Caller::Link { id: link.id }, origin })
+            }
+        }
     }
 
     /// What to fill in.
-    pub async fn form_session(&self, _caller: &Caller, token: &str) -> Result<FormSession> {
-        let OpenForm { link, account, provider, form, .. } = self.open_form(token).await?;
-        let requested_by = match &link {
-            Some((id, redirect_uri)) => {
+    pub async fn form_session(&self, _caller: &Caller, grant: &FormGrant) -> Result<FormSession> {
+        let OpenForm { account, provider, form } = self.open_form(grant).await?;
+        let requested_by = match &grant.origin {
+            FormOrigin::Link { id, redirect_uri } => {
                 if let Some(uri) = redirect_uri {
                     self.ensure_redirect_is_listed(uri).await?;
                 }
-                let id = *id;
-                let link = self.0.uses.store.read(move |c| links::get(c, id)).await?.ok_or(LinkError::Unknown)?;
-                Some(self.requester(&link).await?)
+                Some(self.requester(&self.link_by_id(*id).await?).await?)
             }
-            None => None,
+            FormOrigin::AccountToken | FormOrigin::SignIn(_) => None,
         };
         let kept = self.kept_passwords(&form, account.id()).await?;
         let definition = &provider.definition;
@@ -86,7 +126,7 @@ impl Connections {
             integration_label: definition.label().to_owned(),
             logo: definition.logo().and_then(|logo| logo.embedded()).map(str::to_owned),
             color: definition.color().map(|color| color.as_str().to_owned()),
-            account: shown(&account),
+            account: session_account(&account),
             tenant_id: account.profile.tenant_id.clone(),
             requested_by,
             fields: form.fields.iter().map(FormField::from).collect(),
@@ -96,13 +136,18 @@ impl Connections {
     }
 
     /// The options of a field, which the provider lists.
-    pub async fn form_options(&self, _caller: &Caller, token: &str, request: OptionsRequest) -> Result<FormOptions> {
-        let OpenForm { grant, account, provider, form, .. } = self.open_form(token).await?;
+    pub async fn form_options(
+        &self,
+        caller: &Caller,
+        grant: &FormGrant,
+        request: OptionsRequest,
+    ) -> Result<FormOptions> {
+        let OpenForm { account, provider, form } = self.open_form(grant).await?;
         let field = form.field(&request.field).ok_or_else(|| Error::not_found("field", &request.field))?;
         let options = match &field.options {
             actions::FormOptions::Fetched(fetched) => {
                 let mut values = account.profile.context.clone();
-                values.extend(additional(&grant.caller, request.additional_context, (&form, &provider))?);
+                values.extend(accepted_additional_context(caller, request.additional_context, (&form, &provider))?);
                 values.extend(request.values.into_iter().filter(|(name, _)| form.field(name).is_some()));
                 let asked = (field.label.as_str(), &**fetched);
                 Box::pin(self.0.uses.onboarding.form_options(&account, &provider, asked, &values)).await?
@@ -115,8 +160,8 @@ impl Connections {
     }
 
     /// Stores what was filled in: passwords in the keychain, all else in the account's context, with the form's event. Uses the link up.
-    pub async fn submit_form(&self, caller: &Caller, token: &str, filled: FilledForm) -> Result<SubmittedForm> {
-        let OpenForm { account, provider, form, .. } = self.open_form(token).await?;
+    pub async fn submit_form(&self, caller: &Caller, grant: &FormGrant, filled: FilledForm) -> Result<SubmittedForm> {
+        let OpenForm { account, provider, form } = self.open_form(grant).await?;
         let id = account.id();
         let kept = self.kept_passwords(&form, id).await?;
         let secrets = filled.secrets.into_iter().map(|(name, secret)| (name, secret.into_secret())).collect();
@@ -129,13 +174,14 @@ impl Connections {
         if !problems.is_empty() {
             return Ok(invalid(problems));
         }
-        let mut context = additional(caller, filled.additional_context, (&form, &provider))?;
+        let mut context = accepted_additional_context(caller, filled.additional_context, (&form, &provider))?;
         context.extend(submission.context);
 
         // From here on nothing else of this account is written: what was decided above must still be so.
         let lock = self.0.uses.accounts.lock_of(id);
         let _guard = lock.lock().await;
-        let OpenForm { grant, link, account: current, .. } = self.open_form(token).await?;
+        self.require_open(grant).await?;
+        let OpenForm { account: current, .. } = self.open_form(grant).await?;
         if !is_undisturbed(&current, &account) {
             let message = "New credentials are being saved for this account. Try again in a moment.";
             return Err(Error::conflict("account_changed", message));
@@ -145,16 +191,19 @@ impl Connections {
         name::check_context(&merged)
             .map_err(|fault| Error::invalid("form_too_large", format!("This form can't be saved: {fault}")))?;
         self.keep_passwords(&current, &provider, submission.secrets).await?;
-        let (link, redirect_uri) = link.unzip();
+        let link = if let FormOrigin::Link { id, .. } = grant.origin { Some(id) } else { None };
         self.commit_form(caller, id, (link, context)).await?;
-        if let Some(flow) = grant.flow.and_then(|flow| self.0.flows.get(flow)) {
-            end_form(&flow);
-        }
         tracing::info!(account = %id, ?caller, "a form was submitted");
-        // It may have been removed from the list meanwhile.
-        let redirect_uri = match redirect_uri.flatten() {
-            Some(uri) => self.ensure_redirect_is_listed(&uri).await.is_ok().then_some(uri),
-            None => None,
+        let redirect_uri = match &grant.origin {
+            // It may have been removed from the list meanwhile.
+            FormOrigin::Link { redirect_uri: Some(uri), .. } => {
+                self.ensure_redirect_is_listed(uri).await.is_ok().then(|| uri.clone())
+            }
+            FormOrigin::SignIn(flow) => {
+                self.0.flows.get(*flow).inspect(|flow| end_form(flow));
+                None
+            }
+            FormOrigin::Link { redirect_uri: None, .. } | FormOrigin::AccountToken => None,
         };
         Ok(SubmittedForm::Submitted { redirect_uri })
     }
@@ -189,30 +238,22 @@ impl Connections {
             }
         }
         let token = random_token().ok()?;
-        let grant = FormGrant { account: saved.id(), caller: flow.caller.clone(), flow: Some(flow.id) };
+        let grant = FormGrant { account: saved.id(), caller: flow.caller.clone(), origin: FormOrigin::SignIn(flow.id) };
         self.0.openings.add_form(&token, grant, self.now());
         Some(token.into())
     }
 
-    /// What a token grants, and the link that it is of.
-    async fn granted(&self, token: &str) -> Result<(FormGrant, Option<(LinkTokenId, Option<String>)>)> {
-        match self.0.openings.stands_for(token, self.now()) {
-            Some(StandsFor::Form(grant)) => {
-                if let Some(flow) = grant.flow {
-                    self.require_open_form(flow).await?;
-                }
-                Ok((grant, None))
-            }
-            Some(StandsFor::Link(_)) | None => {
-                let link = match self.usable_link(token).await {
-                    Err(Error::Link { refused: LinkError::Unknown }) => return Err(token_unknown()),
-                    presented => presented?.link,
-                };
-                let LinkPurpose::PostConnectForm { account_id } = link.purpose else { return Err(token_unknown()) };
-                let grant = FormGrant { account: account_id, caller: Caller::Link { id: link.id }, flow: None };
-                Ok((grant, Some((link.id, link.options.redirect_uri))))
-            }
+    /// Fails if the form can't be filled in any more: with its link, or after its sign-in.
+    async fn require_open(&self, grant: &FormGrant) -> Result<()> {
+        match grant.origin {
+            FormOrigin::AccountToken => Ok(()),
+            FormOrigin::SignIn(flow) => self.require_open_form(flow).await,
+            FormOrigin::Link { id, .. } => Ok(self.link_by_id(id).await?.usable(self.now())?),
         }
+    }
+
+    async fn link_by_id(&self, id: LinkTokenId) -> Result<LinkToken> {
+        Ok(self.0.uses.store.read(move |c| links::get(c, id)).await?.ok_or(LinkError::Unknown)?)
     }
 
     /// Fails if the form that follows a sign-in was submitted, or if the API token has ended whose link it began with.
@@ -223,8 +264,7 @@ impl Connections {
             return Err(Error::conflict("form_submitted", "This form was submitted already, perhaps in another tab."));
         }
         let Some(link) = flow.link else { return Ok(()) };
-        let link = self.0.uses.store.read(move |c| links::get(c, link)).await?.ok_or(LinkError::Unknown)?;
-        match link.token_ends_at {
+        match self.link_by_id(link).await?.token_ends_at {
             Some(at) if at <= self.now() => Err(LinkError::TokenEnded.into()),
             Some(_) | None => Ok(()),
         }
@@ -237,8 +277,7 @@ impl Connections {
         provider.definition.actions().form().map(drop).ok_or_else(|| not_set_up(provider.label()))
     }
 
-    async fn open_form(&self, token: &str) -> Result<OpenForm> {
-        let (grant, link) = self.granted(token).await?;
+    async fn open_form(&self, grant: &FormGrant) -> Result<OpenForm> {
         let account = self.0.uses.accounts.load(grant.account).await?;
         let name = &account.profile.name;
         if !account.state.is_active() {
@@ -251,7 +290,7 @@ impl Connections {
         let Some(form) = self.0.uses.onboarding.form(&account, &provider).await? else {
             return Err(not_set_up(provider.label()));
         };
-        Ok(OpenForm { grant, link, account, provider, form })
+        Ok(OpenForm { account, provider, form })
     }
 
     /// The form's password fields that have a value.
@@ -307,7 +346,7 @@ fn end_form(flow: &Flow) {
 
 /// What the app that opened the form adds to the context. It could change that itself, as nobody else who opens a form can. The form's
 /// own fields are filled in by the person alone.
-fn additional(
+fn accepted_additional_context(
     caller: &Caller,
     mut context: Map<String, Value>,
     (form, provider): (&Form, &BoundProvider),

@@ -42,6 +42,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
 pub use begin::{BeginFlow, BegunFlow};
+pub use forms::FormGrant;
 pub use given::Import;
 pub use links::NewLink;
 pub use openings::OpenedIn;

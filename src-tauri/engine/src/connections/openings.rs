@@ -10,7 +10,7 @@ use std::{
 };
 
 use relink_domain::{
-    AccountId, FlowId, Secret, Timestamp,
+    Secret, Timestamp,
     caller::Caller,
     link::{LinkError, LinkToken},
 };
@@ -18,6 +18,7 @@ use relink_domain::{
 use super::{
     Connections,
     flow::{Flow, Phase},
+    forms::FormGrant,
     view::FlowFailure,
 };
 use crate::{
@@ -81,16 +82,6 @@ pub(super) enum StandsFor {
     Link(Hash),
     /// An account's `RapidForm`.
     Form(FormGrant),
-}
-
-/// The right to fill in an account's `RapidForm`.
-#[derive(Debug, Clone)]
-pub(super) struct FormGrant {
-    pub(super) account: AccountId,
-    /// With whose right.
-    pub(super) caller: Caller,
-    /// The flow that the form follows.
-    pub(super) flow: Option<FlowId>,
 }
 
 /// A token that was presented for a link: the hash of the link token, and the page, if a page's token was.

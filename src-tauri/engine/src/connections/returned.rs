@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use super::{
     Connections,
     flow::{Flow, Phase},
-    session::shown,
+    session::session_account,
     view::FlowFailure,
 };
 use crate::{
@@ -67,7 +67,7 @@ impl Connections {
             Purpose::Connect { tenant_id } => (LinkPurpose::Connect, tenant_id.clone(), None),
             Purpose::Reauthorize { account_id } => {
                 let account = self.0.uses.accounts.load(*account_id).await?;
-                (LinkPurpose::Reauthorize, account.profile.tenant_id.clone(), Some(shown(&account)))
+                (LinkPurpose::Reauthorize, account.profile.tenant_id.clone(), Some(session_account(&account)))
             }
         };
         Ok(ReturnedSignIn {

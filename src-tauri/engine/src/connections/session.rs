@@ -53,7 +53,7 @@ impl Connections {
                         self.session_integration(&provider, &link, Some(account.method()), &account.profile.context)
                             .await,
                     ],
-                    account: Some(shown(&account)),
+                    account: Some(session_account(&account)),
                     redirects,
                     expires_at,
                 })
@@ -65,7 +65,7 @@ impl Connections {
                     tenant_id: account.profile.tenant_id.clone(),
                     requested_by,
                     integrations: vec![],
-                    account: Some(shown(&account)),
+                    account: Some(session_account(&account)),
                     redirects: vec![],
                     expires_at,
                 })
@@ -135,7 +135,7 @@ impl Connections {
 }
 
 /// An account, as its person recognizes it.
-pub(super) fn shown(account: &Account) -> SessionAccount {
+pub(super) fn session_account(account: &Account) -> SessionAccount {
     SessionAccount {
         id: account.id(),
         name: account.profile.name.clone(),
