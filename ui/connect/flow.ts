@@ -13,7 +13,7 @@ import {
 import { hasSecret } from './fields';
 import { viewResult } from './opener';
 import { mayClaim, type Browser, type Followed, type PageState } from './page-state';
-import { FormPageEnd } from './form/end';
+import { FormResults } from './form/results';
 import { PageTask } from './task';
 import { LATE_AFTER_MS, LEAVE_AFTER_MS, POLL_PAUSE_MS, PROMPTING_AFTER_MS, pause } from './time';
 import { openable, type Request } from './urls';
@@ -53,7 +53,7 @@ export class ConnectFlow {
   #token: string | null;
 
   /** What becomes of a form that this page shows. */
-  readonly forms = new FormPageEnd({
+  readonly forms = new FormResults({
     followsSignIn: () => this.#followed !== null,
     onward: () => this.#onward,
     show: (view) => this.#set({ view }),

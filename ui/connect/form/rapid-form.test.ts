@@ -21,14 +21,14 @@ afterEach(() => {
 const settled = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
 
 async function opened(parameters: Partial<FormParameters> = {}): Promise<RapidForm> {
-  const end = {
+  const events = {
     saved: (_: unknown, redirect: string | null) => void ended.push(['saved', redirect]),
     refused: ({ code }: ErrorView) => void ended.push(['refused', code]),
     optionsFailed: ({ code }: ErrorView, integration: string) =>
       void ended.push(['options', code, integration]),
   };
   const api = new ConnectApi('/connect-account', relink.fetch);
-  const form = new RapidForm(api, 'token', { ...NO_PARAMETERS, ...parameters }, end, () => {});
+  const form = new RapidForm(api, 'token', { ...NO_PARAMETERS, ...parameters }, events, () => {});
   await form.start();
   await settled();
   return form;

@@ -45,8 +45,8 @@ export interface FormState {
   unreachable: boolean;
 }
 
-/** What becomes of a form. */
-export interface FormEnd {
+/** What a form says to the page that shows it. */
+export interface FormEvents {
   saved(session: FormSession, redirectUri: string | null): void;
   /** It can’t be shown. */
   refused(error: ErrorView, integration: string | null): void;
@@ -69,20 +69,20 @@ export class RapidForm {
   readonly #api: ConnectApi;
   readonly #token: string;
   readonly #parameters: FormParameters;
-  readonly #end: FormEnd;
+  readonly #events: FormEvents;
   readonly #changed: (state: FormState) => void;
 
   constructor(
     api: ConnectApi,
     token: string,
     parameters: FormParameters,
-    end: FormEnd,
+    events: FormEvents,
     changed: (state: FormState) => void,
   ) {
     this.#api = api;
     this.#token = token;
     this.#parameters = parameters;
-    this.#end = end;
+    this.#events = events;
     this.#changed = changed;
   }
 
@@ -100,7 +100,7 @@ export class RapidForm {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
-      this.#end.refused(viewOf(error), null);
+      this.#events.refused(viewOf(error), null);
     }
   }
 
@@ -148,7 +148,7 @@ export class RapidForm {
         return this.#api.submitForm(this.#token, filled, signal);
       };
       const result = await this.#callUntilResponse(signal, submit);
-      if (result.result === 'submitted') return this.#end.saved(session, result.redirect_uri);
+      if (result.result === 'submitted') return this.#events.saved(session, result.redirect_uri);
       const general = [];
       for (const { field, message } of result.problems) {
         const shown = this.#state.fields.find((other) => other.field.name === field);
@@ -160,7 +160,7 @@ export class RapidForm {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
       // An earlier try got through, and only its answer was lost.
-      if (tries > 1 && SUBMITTED.has(error.code)) return this.#end.saved(session, null);
+      if (tries > 1 && SUBMITTED.has(error.code)) return this.#events.saved(session, null);
       this.#set({ error: viewOf(error) });
     } finally {
       if (!signal.aborted) this.#set({ isSending: false });
@@ -252,7 +252,7 @@ export class RapidForm {
       if (!(error instanceof Problem)) throw error;
       const shown = viewOf(error);
       this.#update(name, { loading: 'failed', error: shown });
-      this.#end.optionsFailed(shown, session.integration);
+      this.#events.optionsFailed(shown, session.integration);
     }
   }
 

@@ -4,7 +4,7 @@ import { malformedParameter, NO_FORM } from '../texts';
 import { openable } from '../urls';
 import type { ErrorView, View } from '../views';
 import type { FormParameters } from './parameters';
-import type { FormEnd } from './rapid-form';
+import type { FormEvents } from './rapid-form';
 
 /** What a form needs of the page that shows it. */
 export interface FormPage {
@@ -19,7 +19,7 @@ export interface FormPage {
 }
 
 /** Shows what becomes of a form, and says it to the app that opened the page. */
-export class FormPageEnd implements FormEnd {
+export class FormResults implements FormEvents {
   readonly #page: FormPage;
 
   constructor(page: FormPage) {
