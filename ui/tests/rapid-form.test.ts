@@ -1,3 +1,4 @@
+import type { Locator } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { arrive, expectRoomForLargeText, inspect } from './inspect';
 import { asanaForm, optionsOf, projects, region, workspaces } from './form-samples';
@@ -40,6 +41,14 @@ async function withProjects(path = POST_CONNECT): Promise<Tab['page']> {
   return page;
 }
 
+/** What describes a control, as assistive technology reads it. */
+function described(control: Locator): Promise<string> {
+  return control.evaluate((element) => {
+    const ids = element.getAttribute('aria-describedby')?.split(' ') ?? [];
+    return ids.map((id) => document.querySelector(`#${CSS.escape(id)}`)?.textContent ?? '').join(' ');
+  });
+}
+
 const LONG = 'Department-of-Extraordinarily-Long-Names-and-Unbreakable-Identifiers-GmbH-und-Co-KG';
 
 const states: Record<string, () => Promise<unknown>> = {
@@ -57,7 +66,10 @@ const states: Record<string, () => Promise<unknown>> = {
   },
   'form-loading': async () => {
     harness.relink.onOptions = () => new Promise(() => {});
-    await arrive(await open(), TITLE);
+    const page = await open();
+    await arrive(page, TITLE);
+    await page.getByRole('status').getByText('Loading Workspace…').waitFor();
+    expect(await page.getByText('Select a workspace first.').isVisible()).toBe(true);
   },
   'form-mistakes': async () => {
     harness.relink.onSubmit = () => ({
@@ -72,7 +84,12 @@ const states: Record<string, () => Promise<unknown>> = {
     });
     const page = await opened();
     await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByText('Select an option.').waitFor();
+    await page.getByText('Somebody else has changed these settings').waitFor();
+    expect(await described(page.getByRole('radiogroup', { name: 'Workspace' }))).toContain(
+      'Select an option.',
+    );
+    expect(await described(page.getByLabel('Prefix'))).toContain('Enter a value.');
+    expect(await described(page.getByLabel('Sync attachments'))).toContain('Select this to continue.');
     const focused = page.getByRole('radio', { name: 'Acme w-1' });
     await expect.poll(() => focused.evaluate((input) => input === document.activeElement)).toBe(true);
   },
@@ -119,6 +136,10 @@ const states: Record<string, () => Promise<unknown>> = {
     });
     const page = await open(`${POST_CONNECT}?${String(query)}`);
     await page.getByText('No longer offered').waitFor();
+    expect(await described(page.getByLabel('Webhook secret'))).toContain('A value is saved.');
+    expect(await described(page.getByRole('radiogroup', { name: 'Workspace' }))).toContain(
+      'Your administrator',
+    );
     const locked = page.getByRole('checkbox', { name: 'Project 5 ' });
     await locked.focus();
     await page.keyboard.press('Space');
@@ -313,6 +334,23 @@ it('says what is wrong with a field that isn’t shown, and loads it again', asy
   await arrive(page, 'Saved');
   const { body } = relink.calls.find(({ verb }) => verb === 'submit') ?? {};
   expect(body).toMatchObject({ values: { region: 'eu' } });
+});
+
+it('waits while Relink doesn’t respond, and says so', async () => {
+  const { relink } = harness;
+  relink.up = false;
+  const page = await open('/connect-account/post-connect?integrated_account_session_token=t');
+  await page.getByText('Relink isn’t responding').first().waitFor();
+  relink.up = true;
+  await arrive(page, TITLE);
+  await page.getByRole('radio', { name: 'Acme Labs' }).waitFor();
+  relink.up = false;
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Start Relink. This page then continues automatically.').waitFor();
+  await page.getByRole('status').getByText('Saving…').waitFor();
+  relink.up = true;
+  await arrive(page, 'Saved');
+  expect(relink.count('submit')).toBe(1);
 });
 
 it('shows at most 200 options, and says how to find the others', async () => {
