@@ -238,6 +238,7 @@ it('says of a marked account that programs can only read with it, without the Sa
   expect(await page.getByRole('heading', { name: 'Sandbox' }).count()).toBe(0);
   expect(await page.getByText('See the full cycle in a minute').count()).toBe(0);
   expect(await page.getByRole('button', { name: 'Revoke access' }).count()).toBe(0);
+  await inspect(app, 'sandbox-account');
 });
 
 it('welcomes a person who has no account yet', async () => {
@@ -270,10 +271,17 @@ it('opens the form of an account whose integration has one', async () => {
   relink.hasForm = true;
   app = await openWindow(relink);
   await app.page.getByText('More', { exact: true }).click();
+  // Nobody can fill it in before the account is reauthorized.
+  await app.page.getByRole('button', { name: 'Rename…' }).waitFor();
+  expect(await app.page.getByRole('button', { name: 'Fill in the form…' }).count()).toBe(0);
+  await app.page.keyboard.press('Escape');
+  await app.page.getByRole('option').getByText('Acme HQ').click();
+  await app.page.getByRole('heading', { level: 2, name: 'Acme HQ' }).waitFor();
+  await app.page.getByText('More', { exact: true }).click();
   await inspect(app, 'more-with-form');
   await app.page.getByRole('button', { name: 'Fill in the form…' }).click();
   await expect.poll(() => relink.opened).toContain('link-1 in window');
   const purpose = relink.invocations.find(({ command }) => command === 'get_connection_link');
-  const shown = relink.accounts.find(({ name }) => name === 'Acme engineering');
+  const shown = relink.accounts.find(({ name }) => name === 'Acme HQ');
   expect(purpose?.args).toEqual({ purpose: { form: shown?.id } });
 });
