@@ -61,7 +61,6 @@ impl World {
     /// Opens a link, and signs in.
     async fn sign_in(&self, link: &str) -> Result<()> {
         self.browser.open(link).await?;
-        self.browser.press("Sign in to Sandbox").await?;
         self.browser.sign_in_at_sandbox("ada").await?;
         self.browser.shows("Connection successful").await
     }
@@ -125,7 +124,6 @@ async fn the_link_sdk_page_shows_the_accounts_id() -> Result<()> {
     let browser = &world.browser;
     browser.open(&app).await?;
     let pop_up = browser.opens_by(browser.click("#connect")).await?;
-    browser.press("Sign in to Sandbox").await?;
     browser.opens_by(browser.press("Continue to")).await?;
     browser.click("#person-ada").await?;
     browser.click("#allow").await?;

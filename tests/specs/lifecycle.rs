@@ -110,7 +110,6 @@ async fn a_sandbox_account_on_the_command_line() -> Result<()> {
     let connect = cli(&["connect", "sandbox"]).await?;
     assert_eq!(connect.code, 0, "{}", connect.err);
     browser.open(connect.out.trim()).await?;
-    browser.press("Sign in to Sandbox").await?;
     browser.sign_in_at_sandbox("ada").await?;
     browser.shows("Connection successful").await?;
     browser.back_to_first_tab().await?;

@@ -26,12 +26,12 @@ async fn an_api_key_account_from_connect_to_reauthorization() -> Result<()> {
     };
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
-    browser.press("Use an API key").await?;
+    browser.press("API key").await?;
     browser.fill("api_key", "sk_sandbox_wrong").await?;
     browser.press("Connect").await?;
     browser.shows("doesn’t accept this key").await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
-    browser.press("Use an API key").await?;
+    browser.press("API key").await?;
     browser.fill("api_key", &key().await?).await?;
     browser.press("Connect").await?;
     browser.shows("Connection successful").await?;
@@ -65,7 +65,7 @@ async fn a_client_credentials_account_from_connect_to_reauthorization() -> Resul
     };
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
-    browser.press("Use client credentials").await?;
+    browser.press("Client credentials").await?;
     browser.fill("client_secret", &secret().await?).await?;
     browser.press("Connect").await?;
     browser.shows("Connection successful").await?;
@@ -109,7 +109,6 @@ async fn a_second_identity_asks_whose_account_it_is() -> Result<()> {
     let (_session, relink, browser) = sandbox().await?;
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
-    browser.press("Sign in to Sandbox").await?;
     browser.sign_in_at_sandbox("ada").await?;
     browser.shows("Connection successful").await?;
     browser.back_to_first_tab().await?;
@@ -140,7 +139,6 @@ async fn an_abandoned_reauthorization_changes_nothing() -> Result<()> {
     let (_session, relink, browser) = sandbox().await?;
     let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
     browser.open(&format!("{link}&integration=sandbox")).await?;
-    browser.press("Sign in to Sandbox").await?;
     browser.sign_in_at_sandbox("ada").await?;
     browser.shows("Connection successful").await?;
     browser.back_to_first_tab().await?;

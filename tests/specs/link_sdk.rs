@@ -56,7 +56,6 @@ async fn an_app_gets_the_result_of_the_pop_up_that_the_link_sdk_opened() -> Resu
         browser.switch_to_first().await?;
         browser.open(&new_link().await?).await?;
         let pop_up = browser.opens_by(browser.click("#connect")).await?;
-        browser.press("Sign in to Sandbox").await?;
         let provider = browser.opens_by(browser.press("Continue to")).await?;
         browser.click("#person-ada").await?;
         browser.click("#allow").await?;
@@ -77,7 +76,6 @@ async fn an_app_gets_the_result_of_the_pop_up_that_the_link_sdk_opened() -> Resu
         // An error: the person denies access.
         browser.open(&new_link().await?).await?;
         let pop_up = browser.opens_by(browser.click("#connect")).await?;
-        browser.press("Sign in to Sandbox").await?;
         let provider = browser.opens_by(browser.press("Continue to")).await?;
         browser.click("#deny").await?;
         browser.closes(&pop_up).await?;
@@ -156,7 +154,6 @@ async fn an_app_gets_the_result_of_the_frame_that_the_link_sdk_shows() -> Result
     // Success: the person signs in at the provider in a tab of its own, and confirms there, because a browser keeps what a frame stores
     // apart. The SDK then removes the frame.
     open(&new_token(&relink, json!({ "tenant_id": "acme-1" })).await?).await?;
-    browser.press("Sign in to Sandbox").await?;
     let provider = browser.opens_by(browser.press("Continue to")).await?;
     browser.click("#person-ada").await?;
     browser.click("#allow").await?;

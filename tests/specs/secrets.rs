@@ -152,9 +152,9 @@ impl Scenario {
         self.canaries.add("API key", text(&key["api_key"])?)?;
         self.canaries.add("service's secret", text(&client["client_secret"])?)?;
         for (way, field, secret, shows) in [
-            ("Use an API key", "api_key", REFUSED_KEY, "doesn’t accept this key"),
-            ("Use an API key", "api_key", text(&key["api_key"])?, "Connection successful"),
-            ("Use client credentials", "client_secret", text(&client["client_secret"])?, "Connection successful"),
+            ("API key", "api_key", REFUSED_KEY, "doesn’t accept this key"),
+            ("API key", "api_key", text(&key["api_key"])?, "Connection successful"),
+            ("Client credentials", "client_secret", text(&client["client_secret"])?, "Connection successful"),
         ] {
             let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
             self.canaries.add("link token", link_token(&link)?)?;

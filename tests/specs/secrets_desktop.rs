@@ -66,7 +66,6 @@ async fn window_notifications_and_clipboard_get_no_secret_unasked() -> Result<()
     app.press("Try it with the Sandbox").await?;
     app.press("Continue").await?;
     app.other_window().await?;
-    app.press("Sign in to Sandbox").await?;
     let connected = signs_in(&app, &mut desktop, &mut canaries).await?;
     connected.close().await?;
     app.main_window().await?;

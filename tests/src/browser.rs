@@ -224,7 +224,6 @@ impl Browser {
     /// Begins a sign-in to the Sandbox with this magic link for a new account. Returns the URL of the provider's page.
     pub async fn begin_at_sandbox(&self, link: &str) -> Result<String> {
         self.open(&format!("{link}&integration=sandbox")).await?;
-        self.press("Sign in to Sandbox").await?;
         self.provider_page().await
     }
 

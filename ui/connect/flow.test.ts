@@ -151,16 +151,18 @@ describe('choosing', () => {
     relink.session = connectSession;
   });
 
-  it('goes back and forth between integrations, methods and forms', async () => {
+  it('goes back and forth between integrations and methods', async () => {
     const { connect } = tab();
     await settled();
     expect(connect.state.view.at).toBe('integrations');
-    connect.choose(connectSession.integrations[2]!);
-    expect(connect.state.view.at).toBe('methods');
-    connect.chooseMethod(connectSession.integrations[2]!, connectSession.integrations[2]!.methods[1]!);
-    expect(connect.state.view.at).toBe('form');
-    connect.back();
-    expect(connect.state.view.at).toBe('methods');
+    const salesforce = connectSession.integrations[2]!;
+    connect.choose(salesforce);
+    expect(viewOf(connect, 'form').method.format).toBe('oauth2_client_credentials');
+    connect.chooseMethod(salesforce, salesforce.methods[0]!);
+    expect(viewOf(connect, 'not_ready').method.format).toBe('oauth2');
+    // Once more, with the method that was chosen.
+    await connect.start();
+    expect(viewOf(connect, 'not_ready').method.format).toBe('oauth2');
     connect.back();
     expect(connect.state.view.at).toBe('integrations');
     expect(connect.previous).toBeNull();

@@ -99,9 +99,9 @@ export class ConnectFlow {
       if (session.purpose === 'post_connect_form') {
         return this.#set({ view: { at: 'rapid_form', token, signedIn: false } });
       }
-      const previousName = this.#chosen?.integration.name;
-      const same = offered(session, request).find(({ name }) => name === previousName);
-      this.#go(same ? integrationView(same, request) : firstView(session, request));
+      const chosen = this.#chosen;
+      const same = offered(session, request).find(({ name }) => name === chosen?.integration.name);
+      this.#go(same ? integrationView(same, request, chosen?.method) : firstView(session, request));
     });
   }
 

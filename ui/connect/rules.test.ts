@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { connectSession, github, hubspot, reauthorizeSession, salesforce, succeeded } from '../tests/samples';
 import { storage } from '../tests/fake-tab';
-import type { FieldSpec, Integration, Session } from './api';
+import type { FieldSpec, Integration, Method, Session } from './api';
 import { fieldErrors, typedValues } from './fields';
 import { FlowKeys, storageOf } from './flow-keys';
 import { searchIntegrations } from './search';
 import { OpenerReport, viewResult } from './opener';
 import { addressWithoutSecrets, openable, requestFrom } from './urls';
-import { firstView, previous } from './views';
+import { firstView, integrationView, methodChoices, previous } from './views';
 import { recipientText, storageText, outcomeText, refusalText, errorLine } from './texts';
 
 it('a form says whether Relink tests the credentials first', () => {
@@ -156,6 +156,11 @@ describe('a browser that refuses its storage', () => {
   });
 });
 
+const choices = (integration: Integration, query: string) => {
+  const request = requestFrom(location(`/connect-account/open/n?${query}`));
+  return methodChoices(integration, request).map(({ format }) => format);
+};
+
 describe('the parameters of the URL', () => {
   const both: Integration = {
     ...salesforce,
@@ -173,7 +178,6 @@ describe('the parameters of the URL', () => {
   };
 
   it('select the authentication method, which then can’t be changed', () => {
-    expect(view('integration=salesforce')).toEqual(['methods', null, 'integrations']);
     expect(view('integration=salesforce&auth_format=oauth2')).toEqual([
       'authorize',
       'oauth2',
@@ -184,10 +188,27 @@ describe('the parameters of the URL', () => {
       'oauth2_client_credentials',
       null,
     ]);
+    expect(choices(both, 'auth_format=oauth2')).toEqual([]);
   });
 
-  it('offer the methods if the one they name isn’t among them', () => {
-    expect(view('integration=salesforce&auth_format=keka_oauth')[0]).toBe('methods');
+  it('leave the choice of a method to the person if they name none that there is', () => {
+    for (const query of ['integration=salesforce', 'integration=salesforce&auth_format=keka_oauth']) {
+      expect(view(query)).toEqual(['authorize', 'oauth2', 'integrations']);
+      expect(choices(both, query)).toEqual(['oauth2', 'oauth2_client_credentials']);
+    }
+    expect(choices(github, 'integration=github')).toEqual([]);
+  });
+
+  it('select a method that is ready, or else the first', () => {
+    const request = requestFrom(location('/connect-account/open/n'));
+    const format = (integration: Integration, chosen?: Method) => {
+      const first = integrationView(integration, request, chosen);
+      return 'method' in first ? first.method.format : null;
+    };
+    expect(format(salesforce)).toBe('oauth2_client_credentials');
+    const [first, second] = salesforce.methods;
+    expect(format(salesforce, first)).toBe('oauth2');
+    expect(format({ ...both, methods: [first!, { ...second!, not_ready: 'Not yet.' }] })).toBe('oauth2');
   });
 
   it('leave an integration with one method as it is', () => {

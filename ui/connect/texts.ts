@@ -1,4 +1,4 @@
-import type { FieldsMethod, FlowOutcome, FormSession, Integration, Method, Session } from './api';
+import type { FieldsMethod, FlowOutcome, FormSession, Method, Session } from './api';
 import { curly } from '../lib/typography';
 import type { ErrorView } from './views';
 
@@ -33,18 +33,15 @@ export function formText({ account, tenant_id, requested_by }: FormSession, sign
   return `${who} for ${account.name} (tenant ${tenant_id}).`;
 }
 
-/** An authentication method, as an option to choose. */
-export function methodText(integration: Integration, method: Method): { title: string; description: string } {
-  switch (method.format) {
+/** An authentication method, as one of several to choose from. */
+export function methodText({ format }: Method): string {
+  switch (format) {
     case 'oauth2':
-      return { title: `Sign in to ${integration.label}`, description: `In your browser, on ${method.host}` };
+      return 'Sign in';
     case 'api_key':
-      return { title: 'Use an API key', description: `An API key or token from ${integration.label}` };
+      return 'API key';
     case 'oauth2_client_credentials':
-      return {
-        title: 'Use client credentials',
-        description: 'A client ID and secret, for server-to-server access',
-      };
+      return 'Client credentials';
   }
 }
 

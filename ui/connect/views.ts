@@ -39,7 +39,6 @@ export type View =
   | { at: 'integrations'; missing: string | null }
   /** `missing`: an integration that the URL names. */
   | { at: 'nothing_offered'; missing: string | null }
-  | { at: 'methods'; integration: Integration }
   | ({ at: 'not_ready'; reason: string } & Chosen<Method>)
   | ({ at: 'authorize'; error: ErrorView | null } & Chosen<OAuthMethod>)
   /** `running`: the flow that tests the entered values. The form stays, so that nothing has to be typed twice. */
@@ -104,17 +103,27 @@ function named(request: Request): string | null {
   return request.at === 'connect' ? (request.integration ?? request.only?.[0] ?? null) : null;
 }
 
-/** The method that the URL asks for, or the only one there is; otherwise null, and the person chooses. */
-function fixedMethod({ methods }: Integration, request: Request): Method | null {
-  const [first, ...others] = methods;
-  if (!first || others.length === 0) return first ?? null;
+/** The method that the URL names (`auth_format`), where the integration has it. */
+function namedMethod({ methods }: Integration, request: Request): Method | null {
   const format = request.at === 'connect' ? request.authFormat : null;
   return methods.find((method) => method.format === format) ?? null;
 }
 
-export function integrationView(integration: Integration, request: Request): View {
-  const method = fixedMethod(integration, request);
-  return method ? methodView(integration, method) : { at: 'methods', integration };
+/** The methods that the person chooses from; none where there is one, or the URL names it (contract section 2.1). */
+export function methodChoices(integration: Integration, request: Request): Method[] {
+  const isFixed = integration.methods.length < 2 || namedMethod(integration, request) !== null;
+  return isFixed ? [] : integration.methods;
+}
+
+/** An integration with the method that the URL names, or the preferred one of those that are ready. `chosen`: by the person, before. */
+export function integrationView(integration: Integration, request: Request, chosen?: Method): View {
+  const { methods } = integration;
+  const method =
+    namedMethod(integration, request) ??
+    methods.find(({ format }) => format === chosen?.format) ??
+    methods.find(({ not_ready }) => not_ready === null) ??
+    methods[0];
+  return method ? methodView(integration, method) : { at: 'nothing_offered', missing: integration.name };
 }
 
 export function methodView(integration: Integration, method: Method): View {
@@ -127,9 +136,6 @@ export function methodView(integration: Integration, method: Method): View {
 /** The view that Back leads to, or null if there is none. */
 export function previous(view: View, session: Session | null, request: Request): View | null {
   if (!session || !('integration' in view)) return null;
-  if (view.at !== 'methods' && fixedMethod(view.integration, request) === null) {
-    return { at: 'methods', integration: view.integration };
-  }
   const fixed = session.purpose === 'reauthorize' || (request.at === 'connect' && request.noBack);
   return fixed || offered(session, request).length < 2 ? null : { at: 'integrations', missing: null };
 }

@@ -175,8 +175,14 @@ const states: Record<string, () => Promise<unknown>> = {
   'not-ready': async () => {
     harness.relink.session = { ...connectSession, integrations: [salesforce] };
     const page = await open();
-    await page.getByRole('button', { name: 'Sign in to Salesforce' }).click();
-    await arrive(page, 'Salesforce isn’t set up yet');
+    await page.getByRole('tab', { name: 'Sign in' }).click();
+    await page.getByText('Salesforce isn’t set up for this yet').waitFor();
+  },
+  'nothing-ready': async () => {
+    const [method] = salesforce.methods;
+    const only = { ...salesforce, methods: [method!] };
+    harness.relink.session = { ...connectSession, integrations: [only] };
+    await arrive(await open(), 'Salesforce isn’t set up yet');
   },
   form: async () => {
     harness.relink.session = { ...connectSession, integrations: [hubspot] };

@@ -113,7 +113,6 @@ async fn no_secret_is_in_any_programs_arguments() -> Result<()> {
     browser.open(&address).await?;
     browser.shows("Connect Sandbox").await?;
     assert_eq!(browser.address().await?, format!("{}/connect-account?integration=sandbox", relink.base_url()));
-    browser.press("Sign in to Sandbox").await?;
 
     // Somebody who saw it can't use it; and if they came first, the person ends what they began.
     let other = Browser::start(&session).await?;
@@ -128,7 +127,6 @@ async fn no_secret_is_in_any_programs_arguments() -> Result<()> {
         let (link, _) = open(&relink, &session, &["connect", "sandbox", "--open"]).await?;
         canaries.add("link token", link_token(&link)?)?;
         browser.open(&link).await?;
-        browser.press("Sign in to Sandbox").await?;
         browser.sign_in_at_sandbox("ada").await?;
         browser.shows("Connection successful").await?;
         relink.get("/relink/accounts").await?["result"][0]["id"].as_str().context("no account")?.to_owned()

@@ -46,7 +46,6 @@ impl World {
     async fn connect_with_oauth(&self, browser: &Browser) -> Result<String> {
         let link = self.relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
         browser.open(&format!("{link}&integration={NAME}")).await?;
-        browser.press("Sign in to Echo").await?;
         browser.press("Continue to").await?;
         browser.newest_tab().await?;
         browser.shows("Connection successful").await?;

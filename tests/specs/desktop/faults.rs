@@ -149,7 +149,6 @@ async fn sigterm_during_a_slow_exchange_hides_at_once_and_loses_nothing() -> Res
     app.press("Provider").await?;
     app.press("Continue").await?;
     app.other_window().await?;
-    app.press("Sign in to Provider").await?;
     app.press("Continue to Provider").await?;
     let connected = sign_in(&mut desktop).await?;
     app.shows("Connection successful").await?;

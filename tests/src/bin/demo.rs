@@ -64,7 +64,6 @@ async fn main() -> Result<()> {
     app.press("Try it with the Sandbox").await?;
     app.press("Continue").await?;
     app.other_window().await?;
-    app.press("Sign in to Sandbox").await?;
     app.shows("Relink will ask for").await?;
     app.is_painted().await?;
     demo.record_step(&desktop, "Try it with the Sandbox: the connect page lists the permissions")?;

@@ -36,7 +36,7 @@ use crate::{
         ("link_token" = Option<String>, Query),
         ("integration" = Option<String>, Query, description = "Preselects this integration."),
         ("integrations" = Option<String>, Query, description = "Offers only these, separated by commas."),
-        ("auth_format" = Option<String>, Query, description = "Preselects this authentication method."),
+        ("auth_format" = Option<String>, Query, description = "The authentication method, where an integration has several. Without it, the person chooses from tabs."),
         ("no_back" = Option<bool>, Query, description = "Whether the integration can't be changed."),
         ("skip_rapid_form" = Option<bool>, Query, description = "Whether no RapidForm follows."),
         ("iframe" = Option<bool>, Query, description = "Whether the page is in a frame, which it detects by itself."),
