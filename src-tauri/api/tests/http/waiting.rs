@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use crate::{
     answering_provider::{self, Provider, SignIn},
-    observed::until_is,
     route::Route,
     world::World,
 };
@@ -80,7 +79,6 @@ async fn a_call_goes_on_when_another_one_shows_that_the_key_is_accepted_again() 
         it.provider.with(|state| state.api = [401].into());
         let ((status, body), ()) = tokio::join!(it.call(route, "1h"), async {
             it.until_awaited(&["test"]).await;
-            until_is(&it.world, &it.account, "needs_reauth", Some("rejected"), "it waits").await;
             it.provider.with(|state| state.api = [200].into());
             let other = it.world.get(&format!("/via/{}/items", it.account)).await;
             assert_eq!(other["message"], "as the table says");

@@ -84,16 +84,14 @@ impl Accounts {
         };
         let _wait = self.0.waits.begin(id, program);
         let mut changes = self.0.uses.store.changes();
-        // That a call was refused may not be committed yet.
-        let mut was_failing = false;
         loop {
             let account = self.load(id).await?;
-            let works = account.status() == Status::Active;
             let generation = account.state.credential().generation();
-            if works && (was_failing || refused.is_none_or(|refused| generation > refused.generation())) {
+            // That a call was refused may not be committed yet: that the account is active says nothing.
+            let is_after = |refused: &PreparedAccount| generation > refused.generation() || refused.has_recovered();
+            if account.status() == Status::Active && refused.is_none_or(is_after) {
                 return Ok(());
             }
-            was_failing |= !works;
             loop {
                 let change = changes.next().await.ok_or(Error::Stopping)?;
                 if change.accounts.contains(id) {

@@ -44,7 +44,7 @@ pub(crate) use revoke::{Revoked, revoke};
 pub(crate) use secrets::CLIENT_SECRET;
 pub(crate) use secrets::{IntegrationSecrets, NewSecrets};
 pub(crate) use snapshot::{Entry, compile, unusable};
-pub(crate) use standing::Standing;
+pub(crate) use standing::{Report, Reported, Standing};
 pub(crate) use unproven::Unproven;
 
 use crate::{

@@ -60,6 +60,8 @@ pub struct PreparedAccount {
     values: MethodValues,
     is_sandbox: bool,
     standing: Arc<Standing>,
+    /// [`Standing::recoveries`] when it was prepared.
+    recoveries: u64,
 }
 
 impl PreparedAccount {
@@ -86,6 +88,7 @@ impl PreparedAccount {
             filter: credentials.filter(),
             values: MethodValues::of(account, provider, credentials),
             is_sandbox: account.profile.is_sandbox,
+            recoveries: standing.recoveries(),
             standing,
             provider: provider.shared(),
         })
@@ -227,6 +230,11 @@ impl PreparedAccount {
     /// Which answers to its calls are to be reported.
     pub(crate) const fn standing(&self) -> &Arc<Standing> {
         &self.standing
+    }
+
+    /// Whether the account has become active again since this was prepared, with the same credentials.
+    pub(crate) fn has_recovered(&self) -> bool {
+        self.standing.recoveries() > self.recoveries
     }
 
     /// The scopes that a call lacked that was answered with 403, as far as its definition or else the provider says. A provider may name

@@ -217,6 +217,8 @@ impl Refresher {
 }
 
 #[cfg(test)]
+mod answer_order_tests;
+#[cfg(test)]
 mod check_tests;
 #[cfg(test)]
 mod fixed_tests;

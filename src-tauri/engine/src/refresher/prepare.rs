@@ -13,7 +13,9 @@ use super::Refresher;
 use crate::{
     error::{Error, Result},
     keychain::{Item, Key},
-    provider::{ACCESS_TOKEN, BoundProvider, CallCredentials, PreparedAccount, REFRESH_TOKEN, Refusal},
+    provider::{
+        ACCESS_TOKEN, BoundProvider, CallCredentials, PreparedAccount, REFRESH_TOKEN, Refusal, Report, Reported,
+    },
 };
 
 /// How often an account is read whose credentials change at the same time.
@@ -162,46 +164,53 @@ impl Refresher {
         if account.follows_refusal() {
             self.0.uses.tokens.accepted_after_refusal(account.id());
         }
-        if account.standing().reports_success(self.now()) {
-            self.report(caller, account, CallOutcome::Accepted);
-        }
+        let reported = account.standing().report_success(self.now(), || report(caller, account, CallOutcome::Accepted));
+        self.commit_reports(account, reported);
     }
 
     /// A call was answered with 401 or what means the same, also after a refresh where there can be one.
     pub fn call_refused(&self, caller: &Caller, account: &PreparedAccount, refusal: &Refusal<'_>) {
         // First the report, for which a refresh waits that the missing token leads to.
         // A step that is refused fails its action, which says so (contract section 6): that is not the account's trouble.
-        let is_reported = *caller != Caller::Internal && account.standing().reports_refusal(self.now());
+        let reported = if *caller == Caller::Internal {
+            Reported::Not
+        } else {
+            account.standing().report_refusal(self.now(), || {
+                let (status, said) = (refusal.status, account.said(refusal));
+                report(caller, account, CallOutcome::Unauthorized { status, said })
+            })
+        };
         // A new token that is refused as well is dead, too: it is not handed out.
         if let Some(token) = account.access_token() {
             self.0.uses.tokens.remove_refused(account.id(), token);
         }
-        if is_reported {
-            let (status, said) = (refusal.status, account.said(refusal));
-            self.report(caller, account, CallOutcome::Unauthorized { status, said });
-        }
+        self.commit_reports(account, reported);
     }
 
     /// A call was answered with 403.
     pub fn call_forbidden(&self, caller: &Caller, account: &PreparedAccount, refusal: &Refusal<'_>) {
-        if account.standing().reports_forbidden(self.now()) {
+        let reported = account.standing().report_forbidden(self.now(), || {
             let (said, missing_scopes) = (account.said(refusal), account.missing_scopes(refusal));
             let method = refusal
                 .method
                 .map(|(resource, method)| ResourceMethod { resource: resource.to_owned(), method: method.to_owned() });
-            self.report(caller, account, CallOutcome::Forbidden { said, missing_scopes, method });
-        }
+            report(caller, account, CallOutcome::Forbidden { said, missing_scopes, method })
+        });
+        self.commit_reports(account, reported);
     }
 
-    fn report(&self, caller: &Caller, account: &PreparedAccount, outcome: CallOutcome) {
-        let (refresher, caller, id, generation) = (self.clone(), caller.clone(), account.id(), account.generation());
-        let standing = Arc::clone(account.standing());
-        let is_refusal = matches!(outcome, CallOutcome::Unauthorized { .. });
+    /// Commits the reports of an account, if nobody does already.
+    fn commit_reports(&self, account: &PreparedAccount, reported: Reported) {
+        if reported != Reported::First {
+            return;
+        }
+        let (refresher, id, standing) = (self.clone(), account.id(), Arc::clone(account.standing()));
         self.0.uses.tasks.spawn(async move {
-            if let Err(error) = refresher.call_answered(&caller, id, generation, outcome).await {
-                tracing::warn!(account = %id, "the answer to a call could not be recorded: {error}");
+            while let Some(Report { caller, generation, outcome }) = standing.next_report() {
+                if let Err(error) = refresher.call_answered(&caller, id, generation, outcome).await {
+                    tracing::warn!(account = %id, "the answer to a call could not be recorded: {error}");
+                }
             }
-            standing.report_ended(is_refusal);
         });
     }
 
@@ -222,4 +231,8 @@ impl Refresher {
             Err(error) => Err(error),
         }
     }
+}
+
+fn report(caller: &Caller, account: &PreparedAccount, outcome: CallOutcome) -> Report {
+    Report { caller: caller.clone(), generation: account.generation(), outcome }
 }

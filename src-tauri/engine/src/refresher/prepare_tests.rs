@@ -38,13 +38,13 @@ fn definition(base_url: &str) -> Value {
 }
 
 /// An account with an API key.
-async fn with_key() -> Refreshing {
+pub(super) async fn with_key() -> Refreshing {
     let it = Refreshing::with_definition(definition("http://127.0.0.1:9/v1"), API_KEY).await;
     it.services.write_secret(it.id, Account::FIRST_GENERATION, "api_key", "k-1234567890").await;
     it
 }
 
-async fn prepared(it: &Refreshing) -> Arc<PreparedAccount> {
+pub(super) async fn prepared(it: &Refreshing) -> Arc<PreparedAccount> {
     it.refresher.prepared(&program(), it.id).await.expect("ready")
 }
 
@@ -52,11 +52,11 @@ fn events(it: &Refreshing) -> i64 {
     *it.services.store.outbox_seq().borrow()
 }
 
-fn refusal<'a>(status: u16, headers: &'a HeaderMap, body: &'a str) -> Refusal<'a> {
+pub(super) fn refusal<'a>(status: u16, headers: &'a HeaderMap, body: &'a str) -> Refusal<'a> {
     Refusal { status, headers, body: body.as_bytes(), needed_scopes: &[], method: None }
 }
 
-async fn load(it: &Refreshing) -> Account {
+pub(super) async fn load(it: &Refreshing) -> Account {
     it.services.tasks.settle().await;
     it.accounts.load(it.id).await.expect("there")
 }
