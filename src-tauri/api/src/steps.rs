@@ -18,7 +18,7 @@ use http_body_util::BodyExt;
 use relink_calls::{Called, MethodCall, MethodError, MethodTarget, Parameters};
 use relink_domain::{AccountId, call::CallRoute, caller::Caller, failure::Cause, integration::Definition};
 use relink_engine::{
-    FailedRequest, FormRunner, PreparedAccount, RunnerFuture, StepCall, StepError, StepRunner, StepScope,
+    FailedRequest, FormRunner, HttpResponse, PreparedAccount, RunnerFuture, StepCall, StepError, StepRunner, StepScope,
 };
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
@@ -235,7 +235,7 @@ async fn data_of(response: Response, has_pages: bool) -> Result<Answer, StepErro
     }
     if parts.status.is_redirection() {
         let message = format!("The provider answered with a redirect ({}), which isn't followed.", parts.status);
-        let failed = FailedRequest::Unanswered { cause: Cause::Redirected, retry_after_secs: None };
+        let failed = answered(&parts, Vec::new());
         return Err(StepError::new(message).status(StatusCode::BAD_GATEWAY.as_u16()).failed(failed));
     }
     match value {
@@ -261,11 +261,18 @@ fn refused(parts: &Parts, answer: &Value) -> StepError {
     let status = parts.status;
     let message = answer.get("message").and_then(Value::as_str).filter(|message| !message.is_empty());
     let said = message.map(|message| format!(": {message}")).unwrap_or_default();
-    let retry_after_secs = parts.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let body = answer.get("raw_response").unwrap_or(answer).clone();
-    StepError::new(format!("The provider answered {status}{said}"))
-        .status(status.as_u16())
-        .failed(FailedRequest::Refused { status: status.as_u16(), body, retry_after_secs })
+    let body = match answer.get("raw_response").unwrap_or(answer) {
+        Value::Null => Vec::new(),
+        Value::String(text) => text.clone().into_bytes(),
+        json => json.to_string().into_bytes(),
+    };
+    let message = format!("The provider answered {status}{said}");
+    StepError::new(message).status(status.as_u16()).failed(answered(parts, body))
+}
+
+/// What the provider answered, in place of something that a step can use.
+fn answered(parts: &Parts, body: Vec<u8>) -> FailedRequest {
+    FailedRequest::Refused(Box::new(HttpResponse { status: parts.status, headers: parts.headers.clone(), body }))
 }
 
 /// There was no answer of the provider.

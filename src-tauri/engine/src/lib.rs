@@ -61,6 +61,7 @@ pub use onboarding::Onboarding;
 pub use organization::{Organization, Team, TeamChange};
 #[cfg(feature = "test-support")]
 pub use outbound::DEADLINE as OUTBOUND_DEADLINE;
+pub use outbound::HttpResponse;
 pub use outbox::{DeliveryDetails, NewWebhook, Outbox, WebhookChange};
 pub use provider::{PreparedAccount, Refusal, WebhookReceiver};
 pub use random::random_token;

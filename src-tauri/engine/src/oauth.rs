@@ -6,8 +6,8 @@
 
 mod answer;
 pub(crate) mod decode;
-mod left;
 mod lifetime;
+mod of_steps;
 mod received;
 mod request;
 
@@ -32,10 +32,10 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use answer::TokenAnswer;
-pub(crate) use answer::tokens_in;
-pub(crate) use left::refresh_left_by_steps;
+pub(crate) use answer::credentials_in;
+pub(crate) use of_steps::refresh_token_of_steps;
 use received::{Received, secrets_of};
-pub(crate) use received::{challenge, needed_scopes, redirect};
+pub(crate) use received::{challenge, failure_of_step, needed_scopes, redirect};
 
 use crate::outbound::{Outbound, RequestFailed};
 

@@ -45,7 +45,7 @@ pub struct RequestFailed {
 }
 
 /// A complete response.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResponse {
     pub status: http::StatusCode,
     pub headers: http::HeaderMap,

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::{
     error::{Error, Result},
+    outbound::HttpResponse,
     provider::PreparedAccount,
 };
 
@@ -90,14 +91,8 @@ pub struct StepError {
 /// Why a request has no answer that a step can use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailedRequest {
-    /// The provider refused it.
-    Refused {
-        status: u16,
-        /// JSON, or else a text.
-        body: Value,
-        /// `Retry-After`.
-        retry_after_secs: Option<u32>,
-    },
+    /// The provider's answer has nothing that a step can use. Its body is without its content coding.
+    Refused(Box<HttpResponse>),
     /// There was no answer, or none that can be read.
     Unanswered { cause: Cause, retry_after_secs: Option<u32> },
 }

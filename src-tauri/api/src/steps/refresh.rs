@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     http::{HeaderMap, header},
+    response::Response,
 };
 use http_body_util::BodyExt;
 use relink_calls::{CallError, MethodCall, MethodError, ReadError};
@@ -12,7 +13,7 @@ use relink_domain::{caller::Caller, failure::Cause};
 use relink_engine::{Error, FailedRequest, PreparedAccount, StepCall, StepError};
 use serde_json::Value;
 
-use super::{data_of, has_pages, of_own, parameters_of, target_of};
+use super::{answered, data_of, has_pages, of_own, parameters_of, target_of};
 use crate::{ApiState, calls::InRefresh, method_calls::explain};
 
 pub(super) async fn answer_of(
@@ -22,7 +23,8 @@ pub(super) async fn answer_of(
 ) -> Result<Value, StepError> {
     let (target, query, _) = target_of(call);
     let (id, has_pages) = (account.id(), has_pages(account.definition(), target));
-    let prefix = format!("{}/via/{id}", api.port.base_url());
+    // A redirect stays as the provider sent it.
+    let prefix = account.base_url().map(|url| url.as_str().trim_end_matches('/').to_owned()).unwrap_or_default();
     let call = MethodCall {
         target,
         parameters: parameters_of(query),
@@ -42,14 +44,15 @@ pub(super) async fn answer_of(
             return Err(failed.into_iter().fold(error, StepError::failed));
         }
     };
-    let is_html = response.status().is_success() && is_html(response.headers());
-    match data_of(response, has_pages).await?.data {
+    let (parts, body) = response.into_parts();
+    let page_of = (parts.status.is_success() && is_html(&parts.headers)).then(|| parts.clone());
+    match (data_of(Response::from_parts(parts, body), has_pages).await?.data, page_of) {
         // The network's own sign-in page, say.
-        Value::String(_) if is_html => {
-            let failed = FailedRequest::Unanswered { cause: Cause::NotJson, retry_after_secs: None };
-            Err(StepError::new("A web page came instead of the provider's answer.").failed(failed))
+        (Value::String(page), Some(parts)) => {
+            let error = StepError::new("A web page came instead of the provider's answer.");
+            Err(error.failed(answered(&parts, page.into_bytes())))
         }
-        data => Ok(data),
+        (data, _) => Ok(data),
     }
 }
 

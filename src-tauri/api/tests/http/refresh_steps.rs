@@ -31,6 +31,8 @@ const FIRST: &str = "rt-1234-of-the-account";
 struct Sessions {
     sent: Vec<String>,
     refused: Option<(u16, Value)>,
+    /// A header of its refusal.
+    header: Option<(&'static str, &'static str)>,
 }
 
 struct Given {
@@ -73,9 +75,10 @@ impl Given {
                         match &sessions.refused {
                             Some((status, body)) => {
                                 let status = Answered::from_u16(*status).expect("a status");
+                                let header = sessions.header.map(|header| [header]);
                                 match body {
-                                    Value::String(page) => (status, Html(page.clone())).into_response(),
-                                    body => (status, Json(body.clone())).into_response(),
+                                    Value::String(page) => (status, header, Html(page.clone())).into_response(),
+                                    body => (status, header, Json(body.clone())).into_response(),
                                 }
                             }
                             None => Json(json!({ "token": RENEWED, "next": NEXT })).into_response(),
@@ -190,6 +193,23 @@ async fn a_web_page_in_place_of_an_answer_passes() {
     given.refuse(Some((200, "<!doctype html><title>Hotel</title>".into())));
     let (_, body) = given.refresh().await;
     assert_eq!(body["code"], "not_json", "{body}");
+}
+
+#[tokio::test]
+async fn headers_count_as_at_a_token_endpoint() {
+    let given = Given::account(OAuth).await;
+    for (status, header, code) in [
+        // First: behind the others, which may have used the refresh token up, it is a lost response.
+        (401, ("www-authenticate", r#"Bearer error="invalid_token""#), "invalid_grant"),
+        (302, ("location", "https://login.hotel.example/"), "not_json"),
+        (302, ("location", "/v2/session"), "redirected"),
+        (429, ("retry-after", "Sat, 14 Nov 2099 08:00:00 GMT"), "rate_limited"),
+    ] {
+        given.sessions.lock().expect("not poisoned").header = Some(header);
+        given.refuse(Some((status, json!({}))));
+        let (_, body) = given.refresh().await;
+        assert_eq!(body["code"], code, "{header:?}: {body}");
+    }
 }
 
 #[tokio::test]

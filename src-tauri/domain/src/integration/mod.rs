@@ -66,7 +66,7 @@ pub use self::{
     identity::{IdentityProbe, IdentitySource, JsonPath},
     inbound::{ContextLookup, HmacAlgorithm, HmacCheck, InboundWebhook, JwtCheck, RequestText, SignatureCheck},
     json_node::{JsonKind, JsonNode},
-    misplaced::redacted,
+    misplaced::{is_credential_name, redacted},
     oauth2::{MAX_CLIENT_ID_CHARS, OAuth2, Pkce, is_client_id},
     params::Params,
     pattern::Pattern,

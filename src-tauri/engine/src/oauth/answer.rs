@@ -8,7 +8,7 @@ use oauth2::{
 use relink_domain::{
     Secret, Timestamp,
     failure::{Cause, Failure},
-    integration::{AnswerPaths, JsonPath, Kept},
+    integration::{AnswerPaths, JsonPath, Kept, is_credential_name},
     provider_text::SecretFilter,
     schedule::TokenLifetime,
 };
@@ -36,7 +36,7 @@ pub(super) struct TokenAnswer {
     id_token: Option<Secret>,
     scopes: Option<Vec<Scope>>,
     rest: Rest,
-    /// Tokens that stand deeper in the response.
+    /// Its other credentials, at its top or deeper.
     deeper: Vec<Secret>,
 }
 
@@ -134,22 +134,21 @@ impl TryFrom<Value> for TokenAnswer {
             refresh_token: text("refresh_token").filter(is_given).map(RefreshToken::new),
             id_token: text("id_token").filter(is_given).map(Secret::new),
             scopes,
-            deeper: fields.values().flat_map(tokens_in).collect(),
+            deeper: fields.iter().flat_map(|(name, value)| credentials_in(name, value, &is_credential_name)).collect(),
             rest: Rest(Value::Object(fields)),
         })
     }
 }
 
-/// The tokens anywhere in a part of a response.
-pub(crate) fn tokens_in(value: &Value) -> Vec<Secret> {
-    const NAMES: [&str; 3] = ["access_token", "refresh_token", "id_token"];
+/// The texts below a field that stand under a name of a credential, anywhere in it. `is_credential`: whether a name is one.
+pub(crate) fn credentials_in(name: &str, value: &Value, is_credential: &dyn Fn(&str) -> bool) -> Vec<Secret> {
     match value {
+        Value::String(text) if is_credential(name) => vec![Secret::new(text.as_str())],
         Value::Object(fields) => {
-            let is_token = |name: &String| NAMES.contains(&name.as_str());
-            let own = fields.iter().filter(|(name, _)| is_token(name)).filter_map(|(_, value)| value.as_str());
-            own.map(Secret::new).chain(fields.values().flat_map(tokens_in)).collect()
+            fields.iter().flat_map(|(name, value)| credentials_in(name, value, is_credential)).collect()
         }
-        Value::Array(items) => items.iter().flat_map(tokens_in).collect(),
+        // An entry of a list is what the list is called.
+        Value::Array(items) => items.iter().flat_map(|item| credentials_in(name, item, is_credential)).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
@@ -237,7 +236,7 @@ impl Endpoint {
             Err(RequestTokenError::Parse(error, _)) if error.inner().is_eof() && is_success => {
                 return Err(Failure::new(Cause::Garbled).status(received.status.as_u16()));
             }
-            other => return Err(received.failure(other.ok().as_ref(), self)),
+            other => return Err(received.failure(other.ok().as_ref(), self.error_code_path.as_ref(), &self.own_codes)),
         };
         if !answer.is_well_formed() {
             return Err(Failure::new(Cause::MalformedToken).status(received.status.as_u16()));

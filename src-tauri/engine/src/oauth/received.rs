@@ -2,7 +2,8 @@
 
 use relink_domain::{
     Secret, Timestamp,
-    failure::{Failure, NeededScopes, ProviderError, Redirect, TokenErrorResponse},
+    failure::{Failure, NeededScopes, ProviderError, ProviderErrorCodes, Redirect, TokenErrorResponse},
+    integration::{Definition, JsonPath},
     provider_text::{KnownSecrets, SecretFilter},
 };
 use url::Url;
@@ -63,10 +64,16 @@ impl Received {
         (received, http::Response::new(text.into_bytes()))
     }
 
-    pub(super) fn failure(&self, answer: Option<&TokenAnswer>, endpoint: &Endpoint) -> Failure {
+    /// What the response says that has no tokens.
+    pub(super) fn failure(
+        &self,
+        answer: Option<&TokenAnswer>,
+        error_code_path: Option<&JsonPath>,
+        own_codes: &ProviderErrorCodes,
+    ) -> Failure {
         let in_body = answer
             .map(|answer| {
-                let code = endpoint.error_code_path.as_ref().and_then(|path| path.read(answer.rest()));
+                let code = error_code_path.and_then(|path| path.read(answer.rest()));
                 ProviderError::read(answer.rest(), code)
             })
             .unwrap_or_default();
@@ -79,7 +86,7 @@ impl Received {
             retry_after_secs: self.retry_after_secs,
         };
         let filter = self.filter(answer);
-        Failure { body: self.clean_body(answer, &filter), ..response.classify(&endpoint.own_codes, &filter) }
+        Failure { body: self.clean_body(answer, &filter), ..response.classify(own_codes, &filter) }
     }
 
     /// The body without secrets. That of a JSON document without fields isn't kept: its tokens aren't known.
@@ -94,6 +101,21 @@ impl Received {
         let tokens = answer.map(TokenAnswer::secrets).unwrap_or_default();
         self.known.filter(&tokens)
     }
+}
+
+/// The failure that an answer to a request of a refresh's steps reports, judged as a token endpoint's. `url`: the request's. `known`: what
+/// the provider's texts must not repeat.
+pub(crate) fn failure_of_step(
+    answer: &HttpResponse,
+    url: &Url,
+    definition: &Definition,
+    own_codes: &ProviderErrorCodes,
+    known: KnownSecrets,
+    now: Timestamp,
+) -> Failure {
+    let (received, response) = Received::take(answer, url, known, now);
+    let answer: Option<TokenAnswer> = serde_json::from_slice(response.body()).ok();
+    received.failure(answer.as_ref(), definition.refresh().error_code_path.as_ref(), own_codes)
 }
 
 /// Where a response redirects to, without user information, query and fragment.

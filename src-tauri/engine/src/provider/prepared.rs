@@ -16,6 +16,7 @@ use relink_domain::{
     provider_text::SecretFilter,
     template::{FillError, Filled, Placeholder, Root, Template, TextTemplate},
 };
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::{
@@ -75,7 +76,30 @@ impl PreparedAccount {
         unproven: Option<Unproven>,
         standing: Arc<Standing>,
     ) -> Result<Self> {
-        let base_url = provider.definition.base_url().map(|url| url.resolve(credentials.context)).transpose();
+        Self::with_base_from(credentials.context, account, provider, credentials, (renewable, unproven), standing)
+    }
+
+    /// The same for the steps of the account's own refresh. An answer to their requests says nothing of the account.
+    pub(crate) fn in_refresh(
+        account: &Account,
+        provider: &BoundProvider,
+        credentials: &CallCredentials<'_>,
+    ) -> Result<Self> {
+        let standing = Arc::new(Standing::of(account));
+        // What the steps found so far doesn't decide where a credential goes.
+        Self::with_base_from(&account.profile.context, account, provider, credentials, (None, None), standing)
+    }
+
+    /// `context`: what the base URL is made of.
+    fn with_base_from(
+        context: &Map<String, Value>,
+        account: &Account,
+        provider: &BoundProvider,
+        credentials: &CallCredentials<'_>,
+        (renewable, unproven): (Option<Secret>, Option<Unproven>),
+        standing: Arc<Standing>,
+    ) -> Result<Self> {
+        let base_url = provider.definition.base_url().map(|url| url.resolve(context)).transpose();
         Ok(Self {
             id: account.id(),
             generation: account.state.credential().generation(),
@@ -92,21 +116,6 @@ impl PreparedAccount {
             standing,
             provider: provider.shared(),
         })
-    }
-
-    /// The account for the steps of its own refresh. An answer to their requests says nothing of the account, and it may write although it
-    /// is a sandbox: nothing of the person's is changed.
-    pub(crate) fn in_refresh(
-        account: &Account,
-        provider: &BoundProvider,
-        credentials: &CallCredentials<'_>,
-    ) -> Result<Self> {
-        let standing = Arc::new(Standing::of(account));
-        let prepared = Self::new(account, provider, credentials, None, None, standing)?;
-        // What the steps found so far doesn't decide where a credential goes.
-        let base_url = provider.definition.base_url().map(|url| url.resolve(&account.profile.context)).transpose();
-        let base_url = base_url.map_err(|error| unresolved(&error))?.map(|url| url.as_url().clone());
-        Ok(Self { is_sandbox: false, base_url, ..prepared })
     }
 
     pub const fn id(&self) -> AccountId {

@@ -9,15 +9,16 @@ use std::{
 };
 
 use relink_domain::{
-    Secret,
+    Secret, Timestamp,
     account::{Account, AccountState, Attempt, Credential, Renewal, Renewing},
-    failure::{Cause, Failure, ProviderError, TokenErrorResponse},
-    integration::actions::REFRESH_ACTION,
-    provider_text::{KnownSecrets, SecretFilter},
+    failure::{Cause, Failure},
+    integration::{actions::REFRESH_ACTION, is_credential_name},
+    provider_text::KnownSecrets,
     schedule,
 };
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
+use url::Url;
 
 use super::{Refresher, refresh::RefreshCredentials};
 use crate::{
@@ -36,8 +37,6 @@ use crate::{
 
 /// Characters of an error that are kept.
 const MAX_ERROR: usize = 1000;
-/// A longer answer to a refusal isn't kept, in bytes.
-const MAX_KEPT_BODY: usize = 4096;
 /// Texts of the answers that errors must not repeat. With more, nothing free of an error is kept.
 const MAX_TEXTS: usize = 1000;
 /// A shorter text is no token.
@@ -103,7 +102,7 @@ impl Refresher {
             fields: AccountValues::of(&account.profile.context, &item.secrets).into_secrets(),
             variables,
             known: known.and(variables.values()),
-            seen: Mutex::default(),
+            found: Mutex::default(),
         };
         let refresh = item.secrets.get(REFRESH_TOKEN);
         let context = context_of(account, renewing, (access, refresh));
@@ -115,14 +114,14 @@ impl Refresher {
             Ok(Err(error)) => Some(StepError::new(error.to_string())),
             Err(_) => Some(late()),
         };
-        let seen = std::mem::take(&mut *lock(&host.seen));
+        let found = std::mem::take(&mut *lock(&host.found));
         let definition = &provider.definition;
         let default_expires_in = match renewing.by {
             Renewal::ClientCredentials => definition.client_credentials().and_then(|it| it.default_expires_in),
             Renewal::RefreshToken | Renewal::Action => definition.oauth2().and_then(|it| it.default_expires_in),
         };
         let is_refreshed_daily = !definition.refresh().only_before_expiry;
-        let tokens = Tokens::left_by_steps(&seen.left, default_expires_in, is_refreshed_daily, self.now());
+        let tokens = Tokens::of_steps(&found.tokens, default_expires_in, is_refreshed_daily, self.now());
         let is_as_before =
             |tokens: &Tokens| [held.as_ref(), item.secrets.get(ACCESS_TOKEN)].contains(&Some(&tokens.access));
         let failure = match (tokens, error) {
@@ -130,7 +129,7 @@ impl Refresher {
             (Ok(Some(tokens)), _) if refresh.is_some_and(|it| tokens.access.expose().contains(it.expose())) => {
                 step_failure("The access token at oauth.token.access_token contains the refresh token.".to_owned())
             }
-            (Ok(Some(tokens)), Some(error)) if is_as_before(&tokens) => host.failure(error, &seen),
+            (Ok(Some(tokens)), Some(error)) if is_as_before(&tokens) => host.failure(error, &found, self.now()),
             (Ok(Some(tokens)), error) => {
                 if let Some(error) = error {
                     // The tokens that there are may have replaced the former ones.
@@ -138,14 +137,14 @@ impl Refresher {
                 }
                 return StepsEnded { tokens: Ok(tokens), rotated: None };
             }
-            (Ok(None), Some(error)) => host.failure(error, &seen),
+            (Ok(None), Some(error)) => host.failure(error, &found, self.now()),
             (Ok(None), None) => {
                 step_failure("No step left an access token, as a text at oauth.token.access_token.".to_owned())
             }
             (Err(failure), _) => failure,
         };
-        let rotated = oauth::refresh_left_by_steps(&seen.left).filter(|left| Some(left) != refresh);
-        StepsEnded { tokens: Err(Failure { follows_success: seen.has_succeeded, ..failure }), rotated }
+        let rotated = oauth::refresh_token_of_steps(&found.tokens).filter(|token| Some(token) != refresh);
+        StepsEnded { tokens: Err(Failure { follows_success: found.has_succeeded, ..failure }), rotated }
     }
 }
 
@@ -208,22 +207,24 @@ struct Host<'a> {
     fields: BTreeMap<String, Secret>,
     variables: &'a BTreeMap<String, Secret>,
     known: KnownSecrets,
-    seen: Mutex<Seen>,
+    found: Mutex<Found>,
 }
 
-/// What became of the steps so far.
+/// What the steps found so far.
 #[derive(Default)]
-struct Seen {
-    /// What they left at `oauth.token`.
-    left: Map<String, Value>,
-    /// The texts of the answers, each of which may be a token, and the tokens of refusals and those that the steps left.
+struct Found {
+    /// What they put at `oauth.token`.
+    tokens: Map<String, Value>,
+    /// The texts of the answers and of what the steps put into the context, each of which may be a token, and the credentials of refusals.
     texts: Vec<Secret>,
+    /// Where the latest request went, without what the step adds to it.
+    asked: Option<Url>,
     has_succeeded: bool,
 }
 
-impl Seen {
-    fn note(&mut self, answer: &Value) {
-        match answer {
+impl Found {
+    fn note(&mut self, value: &Value) {
+        match value {
             // One more than that says that there were too many.
             Value::String(text) if text.len() >= MIN_TOKEN_CHARS && self.texts.len() <= MAX_TEXTS => {
                 self.texts.push(Secret::new(text.as_str()));
@@ -236,31 +237,44 @@ impl Seen {
 }
 
 impl Host<'_> {
-    fn filter(&self, seen: &Seen) -> SecretFilter {
-        let known = self.known.clone();
-        let known = if seen.texts.len() > MAX_TEXTS { known.incomplete() } else { known };
-        known.filter(&seen.texts)
+    /// What errors must not repeat.
+    fn known(&self, found: &Found) -> KnownSecrets {
+        let known = self.known.clone().and(&found.texts);
+        if found.texts.len() > MAX_TEXTS { known.incomplete() } else { known }
     }
 
-    /// As a token endpoint's refusal is judged.
-    fn failure(&self, error: StepError, seen: &Seen) -> Failure {
-        match error.failed.map(|failed| *failed) {
-            None => step_failure(error.message),
-            Some(FailedRequest::Unanswered { cause, retry_after_secs }) => {
+    /// The texts of a value that its names, or the definition, call credentials.
+    fn credentials_in(&self, value: &Value) -> Vec<Secret> {
+        let definition = &self.provider.definition;
+        oauth::credentials_in("", value, &|name| is_credential_name(name) || definition.is_credential(name))
+    }
+
+    fn failure(&self, error: StepError, found: &Found, now: Timestamp) -> Failure {
+        match (error.failed.map(|failed| *failed), &found.asked) {
+            (Some(FailedRequest::Unanswered { cause, retry_after_secs }), _) => {
                 Failure { retry_after_secs, ..Failure::new(cause) }
             }
-            Some(FailedRequest::Refused { status, body, retry_after_secs }) => {
-                let code =
-                    self.provider.definition.refresh().error_code_path.as_ref().and_then(|path| path.read(&body));
-                let ProviderError { code, message } = ProviderError::read(&body, code);
-                let response =
-                    TokenErrorResponse { status, code, message, is_html: false, redirect: None, retry_after_secs };
-                let filter = self.filter(seen);
-                let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
-                let kept = (text.len() <= MAX_KEPT_BODY).then(|| filter.clean_whole(&text));
-                let body = kept.filter(|body| !body.is_empty());
-                Failure { body, ..response.classify(&self.provider.own_codes(), &filter) }
+            (Some(FailedRequest::Refused(answer)), Some(asked)) => {
+                let definition = &self.provider.definition;
+                let own_codes = self.provider.own_codes();
+                oauth::failure_of_step(&answer, asked, definition, &own_codes, self.known(found), now)
             }
+            (None | Some(FailedRequest::Refused(_)), _) => step_failure(error.message),
+        }
+    }
+
+    /// Where a step's request goes, without what the step adds to it.
+    fn address_of(&self, call: StepCall<'_>, prepared: &PreparedAccount) -> Option<Url> {
+        let definition = &self.provider.definition;
+        let method = match call {
+            StepCall::Own { action, step, .. } => definition.actions().request(action, step),
+            StepCall::Named { resource, method, .. } => {
+                definition.resources().get(resource).and_then(|resource| resource.get(method))
+            }
+        };
+        match method.and_then(|method| method.base_url.as_ref()) {
+            Some(own) => prepared.resolve(own).ok().map(|url| url.as_url().clone()),
+            None => prepared.base_url().cloned(),
         }
     }
 }
@@ -286,15 +300,18 @@ impl StepHost for Host<'_> {
         };
         let prepared = PreparedAccount::in_refresh(self.account, self.provider, &credentials);
         let prepared = prepared.map_err(|error| StepError::new(error.to_string()))?;
+        lock(&self.found).asked = self.address_of(call, &prepared);
         let answer = self.runner.call_in_refresh(Arc::new(prepared), call).await;
-        let mut seen = lock(&self.seen);
+        let mut found = lock(&self.found);
         let answer = answer.inspect_err(|error| {
-            if let Some(FailedRequest::Refused { body, .. }) = error.failed.as_deref() {
-                seen.texts.extend(oauth::tokens_in(body));
+            if let Some(FailedRequest::Refused(answer)) = error.failed.as_deref()
+                && let Ok(body) = serde_json::from_slice(&answer.body)
+            {
+                found.texts.extend(self.credentials_in(&body));
             }
         })?;
-        seen.has_succeeded = true;
-        seen.note(&answer);
+        found.has_succeeded = true;
+        found.note(&answer);
         Ok(answer)
     }
 
@@ -304,17 +321,21 @@ impl StepHost for Host<'_> {
         if let Some(Value::Object(mut oauth)) = rest.remove("oauth") {
             if let Some(Value::Object(token)) = oauth.remove("token") {
                 token_in(context).extend(token.clone());
-                let mut seen = lock(&self.seen);
-                seen.texts.extend(oauth::tokens_in(&Value::Object(token.clone())));
-                seen.left.extend(token);
+                lock(&self.found).tokens.extend(token);
             }
             object_in(context, "oauth").extend(oauth);
         }
+        let put = Value::Object(values.clone());
+        let mut found = lock(&self.found);
+        found.note(&put);
+        // A short token, too.
+        found.texts.extend(self.credentials_in(&put));
+        drop(found);
         context.extend(rest);
         Ok(Value::Object(values))
     }
 
     async fn without_secrets(&self, text: &str) -> String {
-        self.filter(&lock(&self.seen)).clean(text, MAX_ERROR)
+        self.known(&lock(&self.found)).filter([]).clean(text, MAX_ERROR)
     }
 }

@@ -7,7 +7,7 @@ use relink_domain::{
 };
 use serde_json::{Value, json};
 
-use super::steps_tests::{ACCESS, BY_STEPS, Given, NEW, OLD, answered, definition, refused, steps};
+use super::steps_tests::{ACCESS, BY_STEPS, Given, NEW, OLD, answered, definition, refused, refused_with, steps};
 use crate::{
     outbound::DEADLINE,
     provider::{ACCESS_TOKEN, REFRESH_TOKEN},
@@ -84,6 +84,64 @@ async fn an_access_token_that_has_the_refresh_token_in_it_is_refused() {
 }
 
 #[tokio::test]
+async fn a_failure_of_the_steps_is_judged_as_one_of_a_token_endpoint() {
+    let challenge = r#"Bearer error="invalid_token", error_description="It was revoked""#;
+    let gone = "Sat, 14 Nov 2099 08:00:00 GMT";
+    let page = "<!doctype html><title>Hotel</title>";
+    for (answer, cause, code, message) in [
+        (
+            refused_with(401, &[("www-authenticate", challenge)], ""),
+            Cause::InvalidGrant,
+            "invalid_token",
+            "It was revoked",
+        ),
+        (
+            refused_with(400, &[], "error=invalid_grant&error_description=Gone"),
+            Cause::InvalidGrant,
+            "invalid_grant",
+            "Gone",
+        ),
+        (
+            refused_with(302, &[("location", "https://login.hotel.example/in?ticket=1")], ""),
+            Cause::NotJson,
+            "",
+            "Location: https://login.hotel.example/in",
+        ),
+        (
+            refused_with(302, &[("location", "/v2/session")], ""),
+            Cause::Redirected,
+            "",
+            "Location: https://api.acme.example/v2/session",
+        ),
+        (refused_with(200, &[("content-type", "text/html")], page), Cause::NotJson, "", ""),
+        (refused_with(429, &[("retry-after", gone)], "{}"), Cause::RateLimited, "", ""),
+    ] {
+        let given = Given::oauth().await;
+        given.refresh(answer).await.expect_err("it failed");
+        let account = given.load().await;
+        let failure = &account.state.trouble().expect("failing").failure;
+        let said = [&failure.provider_code, &failure.provider_message].map(|text| text.as_deref().unwrap_or_default());
+        assert_eq!((failure.cause, said), (cause, [code, message]));
+        assert_eq!(failure.retry_after_secs.is_some(), cause == Cause::RateLimited, "a date counts as well");
+    }
+}
+
+#[tokio::test]
+async fn credentials_of_a_refusal_are_not_stored_whatever_they_are_called() {
+    let unknown = "a-credential-of-a-refusal";
+    for name in ["session_token", "sessionToken", "refreshTokens", "api_key", "X-Client-Secret", "jwt", "door_code"] {
+        let mut definition = definition(&steps());
+        let door = json!({ "name": "door_code", "label": "Door", "type": "password", "required": false });
+        definition["config"]["credentials"]["config"]["fields"] = json!([door]);
+        let given = Given::at(definition, SIGN_IN, (REFRESH_TOKEN, OLD)).await;
+        let said = json!({ "error": "conflict", "hint": format!("{unknown} is there"), "deep": [{ name: [unknown] }] });
+        given.refresh(refused(409, said)).await.expect_err("refused");
+        let stored = given.stored().await;
+        assert!(stored.contains("conflict") && !stored.contains(unknown), "{name}: {stored}");
+    }
+}
+
+#[tokio::test]
 async fn tokens_of_a_refusal_are_not_stored() {
     let given = Given::oauth().await;
     let unknown = "access-token-of-a-refusal";
@@ -96,13 +154,14 @@ async fn tokens_of_a_refusal_are_not_stored() {
 #[tokio::test]
 async fn tokens_that_the_steps_made_themselves_are_not_stored() {
     let made = "made-by-a-step-0001";
-    let mut all = steps();
-    let left = json!({ "oauth": { "token": { "refresh_token": made } } });
-    all.as_array_mut().expect("steps").insert(0, json!({ "type": "set_context", "config": left }));
-    let given = Given::of(SIGN_IN, (REFRESH_TOKEN, OLD), &all).await;
-    given.refresh(refused(409, json!({ "error": "conflict", "hint": made }))).await.expect_err("refused");
-    let stored = given.stored().await;
-    assert!(stored.contains("conflict") && !stored.contains(made), "{stored}");
+    for put in [json!({ "oauth": { "token": { "refresh_token": made } } }), json!({ "signed": [made] })] {
+        let mut all = steps();
+        all.as_array_mut().expect("steps").insert(0, json!({ "type": "set_context", "config": put }));
+        let given = Given::of(SIGN_IN, (REFRESH_TOKEN, OLD), &all).await;
+        given.refresh(refused(409, json!({ "error": "conflict", "hint": made }))).await.expect_err("refused");
+        let stored = given.stored().await;
+        assert!(stored.contains("conflict") && !stored.contains(made), "{put}: {stored}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{steps_script::Script, tests::Refreshing, *};
 use crate::{
     keychain::Key,
+    outbound::HttpResponse,
     provider::{ACCESS_TOKEN, REFRESH_TOKEN},
     step_runner::{FailedRequest, StepError, StepRunner},
     testing::{LIFETIME, PERSON, SIGN_IN, START, access_token},
@@ -110,9 +111,21 @@ pub(super) fn answered() -> Value {
     json!({ "access_token": ACCESS, "refresh_token": NEW, "expires_in": 600 })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is always a literal")]
 pub(super) fn refused(status: u16, body: Value) -> Result<Value, StepError> {
-    let failed = FailedRequest::Refused { status, body, retry_after_secs: None };
-    Err(StepError::new("refused").status(status).failed(failed))
+    refused_with(status, &[], &body.to_string())
+}
+
+pub(super) fn refused_with(status: u16, headers: &[(&'static str, &str)], body: &str) -> Result<Value, StepError> {
+    let headers = headers.iter().map(|(name, value)| {
+        (http::HeaderName::from_static(name), http::HeaderValue::from_str(value).expect("a value"))
+    });
+    let answer = HttpResponse {
+        status: http::StatusCode::from_u16(status).expect("a status"),
+        headers: headers.collect(),
+        body: body.as_bytes().to_vec(),
+    };
+    Err(StepError::new("refused").status(status).failed(FailedRequest::Refused(Box::new(answer))))
 }
 
 #[tokio::test]
@@ -168,12 +181,11 @@ async fn what_the_steps_find_beside_the_tokens_is_not_stored() {
 #[tokio::test]
 async fn a_refusal_is_judged_like_that_of_a_token_endpoint() {
     let timed_out = FailedRequest::Unanswered { cause: Cause::Timeout, retry_after_secs: None };
-    let limited = FailedRequest::Refused { status: 429, body: json!({}), retry_after_secs: Some(90) };
     for (answer, cause, verdict, wait) in [
         (refused(400, json!({ "error": "invalid_grant" })), Cause::InvalidGrant, Verdict::NeedsPerson, None),
         (refused(401, json!("no")), Cause::UnknownRefusal, Verdict::Retrying, None),
         (refused(503, json!("busy")), Cause::ServerError, Verdict::Retrying, None),
-        (Err(StepError::new("limited").failed(limited)), Cause::RateLimited, Verdict::Retrying, Some(90)),
+        (refused_with(429, &[("retry-after", "90")], "{}"), Cause::RateLimited, Verdict::Retrying, Some(90)),
         (Err(StepError::new("late").failed(timed_out)), Cause::Timeout, Verdict::Retrying, None),
         (Err(StepError::new("The path can't be made")), Cause::RefreshStepFailed, Verdict::Retrying, None),
     ] {

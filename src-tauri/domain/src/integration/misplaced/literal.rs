@@ -118,7 +118,7 @@ fn ends_like(name: &str, endings: &[&str]) -> bool {
 }
 
 /// Whether a key, parameter, header or field of this name holds a credential.
-pub(super) fn is_credential_name(name: &str) -> bool {
+pub fn is_credential_name(name: &str) -> bool {
     let name = plain(name);
     ends_like(&name, ENDINGS) || name.strip_suffix('s').is_some_and(|one| ends_like(one, ENDINGS))
 }

@@ -8,7 +8,8 @@ mod literal;
 
 use serde_json::{Map, Value};
 
-use self::literal::{Place, is_credential_name, is_template};
+pub use self::literal::is_credential_name;
+use self::literal::{Place, is_template};
 use super::{
     error::DefinitionError,
     format::NAMES,
