@@ -9,7 +9,7 @@ use relink_contract::{
     },
 };
 use relink_domain::{AccountId, Timestamp, caller::Caller, permission::Permission};
-use relink_engine::{AccountPlace, AccountText, AccountTime, AccountView, Filter, PageQuery};
+use relink_engine::{AccountText, AccountTime, AccountView, Filter};
 use utoipa_axum::routes;
 
 use crate::{
@@ -17,10 +17,10 @@ use crate::{
     body::Body,
     call_waits::CallWaits,
     error::{ApiError, ApiResult},
-    listing::{Paging, Place},
+    listing::Paging,
     openapi::{BodyErrors, Conflict, NotFound, ProviderErrors, QueryErrors, Routes, StepErrors},
     path::{Id, PathId},
-    query::{Query, invalid},
+    query::Query,
 };
 
 pub(crate) fn routes() -> Routes {
@@ -98,18 +98,9 @@ async fn list(
     }
     let filter = Filter { texts, times, is_sandbox: query.flags("is_sandbox")?, ..Filter::default() };
     let paging = Paging::of(&query)?;
-    let after = paging.after.as_ref().map(|after| match after.id.parse() {
-        Ok(id) => Ok(AccountPlace { updated_at: after.at, id }),
-        Err(_) => Err(invalid("This next_cursor isn't valid.")),
-    });
-    let page = PageQuery { order: paging.order, after: after.transpose()?, limit: paging.limit };
-    let page = api.engine.accounts().page(&caller, filter, page).await?;
-    let result: Vec<_> = page.accounts.iter().map(|view| api.integrated_account(view)).collect();
-    let next_cursor = page.next.and_then(|AccountPlace { updated_at, id }| {
-        // Accounts are in the order of their ids, so that the cursor needs no time of the creation.
-        paging.next_cursor(&Place { created_at: Timestamp::from_millis(0), updated_at, id: id.to_string() })
-    });
-    Ok(Json(List { result, next_cursor, limit: paging.limit }))
+    let page = api.engine.accounts().page(&caller, filter, paging.of_accounts(AccountTime::Created)?).await?;
+    let result = page.accounts.iter().map(|view| api.integrated_account(view)).collect();
+    Ok(Json(paging.list_of_accounts(result, page.next)))
 }
 
 /// Show an integrated account

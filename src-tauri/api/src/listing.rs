@@ -5,7 +5,7 @@
 
 use relink_contract::List;
 use relink_domain::Timestamp;
-use relink_engine::{AccountOrder, AccountTime};
+use relink_engine::{AccountOrder, AccountPlace, AccountTime, PageQuery};
 
 use crate::{
     error::ApiError,
@@ -67,9 +67,27 @@ impl Paging {
         Ok(Self { order, after: after.transpose()?, limit: query.limit()? })
     }
 
+    /// The page of a list of accounts. `created`: the time that the list calls that of their creation.
+    pub(crate) fn of_accounts(&self, created: AccountTime) -> Result<PageQuery, ApiError> {
+        let after = self.after.as_ref().map(|after| match after.id.parse() {
+            Ok(id) => Ok(AccountPlace { at: after.at, id }),
+            Err(_) => Err(invalid("This next_cursor isn't valid.")),
+        });
+        let by = if self.order.by == AccountTime::Created { created } else { self.order.by };
+        let order = AccountOrder { by, ..self.order };
+        Ok(PageQuery { order, after: after.transpose()?, limit: self.limit })
+    }
+
+    /// The list of such a page.
+    pub(crate) fn list_of_accounts<T>(&self, result: Vec<T>, next: Option<AccountPlace>) -> List<T> {
+        let place = |AccountPlace { at, id }| Place { created_at: at, updated_at: at, id: id.to_string() };
+        let next_cursor = next.map(place).and_then(|place| self.next_cursor(&place));
+        List { result, next_cursor, limit: self.limit }
+    }
+
     fn cursor(&self, place: &Place) -> Cursor {
         let at = match self.order.by {
-            AccountTime::Created => place.created_at,
+            AccountTime::Created | AccountTime::SandboxSince => place.created_at,
             AccountTime::Updated => place.updated_at,
         };
         Cursor { at, id: place.id.clone() }

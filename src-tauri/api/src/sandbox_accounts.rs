@@ -4,7 +4,7 @@
 use axum::{Extension, Json, extract::State};
 use relink_contract::{ById, Deleted, List, account::SandboxIntegratedAccount};
 use relink_domain::{AccountId, caller::Caller, permission::Permission};
-use relink_engine::{AccountView, Condition, Error, Filter};
+use relink_engine::{AccountText, AccountTime, AccountView, Condition, Error, Filter};
 use utoipa_axum::routes;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     accounts::account_id,
     body::Body,
     error::{ApiError, ApiResult},
-    listing::{self, Field, Place},
+    listing::Paging,
     openapi::{BodyErrors, Conflict, NotFound, QueryErrors, Routes},
     path::PathId,
     query::Query,
@@ -53,20 +53,16 @@ async fn list(
     Extension(caller): Extension<Caller>,
     query: Query,
 ) -> ApiResult<List<SandboxIntegratedAccount>> {
-    let filter = Filter { is_sandbox: vec![Condition::In(vec![true])], ..Filter::default() };
-    let views = api.engine.accounts().list(&caller, filter).await?;
-    let rows = views.iter().map(|view| api.sandbox_account(view)).collect::<Result<_, _>>()?;
-    let fields: [(_, Field<SandboxIntegratedAccount>); 3] = [
-        ("id", Field::Text(|it| it.id.to_string())),
-        ("created_at", Field::Time(|it| it.created_at)),
-        ("updated_at", Field::Time(|it| it.updated_at)),
-    ];
-    let place = |it: &SandboxIntegratedAccount| Place {
-        created_at: it.created_at,
-        updated_at: it.updated_at,
-        id: it.id.to_string(),
-    };
-    Ok(Json(listing::list(&query, rows, &fields, place)?))
+    let texts = query.texts("id", true)?.into_iter().map(|condition| (AccountText::Id, condition)).collect();
+    let mut times = Vec::new();
+    for (name, time) in [("created_at", AccountTime::SandboxSince), ("updated_at", AccountTime::Updated)] {
+        times.extend(query.times(name)?.into_iter().map(|condition| (time, condition)));
+    }
+    let filter = Filter { texts, times, is_sandbox: vec![Condition::In(vec![true])], ..Filter::default() };
+    let paging = Paging::of(&query)?;
+    let page = api.engine.accounts().page(&caller, filter, paging.of_accounts(AccountTime::SandboxSince)?).await?;
+    let rows = page.accounts.iter().map(|view| api.sandbox_account(view)).collect::<Result<_, _>>()?;
+    Ok(Json(paging.list_of_accounts(rows, page.next)))
 }
 
 /// Show a sandbox account

@@ -63,6 +63,37 @@ async fn a_marked_account_is_listed_and_shown_as_the_account_that_it_is() {
 }
 
 #[tokio::test]
+async fn pages_are_in_the_order_of_the_marks_and_skip_nothing_when_one_is_taken_away() {
+    let it = Pair::new().await;
+    let third = it.provider.connect(&it.world, SignIn::ApiKey, 3).await;
+    it.world.post(PATH, json!({ "id": third })).await;
+    it.world.post(PATH, json!({ "id": it.other })).await;
+    let page = async |query: &str| {
+        let page = it.world.get(&format!("{PATH}?limit=1&{query}")).await;
+        (page["result"][0]["id"].as_str().map(str::to_owned), page["next_cursor"].as_str().map(str::to_owned))
+    };
+    for (sort, order) in [
+        ("created_at", [&it.marked, &third, &it.other]),
+        ("-created_at", [&it.other, &third, &it.marked]),
+        ("updated_at", [&it.marked, &third, &it.other]),
+        ("-updated_at", [&it.other, &third, &it.marked]),
+    ] {
+        let mut cursor = String::new();
+        for (at, expected) in order.into_iter().enumerate() {
+            let (id, next) = page(&format!("sort={sort}&next_cursor={cursor}")).await;
+            assert_eq!((id.as_ref(), next.is_some()), (Some(expected), at < 2), "{sort}, page {at}");
+            cursor = next.unwrap_or_default();
+        }
+    }
+
+    let (first, next) = page("sort=created_at").await;
+    assert_eq!(first.as_ref(), Some(&it.marked));
+    it.unmark().await;
+    let (second, _) = page(&format!("sort=created_at&next_cursor={}", next.expect("more"))).await;
+    assert_eq!(second, Some(third));
+}
+
+#[tokio::test]
 async fn a_marked_account_reads_and_does_not_write() {
     let it = Pair::new().await;
     let (status, refused) = it.write(&it.marked).await;

@@ -22,10 +22,10 @@ impl SandboxIntegratedAccount {
     /// `None` for an account that isn't a sandbox account. `integrated_account`: the same account on the wire.
     pub fn new(account: &Account, integrated_account: IntegratedAccount) -> Option<Self> {
         let profile = &account.profile;
-        profile.is_sandbox.then(|| Self {
+        Some(Self {
             id: profile.id,
             integrated_account,
-            created_at: profile.settings.sandbox_since.unwrap_or(profile.created_at),
+            created_at: profile.sandbox_since()?,
             updated_at: profile.updated_at,
         })
     }

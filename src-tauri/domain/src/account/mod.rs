@@ -363,6 +363,11 @@ impl Account {
 }
 
 impl Profile {
+    /// Since when it is a sandbox account: since its mark, or from its beginning.
+    pub fn sandbox_since(&self) -> Option<Timestamp> {
+        self.is_sandbox.then(|| self.settings.sandbox_since.unwrap_or(self.created_at))
+    }
+
     /// The profile after a sign-in.
     fn signed_in(mut self, granted: &Granted, now: Timestamp) -> Self {
         // A sign-in without an identity keeps the old one: the next sign-in is compared with it.

@@ -23,7 +23,7 @@ use crate::{
     provider::{Provider, VARIABLES},
     store::{
         accounts::{self, Used},
-        filter::{AccountOrder, AccountPlace, Filter},
+        filter::{AccountOrder, AccountPlace, AccountTime, Filter},
         integrations::Installed,
         timeline,
     },
@@ -141,7 +141,15 @@ impl Accounts {
         let mut found = found.await?;
         let has_more = found.len() > limit;
         found.truncate(limit);
-        let place = |account: &Account| AccountPlace { updated_at: account.profile.updated_at, id: account.id() };
+        let place = |account: &Account| {
+            let profile = &account.profile;
+            let at = match order.by {
+                AccountTime::Created => profile.created_at,
+                AccountTime::Updated => profile.updated_at,
+                AccountTime::SandboxSince => profile.sandbox_since().unwrap_or(profile.created_at),
+            };
+            AccountPlace { at, id: account.id() }
+        };
         let next = found.last().filter(|_| has_more).map(|(account, _)| place(account));
         Ok(AccountPage { accounts: self.views(found), next })
     }

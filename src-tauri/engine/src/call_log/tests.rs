@@ -63,7 +63,7 @@ impl Alone {
                  INSERT OR IGNORE INTO environment_integration VALUES ('e', 'i', 1, 1, '{}', 0, 0, '{}', 0)",
             )?;
             tx.execute(
-                "INSERT INTO integrated_account VALUES (?1, 'e', 't', '{}', 'active', NULL, 0, 0, NULL, 0, 0)",
+                "INSERT INTO integrated_account VALUES (?1, 'e', 't', '{}', 'active', NULL, 0, 0, NULL, 0, 0, NULL)",
                 [account.to_string()],
             )?;
             Ok(())

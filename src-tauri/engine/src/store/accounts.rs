@@ -41,6 +41,7 @@ pub struct Change {
     open: bool,
     created_at: i64,
     updated_at: i64,
+    sandbox_since: Option<i64>,
     timeline: Vec<NewEntry>,
     events: Vec<EventKind>,
     payload: Payload,
@@ -74,6 +75,7 @@ impl Change {
             open,
             created_at: account.profile.created_at.as_millis(),
             updated_at: account.profile.updated_at.as_millis(),
+            sandbox_since: account.profile.sandbox_since().map(Timestamp::as_millis),
             timeline: step
                 .timeline
                 .iter()
@@ -130,9 +132,11 @@ pub fn commit(tx: &Transaction<'_>, change: &Change) -> Result<()> {
         change.created_at,
         change.updated_at,
     ])?;
-    // Apart from the statement above, which would write the index of tenants each time.
+    // Apart from the statement above, which would write the indexes of both each time.
     tx.prepare_cached("UPDATE integrated_account SET tenant_id = ?2 WHERE id = ?1 AND tenant_id <> ?2")?
         .execute([&change.id, &change.tenant_id])?;
+    tx.prepare_cached("UPDATE integrated_account SET sandbox_since = ?2 WHERE id = ?1 AND sandbox_since IS NOT ?2")?
+        .execute(params![change.id, change.sandbox_since])?;
     for entry in &change.timeline {
         timeline::add(tx, entry)?;
     }

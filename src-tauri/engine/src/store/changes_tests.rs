@@ -36,7 +36,7 @@ const INSTALL: &str = "INSERT INTO integration (id, name, built_in, version, doc
 
 fn upsert_account(tx: &Transaction<'_>, id: AccountId) -> Result<()> {
     tx.execute(
-        "INSERT INTO integrated_account VALUES (?1, 'e', 't', '{}', 'active', NULL, 0, 0, NULL, 0, 0)
+        "INSERT INTO integrated_account VALUES (?1, 'e', 't', '{}', 'active', NULL, 0, 0, NULL, 0, 0, NULL)
          ON CONFLICT (id) DO UPDATE SET status = 'needs_reauth'",
         [id.to_string()],
     )?;

@@ -48,6 +48,8 @@ pub enum AccountText {
 pub enum AccountTime {
     Created,
     Updated,
+    /// Since when it is a sandbox account. Any other account has no such time.
+    SandboxSince,
 }
 
 /// In which order accounts are listed.
@@ -61,10 +63,11 @@ impl AccountOrder {
     pub const OLDEST_FIRST: Self = Self { by: AccountTime::Created, newest_first: false };
 }
 
-/// Where an account stands in each order.
+/// Where an account stands in an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccountPlace {
-    pub updated_at: Timestamp,
+    /// The time by which the list is sorted.
+    pub at: Timestamp,
     /// Ids are in the order of their creation.
     pub id: AccountId,
 }
@@ -76,6 +79,8 @@ impl AccountOrder {
             (AccountTime::Created, true) => "id DESC",
             (AccountTime::Updated, false) => "updated_at, id",
             (AccountTime::Updated, true) => "updated_at DESC, id DESC",
+            (AccountTime::SandboxSince, false) => "sandbox_since, id",
+            (AccountTime::SandboxSince, true) => "sandbox_since DESC, id DESC",
         }
     }
 
@@ -84,7 +89,7 @@ impl AccountOrder {
         match (self.by, self.newest_first) {
             (AccountTime::Created, false) => Some("id > ''"),
             (AccountTime::Created, true) => Some("id < 'g'"),
-            (AccountTime::Updated, _) => None,
+            (AccountTime::Updated | AccountTime::SandboxSince, _) => None,
         }
     }
 
@@ -95,11 +100,13 @@ impl AccountOrder {
             (AccountTime::Created, true) => "id < ?",
             (AccountTime::Updated, false) => "(updated_at, id) > (?, ?)",
             (AccountTime::Updated, true) => "(updated_at, id) < (?, ?)",
+            (AccountTime::SandboxSince, false) => "(sandbox_since, id) > (?, ?)",
+            (AccountTime::SandboxSince, true) => "(sandbox_since, id) < (?, ?)",
         };
         let id = Value::from(place.id.to_string());
         match self.by {
             AccountTime::Created => (condition, vec![id]),
-            AccountTime::Updated => (condition, vec![place.updated_at.as_millis().into(), id]),
+            AccountTime::Updated | AccountTime::SandboxSince => (condition, vec![place.at.as_millis().into(), id]),
         }
     }
 }
@@ -192,12 +199,17 @@ impl Filter {
             });
         }
         for condition in is_sandbox {
-            add(condition.sql("document ->> '$.profile.is_sandbox'", |is_sandbox| i64::from(is_sandbox).into()));
+            add(match condition {
+                // As the indexes of sandbox accounts say it.
+                Condition::In(only) if *only == [true] => ("sandbox_since IS NOT NULL".to_owned(), Vec::new()),
+                other => other.sql("(sandbox_since IS NOT NULL)", |is_sandbox| i64::from(is_sandbox).into()),
+            });
         }
         for (time, condition) in times {
             let column = match time {
                 AccountTime::Created => "created_at",
                 AccountTime::Updated => "updated_at",
+                AccountTime::SandboxSince => "sandbox_since",
             };
             add(condition.sql(column, |at| at.as_millis().into()));
         }

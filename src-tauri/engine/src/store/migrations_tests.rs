@@ -230,6 +230,32 @@ fn deliveries_are_kept(database: &Connection) {
 }
 
 #[test]
+fn sandbox_accounts_get_the_time_of_their_mark() {
+    let connection = Connection::open_in_memory().expect("opens");
+    connection.execute_batch("PRAGMA foreign_keys = OFF").expect("for rows alone");
+    MIGRATIONS[..15].iter().for_each(|migration| connection.execute_batch(migration).expect("migrates"));
+    let marked = Timestamp::from_millis(CREATED_MILLIS + 1234);
+    for (number, profile) in [
+        (1, json!({ "is_sandbox": true, "settings": { "sandbox_since": marked } })),
+        (2, json!({ "is_sandbox": true })),
+        (3, json!({ "is_sandbox": false })),
+    ] {
+        connection
+            .execute(
+                "INSERT INTO integrated_account VALUES (?1, 'e', 't', ?2, 'active', NULL, 0, 0, NULL, ?3, ?3)",
+                params![id(number), json!({ "profile": profile }).to_string(), CREATED_MILLIS],
+            )
+            .expect("written");
+    }
+    connection.execute_batch(MIGRATIONS[15]).expect("migrates");
+    let since: Vec<Option<i64>> = connection
+        .prepare("SELECT sandbox_since FROM integrated_account ORDER BY id")
+        .and_then(|mut all| all.query_map([], |row| row.get(0))?.collect())
+        .expect("read");
+    assert_eq!(since, [Some(marked.as_millis()), Some(CREATED_MILLIS), None]);
+}
+
+#[test]
 fn the_documentation_of_files_becomes_rows_in_its_order() {
     let connection = Connection::open_in_memory().expect("opens");
     MIGRATIONS[..11].iter().for_each(|migration| connection.execute_batch(migration).expect("migrates"));

@@ -100,7 +100,7 @@ fn one_account_and_its_name_are_found_by_id() {
 
 #[test]
 fn accounts_are_listed_in_each_order_by_an_index_of_each_filter() {
-    let after = Some(AccountPlace { updated_at: THEN, id: account() });
+    let after = Some(AccountPlace { at: THEN, id: account() });
     let orders = [AccountTime::Created, AccountTime::Updated]
         .map(|by| [false, true].map(|newest_first| AccountOrder { by, newest_first }))
         .concat();
@@ -141,6 +141,7 @@ fn accounts_are_listed_in_each_order_by_an_index_of_each_filter() {
         let in_order = match order.by {
             AccountTime::Created => "SEARCH integrated_account USING PRIMARY KEY",
             AccountTime::Updated => "SCAN integrated_account USING INDEX integrated_account_updated",
+            AccountTime::SandboxSince => unreachable!("not an order of all accounts"),
         };
         assert!(plan.len() == 1 && plan[0].starts_with(in_order), "{plan:#?}");
         if order.by == AccountTime::Updated {
@@ -153,6 +154,24 @@ fn accounts_are_listed_in_each_order_by_an_index_of_each_filter() {
     // With several statuses, either the order or the index can be used.
     let several = plan_of(|c| accounts::list(c, &status(&["needs_reauth", "validation_error"]), orders[0], None, None));
     assert!(several[0].contains("integrated_account_status (status=?"), "{several:#?}");
+}
+
+#[test]
+fn sandbox_accounts_are_listed_in_each_order_by_an_index_of_them_alone() {
+    let filter = Filter { is_sandbox: vec![Condition::In(vec![true])], ..Filter::default() };
+    for (by, index) in [
+        (AccountTime::Created, "integrated_account_sandbox"),
+        (AccountTime::SandboxSince, "integrated_account_sandbox_since"),
+        (AccountTime::Updated, "integrated_account_sandbox_updated"),
+    ] {
+        for newest_first in [false, true] {
+            for after in [None, Some(AccountPlace { at: THEN, id: account() })] {
+                let plan = plan_of(|c| accounts::list(c, &filter, AccountOrder { by, newest_first }, after, Some(100)));
+                let is_of_index = |step: &str| step.split(" (").next().is_some_and(|step| step.ends_with(index));
+                assert!(plan.len() == 1 && is_of_index(&plan[0]), "{by:?}: {plan:#?}");
+            }
+        }
+    }
 }
 
 #[test]
