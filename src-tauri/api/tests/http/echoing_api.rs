@@ -3,13 +3,17 @@
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::Query,
+    extract::{Query, Request},
     http::{HeaderMap, Method, Uri, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use crate::{
     answering_provider::{Provider, SignIn},
@@ -23,21 +27,37 @@ pub const ITEMS: usize = 5;
 pub struct Echo {
     pub world: World,
     pub account: String,
+    /// The queries of the lists that it was asked for, and the paths of all else.
+    asked: Arc<Mutex<Vec<String>>>,
     _provider: Provider,
 }
 
 impl Echo {
     pub async fn new() -> Self {
         let world = World::new().await;
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let noted = Arc::clone(&asked);
+        let note = middleware::from_fn(move |request: Request, next: Next| {
+            let uri = request.uri();
+            let what = if uri.path() == "/items" { uri.query().unwrap_or_default() } else { uri.path() };
+            noted.lock().expect("not poisoned").push(what.to_owned());
+            next.run(request)
+        });
         let provider = Provider::with_api(true, |_| {
             Router::new()
                 .route("/items", get(items).fallback(echo))
                 .route("/picture/1", get(async || ([(header::CONTENT_TYPE, "image/png")], [0x89_u8, b'P', 0xff])))
                 .fallback(echo)
+                .layer(note)
         });
         let provider = provider.await.with_resources(resources());
         let account = provider.connect(&world, SignIn::OAuth, 0).await;
-        Self { world, account, _provider: provider }
+        Self { world, account, asked, _provider: provider }
+    }
+
+    /// What the provider was asked since the last time: the queries of lists, and the paths of all else.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().expect("not poisoned"))
     }
 
     /// The query that names the account.
@@ -51,8 +71,10 @@ fn resources() -> Value {
     let mut list = described("get", "/items", "Lists items.");
     list["pagination"] =
         json!({ "format": "page", "config": { "page_key": "page", "limit_key": "limit", "max_limit": 100 } });
+    list["tool_tags"] = json!(["crm"]);
     list["query_schema"] = json!({ "properties": { "team": { "type": "string" } } });
     let mut create = described("post", "/items", "Creates an item.");
+    create["tool_tags"] = json!(["crm", "writing"]);
     create["body_schema"] = json!({ "properties": { "name": { "type": "string" } }, "required": ["name"] });
     let mut update = described("patch", "/items/{{id}}", "Changes an item.");
     update["body_schema"] = json!({ "properties": { "name": { "type": "string" } } });

@@ -95,8 +95,13 @@ async fn langchain_gets_a_tool_of_each_described_method_with_its_schemas() {
             "{name}"
         );
     }
-    let some = get_tools(&it, "methods=read&tags=none").await;
-    assert!(some.is_empty(), "{some:?}");
+    let some = get_tools(&it, "methods=read&tags=crm").await;
+    assert_eq!(
+        some.keys().collect::<Vec<_>>(),
+        ["list_all_acme-0-oauth_items"],
+        "of two with this tag, the one that reads"
+    );
+    assert_eq!(get_tools(&it, "tags=none").await.len(), 0);
     assert_eq!(get_tools(&it, "methods=read%2Ccustom").await.len(), 3);
 }
 
@@ -108,6 +113,8 @@ async fn a_tool_of_langchain_calls_the_method_and_gives_errors_as_text() {
     let named = |method: &str| tools.values().find(|tool| tool["method"] == method).expect("a tool");
     let page = run(&it, named("list"), json!({ "limit": 2, "team": "core" })).await.json();
     assert_eq!(page["result"], json!([{ "id": 1 }, { "id": 2 }]), "one page");
+    let asked = it.asked();
+    assert!(matches!(&asked[..], [query] if query.split('&').any(|it| it == "team=core")), "{asked:?}");
     let next = json!({ "limit": 2, "next_cursor": page["next_cursor"] });
     let next = run(&it, named("list"), next).await.json();
     assert_eq!(next["result"], json!([{ "id": 3 }, { "id": 4 }]));

@@ -7,6 +7,7 @@ use std::slice::from_ref;
 
 use crate::{
     answering_provider::{Provider, SignIn, name},
+    echoing_api::Echo,
     integrations::acme,
     truto_client::{Sdk, refused_with, text},
     world::World,
@@ -135,16 +136,20 @@ async fn integrated_account_refresh_credentials() {
 async fn integrated_account_tools() {
     let world = World::new().await;
     world.sandbox().await;
-    let (sdk, account) = (Sdk::new(&world), world.account("acme").await);
-    let names = async |query: &str| {
-        let tools =
-            sdk.request(Method::GET, &format!("/integrated-account/{account}/tools?{query}"), None).await.json();
+    let account = world.account("acme").await;
+    let names = async |world: &World, account: &str, query: &str| {
+        let path = format!("/integrated-account/{account}/tools?{query}");
+        let tools = Sdk::new(world).request(Method::GET, &path, None).await.json();
         let tools = tools["result"].as_array().expect("tools").clone();
         tools.iter().map(|tool| text(&tool["name"]).to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(names("").await, ["list_all_sandbox_items", "sandbox_people_me"]);
-    assert_eq!(names("methods=list%2Cget").await, ["list_all_sandbox_items"]);
-    assert_eq!(names("methods=read&tags=crm").await, [""; 0]);
+    assert_eq!(names(&world, &account, "").await, ["list_all_sandbox_items", "sandbox_people_me"]);
+    assert_eq!(names(&world, &account, "methods=list%2Cget").await, ["list_all_sandbox_items"]);
+    let tagged = Echo::new().await;
+    let names = async |query: &str| names(&tagged.world, &tagged.account, query).await;
+    assert_eq!(names("methods=read&tags=crm").await, ["list_all_acme-0-oauth_items"]);
+    assert_eq!(names("tags=writing").await, ["create_a_acme-0-oauth_item"]);
+    assert_eq!(names("methods=read&tags=writing").await, [""; 0]);
 }
 
 /// `linkToken.createForNewIntegration`, `.createForExistingIntegratedAccount`
@@ -217,9 +222,19 @@ async fn documentation_log_datastore() {
     let updated = sdk.update("documentation", &row["id"], &json!({ "content": "# New" })).await.json();
     assert_eq!(updated["content"], "# New");
     sdk.delete("documentation", &row["id"]).await;
+    let called = Echo::new().await;
+    let (logged, query) = (Sdk::new(&called.world), called.of_account());
+    for path in ["items/1", "items/2"] {
+        logged.request(Method::GET, &format!("/proxy/{path}?{query}"), None).await.json();
+    }
+    refused_with(404, logged.request(Method::GET, &format!("/proxy/nothing?{query}"), None).await);
     for log_type in ["unified_proxy_api", "rapid_bridge", "webhook", "sync_job_cron_trigger", "mcp"] {
-        let options = format!("log_type={log_type}&limit=100&log_type_filter%5Bstatus%5D=200");
-        assert_eq!(sdk.list("log", &options).await, Vec::<Value>::new(), "{log_type}: there was no call");
+        let options = format!("log_type={log_type}&limit=1&log_type_filter%5Bstatus%5D=200");
+        let paths: Vec<_> =
+            logged.list("log", &options).await.iter().map(|call| text(&call["path"]).to_owned()).collect();
+        let ours = ["/items/2?integrated_account_id=…", "/items/1?integrated_account_id=…"];
+        let expected: &[&str] = if log_type == "unified_proxy_api" { &ours } else { &[] };
+        assert_eq!(paths, expected, "{log_type}");
     }
     refused_with(400, sdk.request(Method::GET, "/log?next_cursor=", None).await);
     sdk.finds_nothing_of("datastore", "LGCUD").await;

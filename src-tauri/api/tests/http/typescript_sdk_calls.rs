@@ -1,7 +1,10 @@
 //! The rows of contract section 13.1 about calls of providers, and about what Relink lacks. Each test is a row.
 
+use std::collections::BTreeMap;
+
 use reqwest::Method;
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use crate::{
     answering_provider::{Provider, SignIn},
@@ -46,6 +49,13 @@ async fn proxy_api() {
     let (sdk, query) = (Sdk::new(&it.world), it.of_account());
     let all = sdk.list("proxy/items", &format!("{query}&limit=2&team=core")).await;
     assert_eq!(all, (1..=ITEMS).map(|id| json!({ "id": id })).collect::<Vec<_>>(), "three pages");
+    let asked = it.asked();
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    for (page, asked) in (1..).zip(asked) {
+        let asked: BTreeMap<_, _> = form_urlencoded::parse(asked.as_bytes()).into_owned().collect();
+        let expected = [("limit", "2".to_owned()), ("page", page.to_string()), ("team", "core".to_owned())];
+        assert_eq!(asked, expected.map(|(name, value)| (name.to_owned(), value)).into(), "page {page}");
+    }
     assert_eq!(sdk.first("proxy/items", &format!("{query}&limit=2")).await, json!({ "id": 1 }));
     let asked = async |method: Method, path: &str, body: Option<&Value>| {
         let asked = sdk.request(method, &format!("/proxy/{path}?{query}&locale=en"), body).await.json();
@@ -217,8 +227,14 @@ async fn api_client() {
 async fn request_queue() {
     let it = Echo::new().await;
     let (sdk, query) = (Sdk::new(&it.world), it.of_account());
-    let path = format!("/proxy/items/1?{query}");
-    let calls = (0..10).map(|_| sdk.request(Method::GET, &path, None));
+    let calls = (0..10).map(|id| {
+        let (sdk, query) = (&sdk, &query);
+        async move { sdk.request(Method::GET, &format!("/proxy/items/{id}?{query}"), None).await.json() }
+    });
     let answers = futures_util::future::join_all(calls).await;
-    assert!(answers.into_iter().all(|answer| answer.json()["path"] == "/items/1"));
+    let expected: Vec<_> = (0..10).map(|id| format!("/items/{id}")).collect();
+    assert_eq!(answers.iter().map(|answer| text(&answer["path"])).collect::<Vec<_>>(), expected, "each its own");
+    let mut asked = it.asked();
+    asked.sort_unstable();
+    assert_eq!(asked, expected, "each once");
 }
