@@ -18,6 +18,7 @@ mod inject_fault;
 mod memory;
 mod page;
 mod provider;
+mod records;
 mod registry;
 mod request_log;
 mod reset;

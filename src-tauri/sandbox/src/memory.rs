@@ -8,11 +8,14 @@ use crate::scenario::Limit;
 
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// The records that callers created, by collection and parents, the newest first.
-    pub(crate) created: BTreeMap<String, Vec<Value>>,
+    /// What callers changed, by collection and parents.
+    pub(crate) changes: BTreeMap<String, Changes>,
     /// How many calls each sign-in made in the current window.
     pub(crate) usage: BTreeMap<String, Usage>,
 }
+
+/// Records that callers created or changed, by their number. None: the record was deleted.
+pub(crate) type Changes = BTreeMap<u64, Option<Value>>;
 
 /// The calls of a sign-in in the current window.
 #[derive(Debug, Clone, Copy, Default)]

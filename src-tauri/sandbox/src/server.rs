@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -53,6 +53,8 @@ fn own_endpoints() -> Router<Arc<Provider>> {
         .route("/userinfo", get(api::userinfo))
         .route("/api/me", get(api::me))
         .route("/api/items", get(api::items))
+        .route("/api/records", get(api::records))
+        .route("/api/{*path}", any(api::resource))
 }
 
 /// Refuses requests whose `Host` is another address (DNS rebinding).

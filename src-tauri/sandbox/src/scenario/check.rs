@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Action, Answer, Scenario, ScenarioError, template};
+use super::{Action, Answer, Lookup, Resources, Scenario, ScenarioError, template};
 use crate::registry::PEOPLE;
 
 /// The errors that the engine itself answers with.
@@ -22,13 +22,14 @@ const OWN_ERRORS: [&str; 12] = [
 ];
 
 /// What a template can begin with.
-const ROOTS: [&str; 38] = [
+const ROOTS: [&str; 39] = [
     "access_token",
     "base_url",
     "body",
     "client_id",
     "code",
     "count",
+    "current_time",
     "date",
     "epoch",
     "epoch_millis",
@@ -66,14 +67,15 @@ const ROOTS: [&str; 38] = [
 type Result<T = ()> = std::result::Result<T, ScenarioError>;
 
 pub(crate) fn check(scenario: &Scenario) -> Result {
+    let resources = &scenario.resources;
     for name in OWN_ERRORS {
-        has_error(scenario, name)?;
+        has_error(resources, name)?;
     }
     if scenario.api.limit.is_some() {
-        has_error(scenario, "rate_limited")?;
+        has_error(resources, "rate_limited")?;
     }
     for error in scenario.api.requires_headers.values() {
-        has_error(scenario, error)?;
+        has_error(resources, error)?;
     }
     if scenario.sources.iter().any(|source| !source.starts_with("https://")) || scenario.sources.is_empty() {
         return Err(fail("\"sources\" must name where the provider documents this, with https addresses"));
@@ -84,61 +86,72 @@ pub(crate) fn check(scenario: &Scenario) -> Result {
     if scenario.client.authentication.is_empty() || scenario.oauth.token.bodies.is_empty() {
         return Err(fail("\"authentication\" and \"bodies\" name at least one way each"));
     }
-    for answer in scenario.errors.values() {
-        check_answer(answer)?;
-    }
     let token = &scenario.oauth.token;
     for template in [Some(&token.answer), token.refresh_answer.as_ref(), token.id_claims.as_ref()].into_iter().flatten()
     {
         check_template(template)?;
     }
-    for collection in scenario.collections.values() {
-        check_template(&collection.record)?;
-    }
-    check_routes(scenario)
-}
-
-fn check_routes(scenario: &Scenario) -> Result {
-    for route in &scenario.routes {
-        let at = |error: ScenarioError| fail(format!("{} {}: {}", route.method, route.path, error.0));
+    for route in &resources.routes {
         let unknown = route.scopes.iter().find(|scope| !scenario.oauth.authorize.scopes.contains_key(*scope));
         if let Some(unknown) = unknown {
-            return Err(at(fail(format!("the scope {unknown:?} is not described"))));
+            return Err(fail(format!("{} {}: the scope {unknown:?} is not described", route.method, route.path)));
         }
-        let lookup = match &route.action {
-            Action::Get(lookup) => Some(lookup),
-            Action::Answer | Action::List(_) | Action::Create(_) => None,
-        };
-        for lookup in lookup.into_iter().chain(&route.parent) {
-            has_collection(scenario, &lookup.collection).map_err(at)?;
-            has_error(scenario, &lookup.missing).map_err(at)?;
+    }
+    check_resources(resources)
+}
+
+pub(crate) fn check_resources(resources: &Resources) -> Result {
+    for answer in resources.errors.values() {
+        check_answer(answer)?;
+    }
+    for collection in resources.collections.values() {
+        check_template(&collection.record)?;
+        collection.within.values().try_for_each(|template| check_template(&Value::from(template.as_str())))?;
+    }
+    for route in &resources.routes {
+        let at = |error: ScenarioError| fail(format!("{} {}: {}", route.method, route.path, error.0));
+        check_action(resources, &route.action).map_err(at)?;
+        if let Some(parent) = &route.parent {
+            check_lookup(resources, parent).map_err(at)?;
         }
-        for error in route.needs.values() {
-            has_error(scenario, error).map_err(at)?;
-        }
-        match &route.action {
-            Action::List(list) => {
-                if let Some(collection) = &list.collection {
-                    has_collection(scenario, collection).map_err(at)?;
-                }
-                if let Some(error) = &list.pages.bad_cursor {
-                    has_error(scenario, error).map_err(at)?;
-                }
-                if list.pages.default_limit == 0 || list.pages.max_limit == 0 {
-                    return Err(at(fail("a page has at least one record")));
-                }
-            }
-            Action::Create(create) => {
-                has_collection(scenario, &create.collection).map_err(at)?;
-                check_template(&create.set).map_err(at)?;
-            }
-            Action::Answer | Action::Get(_) => {}
-        }
+        route.needs.values().try_for_each(|error| has_error(resources, error)).map_err(at)?;
         if let Some(answer) = &route.answer {
             check_answer(answer).map_err(at)?;
         }
     }
     Ok(())
+}
+
+fn check_action(resources: &Resources, action: &Action) -> Result {
+    match action {
+        Action::Answer => Ok(()),
+        Action::List(list) => {
+            if let Some(collection) = &list.collection {
+                has_collection(resources, collection)?;
+            }
+            if let Some(error) = &list.pages.bad_cursor {
+                has_error(resources, error)?;
+            }
+            if list.pages.default_limit == 0 || list.pages.max_limit == 0 {
+                return Err(fail("a page has at least one record"));
+            }
+            Ok(())
+        }
+        Action::Create(create) => {
+            has_collection(resources, &create.collection)?;
+            check_template(&create.set)
+        }
+        Action::Update(update) => {
+            check_lookup(resources, &update.record)?;
+            check_template(&update.set)
+        }
+        Action::Get(lookup) | Action::Delete(lookup) => check_lookup(resources, lookup),
+    }
+}
+
+fn check_lookup(resources: &Resources, lookup: &Lookup) -> Result {
+    has_collection(resources, &lookup.collection)?;
+    has_error(resources, &lookup.missing)
 }
 
 fn check_answer(answer: &Answer) -> Result {
@@ -159,12 +172,16 @@ fn check_template(template: &Value) -> Result {
     }
 }
 
-fn has_error(scenario: &Scenario, name: &str) -> Result {
-    if scenario.errors.contains_key(name) { Ok(()) } else { Err(fail(format!("\"errors\" has no {name:?}"))) }
+fn has_error(resources: &Resources, name: &str) -> Result {
+    if resources.errors.contains_key(name) { Ok(()) } else { Err(fail(format!("\"errors\" has no {name:?}"))) }
 }
 
-fn has_collection(scenario: &Scenario, name: &str) -> Result {
-    if scenario.collections.contains_key(name) { Ok(()) } else { Err(fail(format!("\"collections\" has no {name:?}"))) }
+fn has_collection(resources: &Resources, name: &str) -> Result {
+    if resources.collections.contains_key(name) {
+        Ok(())
+    } else {
+        Err(fail(format!("\"collections\" has no {name:?}")))
+    }
 }
 
 fn fail(message: impl Into<String>) -> ScenarioError {

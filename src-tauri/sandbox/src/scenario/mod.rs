@@ -2,12 +2,17 @@
 
 mod built_in;
 mod check;
+mod resources;
 pub(crate) mod template;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+pub(crate) use resources::{
+    Action, Answer, Collection, Conditions, Create, List, Lookup, Operator, PageKind, Pages, Resources, Route, Update,
+};
 
 use crate::grants::Rotation;
 
@@ -29,11 +34,9 @@ pub struct Scenario {
     pub(crate) people: BTreeMap<String, Map<String, Value>>,
     pub(crate) oauth: OAuth,
     pub(crate) api: Api,
-    /// Errors by their name in this file.
-    pub(crate) errors: BTreeMap<String, Answer>,
-    #[serde(default)]
-    pub(crate) collections: BTreeMap<String, Collection>,
-    pub(crate) routes: Vec<Route>,
+    /// `errors`, `collections` and `routes`, which stand beside the others in the file.
+    #[serde(skip)]
+    pub(crate) resources: Resources,
 }
 
 /// A scenario that can't be played.
@@ -221,143 +224,15 @@ pub(crate) struct Limit {
     pub(crate) headers: BTreeMap<String, String>,
 }
 
-/// An answer. Every text is a template.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Answer {
-    #[serde(default = "ok")]
-    pub(crate) status: u16,
-    #[serde(default)]
-    pub(crate) headers: BTreeMap<String, String>,
-    /// JSON. A text is sent as plain text, null as an empty body.
-    #[serde(default)]
-    pub(crate) body: Value,
-}
-
-/// Records that are made from a template, the same ones each time.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Collection {
-    pub(crate) count: u64,
-    /// `{{number}}` of the first one.
-    #[serde(default = "one")]
-    pub(crate) first: u64,
-    /// The parts of the path that the records belong to.
-    #[serde(default)]
-    pub(crate) parents: Vec<String>,
-    pub(crate) record: Value,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Route {
-    pub(crate) method: String,
-    /// `{name}` stands for one segment.
-    pub(crate) path: String,
-    /// Texts that values of the request must contain, in whatever case: `{"query.q": "from account"}`.
-    #[serde(default)]
-    pub(crate) when: BTreeMap<String, String>,
-    /// Of these scopes the caller needs one.
-    #[serde(default)]
-    pub(crate) scopes: Vec<String>,
-    /// The record that must exist above the ones that are asked for.
-    pub(crate) parent: Option<Lookup>,
-    /// Members that the body or the query must have, and the error without.
-    #[serde(default)]
-    pub(crate) needs: BTreeMap<String, String>,
-    #[serde(default)]
-    pub(crate) action: Action,
-    /// With `{{item}}` or `{{items}}` and the page's values. `create` and `get` answer with the record if there is none.
-    pub(crate) answer: Option<Answer>,
-}
-
-/// What a route does before it answers.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Action {
-    #[default]
-    Answer,
-    List(List),
-    Get(Lookup),
-    Create(Create),
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct List {
-    /// `None`: the cursor says which.
-    pub(crate) collection: Option<String>,
-    #[serde(default)]
-    pub(crate) filters: Vec<Filter>,
-    pub(crate) pages: Pages,
-}
-
-/// Leaves out the records whose value differs from the request's.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Filter {
-    /// Where the request has the value: `query.state`.
-    pub(crate) value: String,
-    /// Where the record has it.
-    pub(crate) path: String,
-    /// For a request without one.
-    pub(crate) default: Option<String>,
-    /// The value that leaves nothing out.
-    pub(crate) any: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Pages {
-    pub(crate) kind: PageKind,
-    /// Where the request has the page, offset or cursor: `query.page`.
-    pub(crate) at: String,
-    /// Where it has the number of records.
-    pub(crate) limit: Option<String>,
-    pub(crate) default_limit: usize,
-    pub(crate) max_limit: usize,
-    /// Adds `Link` (RFC 8288).
-    #[serde(default)]
-    pub(crate) link_header: bool,
-    /// The error for a cursor that the provider didn't issue.
-    pub(crate) bad_cursor: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum PageKind {
-    /// The first page is 1.
-    Page,
-    Offset,
-    Cursor,
-}
-
-/// A record, by values of the request.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Lookup {
-    pub(crate) collection: String,
-    /// Where the record has a value, and the template of that value.
-    pub(crate) r#where: BTreeMap<String, String>,
-    /// The error without a record.
-    pub(crate) missing: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Create {
-    pub(crate) collection: String,
-    /// Where this request has what the collection's `parents` are, if it is elsewhere.
-    #[serde(default)]
-    pub(crate) parents: Vec<String>,
-    /// What the new record has in place of the template's values.
-    pub(crate) set: Value,
-}
-
 impl Scenario {
     /// Reads a scenario and checks that everything that it names is there.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self = serde_json::from_str(text).map_err(|error| ScenarioError(error.to_string()))?;
+        let malformed = |error: serde_json::Error| ScenarioError(error.to_string());
+        let mut members: Map<String, Value> = serde_json::from_str(text).map_err(malformed)?;
+        let resources = ["errors", "collections", "routes"].into_iter().filter_map(|key| members.remove_entry(key));
+        let resources = Value::Object(resources.collect());
+        let mut scenario: Self = serde_json::from_value(Value::Object(members)).map_err(malformed)?;
+        scenario.resources = serde_json::from_value(resources).map_err(malformed)?;
         check::check(&scenario)?;
         Ok(scenario)
     }
@@ -378,12 +253,4 @@ fn scope() -> String {
 
 fn space() -> String {
     " ".to_owned()
-}
-
-const fn ok() -> u16 {
-    200
-}
-
-const fn one() -> u64 {
-    1
 }

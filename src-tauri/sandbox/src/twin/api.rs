@@ -21,7 +21,7 @@ use crate::{
     inject_fault,
     memory::Counted,
     provider::{Provider, hash},
-    scenario::{AccessTokens, Scenario},
+    scenario::{AccessTokens, Route, Scenario},
 };
 
 /// Every request that isn't to the controls.
@@ -51,7 +51,7 @@ pub(crate) async fn serve(State(provider): State<Arc<Provider>>, request: Reques
 async fn resource(provider: &Provider, scenario: &Scenario, call: &Call) -> Response {
     let fault = provider.fault(Endpoint::Api);
     let asks_to_wait = fault.filter(|fault| fault.kind == FaultKind::TooManyRequests);
-    let own_answer = scenario.errors.get("rate_limited").filter(|_| asks_to_wait.is_some());
+    let own_answer = scenario.resources.errors.get("rate_limited").filter(|_| asks_to_wait.is_some());
     if let Some(fault) = fault
         && own_answer.is_none()
         && let Some(response) = inject_fault::replacement(provider, Endpoint::Api, None, fault).await
@@ -62,7 +62,8 @@ async fn resource(provider: &Provider, scenario: &Scenario, call: &Call) -> Resp
         Ok(caller) => caller,
         Err((error, outcome)) => {
             provider.record("api", None, outcome, None);
-            let response = respond::error(scenario, error, &call.scope(&provider.base_url, &Map::new()), json!({}));
+            let response =
+                respond::error(&scenario.resources, error, &call.scope(&provider.base_url, &Map::new()), json!({}));
             return inject_fault::deliver(fault, with_headers(scenario, response, &json!({}))).await;
         }
     };
@@ -74,17 +75,26 @@ async fn resource(provider: &Provider, scenario: &Scenario, call: &Call) -> Resp
     );
     let is_over = asks_to_wait.is_some() || counted.is_some_and(|counted| counted.is_over);
     let granted = caller.scopes.join(&scenario.oauth.authorize.scope_separator);
-    let known = json!({ "person": person(scenario, &caller.subject), "granted": granted });
+    let known = json!({
+        "person": person(scenario, &caller.subject),
+        "granted": granted,
+        "current_time": routes::current_time(provider),
+    });
     let known = records::with(&known, limits.clone());
     let scope = |path| records::with(&call.scope(&provider.base_url, &path), known.clone());
     let (outcome, response) = if is_over {
-        ("rate_limited", respond::error(scenario, "rate_limited", &scope(Map::new()), json!({})))
+        ("rate_limited", respond::error(&scenario.resources, "rate_limited", &scope(Map::new()), json!({})))
     } else {
         match missing_header(scenario, call) {
-            Some(error) => ("bad_request", respond::error(scenario, error, &scope(Map::new()), json!({}))),
-            None => match routes::find(scenario, call, scope) {
-                Some(Matched { route, scope }) => routes::answer(provider, scenario, route, &caller.scopes, &scope),
-                None => ("not_found", respond::error(scenario, "no_route", &scope(Map::new()), json!({}))),
+            Some(error) => ("bad_request", respond::error(&scenario.resources, error, &scope(Map::new()), json!({}))),
+            None => match routes::find(&scenario.resources, call, scope) {
+                Some(Matched { route, scope }) if lacks_scope(route, &caller) => {
+                    let separator = &scenario.oauth.authorize.scope_separator;
+                    let more = json!({ "needed": route.scopes.join(separator) });
+                    ("forbidden", respond::error(&scenario.resources, "missing_scope", &scope, more))
+                }
+                Some(Matched { route, scope }) => routes::answer(provider, &scenario.resources, route, &scope),
+                None => ("not_found", respond::error(&scenario.resources, "no_route", &scope(Map::new()), json!({}))),
             },
         }
     };
@@ -113,6 +123,10 @@ fn caller(provider: &Provider, scenario: &Scenario, call: &Call) -> Result<Calle
         Access::Revoked => Err(("revoked_token", "unauthorized")),
         Access::Unknown => Err(("bad_token", "unauthorized")),
     }
+}
+
+fn lacks_scope(route: &Route, caller: &Caller) -> bool {
+    !route.scopes.is_empty() && !route.scopes.iter().any(|scope| caller.scopes.contains(scope))
 }
 
 fn count(provider: &Provider, scenario: &Scenario, caller: &Caller) -> Option<Counted> {

@@ -58,7 +58,9 @@ pub(crate) async fn token(provider: &Provider, scenario: &Scenario, call: &Call)
     let scope = call.scope(&provider.base_url, &Map::new());
     let response = match issued {
         Ok(issued) => success(provider, scenario, call, &issued, fault.map(|fault| fault.kind)),
-        Err(Refused { error, reason }) => respond::error(scenario, error, &scope, json!({ "reason": reason })),
+        Err(Refused { error, reason }) => {
+            respond::error(&scenario.resources, error, &scope, json!({ "reason": reason }))
+        }
     };
     let mut response = as_form_if_wanted(scenario, call, response).await;
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -208,7 +210,7 @@ pub(crate) async fn revoke(
     let scope = call.scope(&provider.base_url, path);
     if !own.authentication.is_empty() && authenticate(&scenario.client, &own.authentication, call).is_err() {
         provider.record("revoke", None, "bad_client", None);
-        return respond::error(scenario, "bad_client", &scope, json!({}));
+        return respond::error(&scenario.resources, "bad_client", &scope, json!({}));
     }
     let found = own.token.iter().find_map(|at| match at.as_str() {
         "bearer" => call.token(&scenario.api.schemes).map(str::to_owned),

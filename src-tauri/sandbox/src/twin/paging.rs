@@ -4,16 +4,18 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
+use super::records::with;
 use crate::scenario::{
     PageKind, Pages,
     template::{find, text_of},
 };
 
-/// Where a page begins. A cursor also names its collection.
-#[derive(Debug, PartialEq, Eq)]
+/// Where a page begins. A cursor also names its collection, and what it remembers.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Start {
     pub(crate) offset: usize,
     pub(crate) collection: Option<String>,
+    pub(crate) remembered: Option<String>,
 }
 
 /// The request's cursor wasn't issued here.
@@ -28,19 +30,33 @@ pub(crate) fn limit(pages: &Pages, scope: &Value) -> usize {
 
 pub(crate) fn start(pages: &Pages, scope: &Value) -> Result<Start, UnknownCursor> {
     let asked = find(scope, &pages.at).map(text_of).filter(|text| !text.is_empty());
-    let Some(asked) = asked else { return Ok(Start { offset: 0, collection: None }) };
+    let Some(asked) = asked else { return Ok(Start::default()) };
     let number = || asked.parse::<usize>().map_err(|_| UnknownCursor);
-    let (offset, collection) = match pages.kind {
-        PageKind::Page => (number()?.saturating_sub(1).saturating_mul(limit(pages, scope)), None),
-        PageKind::Offset => (number()?, None),
-        PageKind::Cursor => {
-            let text = BASE64_URL_SAFE_NO_PAD.decode(&asked).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            let text = text.ok_or(UnknownCursor)?;
-            let (collection, offset) = text.rsplit_once(':').ok_or(UnknownCursor)?;
-            (offset.parse().map_err(|_| UnknownCursor)?, Some(collection.to_owned()))
-        }
+    let offset = match pages.kind {
+        PageKind::Page => number()?.saturating_sub(1).saturating_mul(limit(pages, scope)),
+        PageKind::Offset => number()?,
+        PageKind::Cursor => return of_cursor(&asked).ok_or(UnknownCursor),
     };
-    Ok(Start { offset, collection })
+    Ok(Start { offset, ..Start::default() })
+}
+
+fn of_cursor(cursor: &str) -> Option<Start> {
+    let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+    let mut parts = text.splitn(3, ':').map(str::to_owned);
+    let collection = parts.next();
+    Some(Start { offset: parts.next()?.parse().ok()?, collection, remembered: parts.next() })
+}
+
+fn cursor(pages: &Pages, collection: &str, offset: usize, scope: &Value) -> String {
+    let remembered =
+        pages.remembers.as_deref().and_then(|at| find(scope, at)).map(|value| format!(":{}", text_of(value)));
+    BASE64_URL_SAFE_NO_PAD.encode(format!("{collection}:{offset}{}", remembered.unwrap_or_default()))
+}
+
+/// The scope of a request with what its cursor remembers.
+pub(crate) fn with_remembered(pages: &Pages, start: &Start, scope: &Value) -> Value {
+    let Some((at, text)) = pages.remembers.as_deref().zip(start.remembered.as_deref()) else { return scope.clone() };
+    with(scope, at.rsplit('.').fold(Value::from(text), |value, step| json!({ step: value })))
 }
 
 /// A page's records, and what its answer can name.
@@ -65,7 +81,7 @@ pub(crate) fn page(
     let place = |offset: usize| match pages.kind {
         PageKind::Page => Value::from(offset / limit + 1),
         PageKind::Offset => Value::from(offset),
-        PageKind::Cursor => Value::from(BASE64_URL_SAFE_NO_PAD.encode(format!("{collection}:{offset}"))),
+        PageKind::Cursor => Value::from(cursor(pages, collection, offset, scope)),
     };
     let next = (end < total && !items.is_empty()).then(|| place(end));
     let previous = (start > 0).then(|| place(start.saturating_sub(limit)));
@@ -118,6 +134,7 @@ mod tests {
             default_limit: 3,
             max_limit: 4,
             link_header: kind == PageKind::Page,
+            remembers: None,
             bad_cursor: None,
         }
     }
@@ -163,6 +180,18 @@ mod tests {
         assert_eq!(link, expected);
         let whole = page(&pages, "numbers", &records[..2], 0, &json!({}), "http://h/n");
         assert_eq!((whole.link, whole.values.get("next")), (None, None));
+    }
+
+    #[test]
+    fn a_cursor_remembers_a_part_of_the_request() {
+        let pages = Pages { remembers: Some("query.q".into()), ..pages(PageKind::Cursor, "path.at") };
+        let records: Vec<Value> = (0..10).map(Value::from).collect();
+        let asked = json!({ "query": { "q": "a: b" } });
+        let next = page(&pages, "numbers", &records, 0, &asked, "http://h/n").values["next"].clone();
+        let follows = json!({ "path": { "at": next }, "query": {} });
+        let start = start(&pages, &follows).expect("an own cursor");
+        assert_eq!((start.offset, start.collection.as_deref()), (3, Some("numbers")));
+        assert_eq!(with_remembered(&pages, &start, &follows)["query"], asked["query"]);
     }
 
     #[test]

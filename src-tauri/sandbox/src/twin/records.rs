@@ -6,9 +6,12 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::scenario::{
-    Collection, Lookup,
-    template::{find, render, render_as_text, text_of},
+use crate::{
+    memory::Changes,
+    scenario::{
+        Collection, Lookup,
+        template::{find, render, render_as_text, text_of},
+    },
 };
 
 /// 1 January 2025, 09:00 UTC. Each record is a day younger than the one before.
@@ -25,10 +28,20 @@ pub(crate) fn key(name: &str, parents: &[String], scope: &Value) -> String {
     })
 }
 
-/// All records, the created ones first.
-pub(crate) fn all(key: &str, collection: &Collection, scope: &Value, created: &[Value]) -> Vec<Value> {
-    let generated = (1..=collection.count).filter_map(|n| one(key, collection, scope, n));
-    created.iter().cloned().chain(generated).collect()
+/// All records with their numbers, the created ones first, and the newest of them before the others.
+pub(crate) fn all(key: &str, collection: &Collection, scope: &Value, changes: &Changes) -> Vec<(u64, Value)> {
+    let created = changes.range(collection.count + 1..).rev().filter_map(|(n, record)| Some((*n, record.clone()?)));
+    let generated = (1..=collection.count).filter_map(|n| match changes.get(&n) {
+        Some(record) => Some((n, record.clone()?)),
+        None => Some((n, one(key, collection, scope, n)?)),
+    });
+    let records = created.chain(generated);
+    let within: Vec<_> = collection
+        .within
+        .iter()
+        .filter_map(|(path, template)| Some((path, render_as_text(template, scope)?)))
+        .collect();
+    records.filter(|(_, record)| within.iter().all(|(path, value)| has(record, path, value))).collect()
 }
 
 /// The record with this number, from 1.
@@ -44,16 +57,28 @@ pub(crate) fn create(key: &str, collection: &Collection, scope: &Value, set: &Va
     Some(record)
 }
 
-/// The first record that has the values of the lookup.
-pub(crate) fn look_up(records: Vec<Value>, lookup: &Lookup, scope: &Value) -> Option<Value> {
+/// The first record that has the values of the lookup, with its number.
+pub(crate) fn look_up(records: Vec<(u64, Value)>, lookup: &Lookup, scope: &Value) -> Option<(u64, Value)> {
     let wanted: Vec<_> = lookup
         .r#where
         .iter()
         .map(|(path, template)| (path, render_as_text(template, scope).unwrap_or_default()))
         .collect();
-    records.into_iter().find(|record| {
-        wanted.iter().all(|(path, value)| find(record, path).is_some_and(|found| text_of(found) == *value))
-    })
+    records
+        .into_iter()
+        .find(|(_, record)| wanted.iter().all(|(paths, value)| paths.split('|').any(|path| has(record, path, value))))
+}
+
+/// A record with other values: what `set` says in place of its own.
+pub(crate) fn updated(mut record: Value, set: &Value, scope: &Value) -> Value {
+    if let Some(set) = render(set, scope) {
+        merge(&mut record, set);
+    }
+    record
+}
+
+fn has(record: &Value, path: &str, value: &str) -> bool {
+    find(record, path).is_some_and(|found| text_of(found) == value)
 }
 
 /// A scope with more values at its top.
@@ -113,16 +138,23 @@ mod tests {
 
     use super::*;
 
+    /// The records without their numbers.
+    fn values_of(collection: &Collection, scope: &Value, changes: &Changes) -> Vec<Value> {
+        let records = all(&key("tasks", &collection.parents, scope), collection, scope, changes);
+        records.into_iter().map(|(_, record)| record).collect()
+    }
+
     fn collection() -> Collection {
         let record = json!({ "id": "{{number}}", "uuid": "{{uuid}}", "title": "Task {{n}} of {{path.project}}" });
-        Collection { count: 3, first: 101, parents: vec!["path.project".into()], record }
+        let (parents, within) = (vec!["path.project".into()], BTreeMap::new());
+        Collection { count: 3, first: 101, parents, within, record }
     }
 
     #[test]
     fn records_are_the_same_each_time_and_differ_from_each_other_and_between_parents() {
         let (collection, here) = (collection(), json!({ "path": { "project": "here" } }));
         let there = json!({ "path": { "project": "there" } });
-        let records = |scope| all(&key("tasks", &collection.parents, scope), &collection, scope, &[]);
+        let records = |scope| values_of(&collection, scope, &Changes::new());
         assert_eq!(records(&here), records(&here));
         assert_eq!(records(&here)[2]["title"], "Task 3 of here");
         assert_eq!(records(&here)[2]["id"], 103);
@@ -138,11 +170,28 @@ mod tests {
         let created = create(&key, &collection, &scope, &set, 4).expect("a record");
         assert_eq!((&created["id"], &created["title"]), (&json!(104), &json!("New")));
         assert_eq!(created.get("note"), None);
-        let records = all(&key, &collection, &scope, std::slice::from_ref(&created));
+        let mut changes = Changes::from([(4, Some(created.clone()))]);
+        let records = values_of(&collection, &scope, &changes);
         assert_eq!((records.len(), &records[0]), (4, &created));
-        let r#where = BTreeMap::from([("id".to_owned(), "{{body.title|102}}".to_owned())]);
+        let r#where = BTreeMap::from([("no|id".to_owned(), "{{body.title|102}}".to_owned())]);
         let lookup = Lookup { collection: "tasks".into(), r#where, missing: "none".into() };
-        assert_eq!(look_up(records.clone(), &lookup, &json!({})).expect("found")["title"], "Task 2 of p");
-        assert_eq!(look_up(records, &lookup, &scope), None);
+        let found = |changes: &Changes, scope: &Value| look_up(all(&key, &collection, scope, changes), &lookup, scope);
+        let (n, second) = found(&changes, &json!({ "path": { "project": "p" } })).expect("found");
+        assert_eq!((n, &second["title"]), (2, &json!("Task 2 of p")));
+        assert_eq!(found(&changes, &scope), None);
+        let changed = updated(second, &json!({ "title": "{{body.title}}", "id": "{{body.id?}}" }), &scope);
+        assert_eq!((&changed["title"], &changed["id"]), (&json!("New"), &json!(102)));
+        changes.extend([(2, Some(changed.clone())), (3, None), (4, None)]);
+        let records = values_of(&collection, &scope, &changes);
+        assert_eq!((records.len(), &records[1]), (2, &changed));
+    }
+
+    #[test]
+    fn only_records_within_what_the_request_names_are_there() {
+        let record = json!({ "id": "{{number}}", "in": { "$pick": ["even", "odd"] } });
+        let within = BTreeMap::from([("in".to_owned(), "{{path.in?}}".to_owned())]);
+        let collection = Collection { count: 5, first: 1, parents: Vec::new(), within, record };
+        let count = |scope: Value| values_of(&collection, &scope, &Changes::new()).len();
+        assert_eq!((count(json!({ "path": { "in": "odd" } })), count(json!({ "path": {} }))), (3, 5));
     }
 }

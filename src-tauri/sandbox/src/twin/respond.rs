@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::records::with;
 use crate::scenario::{
-    Answer, Scenario,
+    Answer, Resources,
     template::{render, render_as_text},
 };
 
@@ -36,10 +36,10 @@ pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
 }
 
 /// The error of this name. `more`: what its templates can name beside the request.
-pub(crate) fn error(scenario: &Scenario, name: &str, scope: &Value, more: Value) -> Response {
-    match scenario.errors.get(name) {
+pub(crate) fn error(resources: &Resources, name: &str, scope: &Value, more: Value) -> Response {
+    match resources.errors.get(name) {
         Some(answer) => respond(answer, &with(scope, more)),
-        // `check` refuses a scenario that names an error which isn't there.
+        // `check` refuses a file that names an error which isn't there.
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -1,13 +1,14 @@
-//! The routes of a twin's API.
+//! The routes of an API that is played.
 
 use axum::{
     http::{HeaderValue, StatusCode},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
 
 use super::{
     call::{Call, match_path},
+    conditions,
     paging::{self, Start},
     records::{self, with},
     respond,
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     provider::Provider,
     scenario::{
-        Action, Answer, Collection, Create, Filter, List, Lookup, Route, Scenario,
+        Action, Answer, Collection, Create, List, Lookup, Resources, Route, Update,
         template::{find as find_value, text_of},
     },
 };
@@ -27,36 +28,54 @@ pub(crate) struct Matched<'s> {
 
 /// The first route that a call matches. `scope`: makes the templates' scope of the path's values.
 pub(crate) fn find<'s>(
-    scenario: &'s Scenario,
+    resources: &'s Resources,
     call: &Call,
     scope: impl Fn(Map<String, Value>) -> Value,
 ) -> Option<Matched<'s>> {
-    let routes = scenario.routes.iter().filter(|route| call.method == *route.method);
-    routes.filter_map(|route| Some((route, scope(match_path(&route.path, &call.path)?)))).find_map(|(route, scope)| {
-        let contains = |path: &str, text: &str| {
-            find_value(&scope, path).is_some_and(|value| text_of(value).to_lowercase().contains(&text.to_lowercase()))
-        };
-        let matches = route.when.iter().all(|(path, text)| contains(path, text));
-        matches.then_some(Matched { route, scope })
-    })
+    let routes = resources.routes.iter().filter(|route| call.method == *route.method);
+    let mut of_path = routes.filter_map(|route| Some((route, scope(match_path(&route.path, &call.path)?))));
+    of_path.find_map(|(route, scope)| Some(Matched { route, scope: with_captured(route, scope)? }))
+}
+
+/// The scope with what the texts of `when` capture. None: the request doesn't contain one of them.
+fn with_captured(route: &Route, scope: Value) -> Option<Value> {
+    let mut captured = Map::new();
+    for (path, pattern) in &route.when {
+        captured.extend(capture(&text_of(find_value(&scope, path)?), pattern)?);
+    }
+    Some(if captured.is_empty() { scope } else { with(&scope, json!({ "path": captured })) })
+}
+
+/// What the `{name}` of a pattern stand for in a text that contains it.
+fn capture(text: &str, pattern: &str) -> Option<Map<String, Value>> {
+    let (literal, mut pattern) = pattern.split_once('{').unwrap_or((pattern, ""));
+    let at = text.to_ascii_lowercase().find(&literal.to_ascii_lowercase())?;
+    let mut text = text.get(at + literal.len()..)?;
+    let mut values = Map::new();
+    while let Some((name, behind)) = pattern.split_once('}') {
+        let (value, rest) = text.split_at(text.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(text.len()));
+        values.insert(name.to_owned(), value.into());
+        let (literal, next) = behind.split_once('{').unwrap_or((behind, ""));
+        (text, pattern) = (rest.strip_prefix(literal)?, next);
+    }
+    Some(values)
+}
+
+/// The provider's time, as records have it.
+pub(crate) fn current_time(provider: &Provider) -> String {
+    jiff::Timestamp::from_millisecond(provider.now()).map(|at| format!("{at:.0}")).unwrap_or_default()
 }
 
 /// The answer of a route, and its name in the log.
 pub(crate) fn answer(
     provider: &Provider,
-    scenario: &Scenario,
+    resources: &Resources,
     route: &Route,
-    granted: &[String],
     scope: &Value,
 ) -> (&'static str, Response) {
-    if !route.scopes.is_empty() && !route.scopes.iter().any(|scope| granted.contains(scope)) {
-        let separator = &scenario.oauth.authorize.scope_separator;
-        let more = json!({ "needed": route.scopes.join(separator) });
-        return ("forbidden", respond::error(scenario, "missing_scope", scope, more));
-    }
-    match try_answer(provider, scenario, route, scope) {
+    match try_answer(provider, resources, route, scope) {
         Ok(response) => ("ok", response),
-        Err(Refusal { error, more }) => ("refused", respond::error(scenario, error, scope, more)),
+        Err(Refusal { error, more }) => ("refused", respond::error(resources, error, scope, more)),
     }
 }
 
@@ -74,12 +93,12 @@ impl<'s> Refusal<'s> {
 
 fn try_answer<'s>(
     provider: &Provider,
-    scenario: &'s Scenario,
+    resources: &'s Resources,
     route: &'s Route,
     scope: &Value,
 ) -> Result<Response, Refusal<'s>> {
     if let Some(parent) = &route.parent {
-        look_up(provider, scenario, parent, scope)?;
+        look_up(provider, resources, parent, scope)?;
     }
     for (path, error) in &route.needs {
         if find_value(scope, path).is_none_or(|value| value.as_str() == Some("")) {
@@ -87,57 +106,90 @@ fn try_answer<'s>(
             return Err(Refusal { error, more: json!({ "field": field }) });
         }
     }
+    let answer = route.answer.as_ref();
     match &route.action {
-        Action::Answer => Ok(route.answer.as_ref().map_or_else(Response::default, |it| respond::respond(it, scope))),
+        Action::Answer => Ok(answer.map_or_else(Response::default, |it| respond::respond(it, scope))),
         Action::Get(lookup) => {
-            let item = look_up(provider, scenario, lookup, scope)?;
-            Ok(with_item(route.answer.as_ref(), StatusCode::OK, &item, scope))
+            let Found { record, .. } = look_up(provider, resources, lookup, scope)?;
+            Ok(with_item(answer, StatusCode::OK, &record, scope))
         }
         Action::Create(create) => {
-            let item = created(provider, scenario, create, scope)?;
-            Ok(with_item(route.answer.as_ref(), StatusCode::CREATED, &item, scope))
+            let item = created(provider, resources, create, scope)?;
+            Ok(with_item(answer, StatusCode::CREATED, &item, scope))
         }
-        Action::List(list) => page_of(provider, scenario, list, route.answer.as_ref(), scope),
+        Action::Update(update) => {
+            let item = updated(provider, resources, update, scope)?;
+            Ok(with_item(answer, StatusCode::OK, &item, scope))
+        }
+        Action::Delete(lookup) => {
+            let Found { key, n, record } = look_up(provider, resources, lookup, scope)?;
+            provider.state().memory.changes.entry(key).or_default().insert(n, None);
+            Ok(answer.map_or_else(
+                || StatusCode::NO_CONTENT.into_response(),
+                |it| respond::respond(it, &with(scope, json!({ "item": record }))),
+            ))
+        }
+        Action::List(list) => page_of(provider, resources, list, answer, scope),
     }
 }
 
-fn collection<'s>(scenario: &'s Scenario, name: &str) -> Result<&'s Collection, Refusal<'s>> {
-    // `check` refuses a scenario that names a collection which isn't there; a cursor may name any.
-    scenario.collections.get(name).ok_or_else(|| Refusal::new("no_route"))
+fn collection<'s>(resources: &'s Resources, name: &str) -> Result<&'s Collection, Refusal<'s>> {
+    // `check` refuses a file that names a collection which isn't there; a cursor may name any.
+    resources.collections.get(name).ok_or_else(|| Refusal::new("no_route"))
 }
 
-/// The records of a collection for a request, those that callers created first.
-pub(crate) fn records_of(provider: &Provider, name: &str, collection: &Collection, scope: &Value) -> Vec<Value> {
+/// The records of a collection for a request, with their numbers, those that callers created first.
+pub(crate) fn records_of(provider: &Provider, name: &str, collection: &Collection, scope: &Value) -> Vec<(u64, Value)> {
     let key = records::key(name, &collection.parents, scope);
-    let created = provider.state().memory.created.get(&key).cloned().unwrap_or_default();
-    records::all(&key, collection, scope, &created)
+    let changes = provider.state().memory.changes.get(&key).cloned().unwrap_or_default();
+    records::all(&key, collection, scope, &changes)
+}
+
+/// A record, and where changes of it are kept.
+struct Found {
+    key: String,
+    n: u64,
+    record: Value,
 }
 
 fn look_up<'s>(
     provider: &Provider,
-    scenario: &'s Scenario,
+    resources: &'s Resources,
     lookup: &'s Lookup,
     scope: &Value,
-) -> Result<Value, Refusal<'s>> {
-    let collection = collection(scenario, &lookup.collection)?;
+) -> Result<Found, Refusal<'s>> {
+    let collection = collection(resources, &lookup.collection)?;
     let records = records_of(provider, &lookup.collection, collection, scope);
-    records::look_up(records, lookup, scope).ok_or_else(|| Refusal::new(&lookup.missing))
+    let (n, record) = records::look_up(records, lookup, scope).ok_or_else(|| Refusal::new(&lookup.missing))?;
+    Ok(Found { key: records::key(&lookup.collection, &collection.parents, scope), n, record })
 }
 
 fn created<'s>(
     provider: &Provider,
-    scenario: &'s Scenario,
+    resources: &'s Resources,
     create: &Create,
     scope: &Value,
 ) -> Result<Value, Refusal<'s>> {
-    let collection = collection(scenario, &create.collection)?;
+    let collection = collection(resources, &create.collection)?;
     let parents = if create.parents.is_empty() { &collection.parents } else { &create.parents };
     let key = records::key(&create.collection, parents, scope);
     let mut state = provider.state();
-    let created = state.memory.created.entry(key.clone()).or_default();
-    let n = collection.count + u64::try_from(created.len()).unwrap_or_default() + 1;
+    let changes = state.memory.changes.entry(key.clone()).or_default();
+    let n = changes.last_key_value().map_or(0, |(n, _)| *n).max(collection.count) + 1;
     let record = records::create(&key, collection, scope, &create.set, n).ok_or_else(|| Refusal::new("no_route"))?;
-    created.insert(0, record.clone());
+    changes.insert(n, Some(record.clone()));
+    Ok(record)
+}
+
+fn updated<'s>(
+    provider: &Provider,
+    resources: &'s Resources,
+    update: &'s Update,
+    scope: &Value,
+) -> Result<Value, Refusal<'s>> {
+    let Found { key, n, record } = look_up(provider, resources, &update.record, scope)?;
+    let record = records::updated(record, &update.set, scope);
+    provider.state().memory.changes.entry(key).or_default().insert(n, Some(record.clone()));
     Ok(record)
 }
 
@@ -150,23 +202,25 @@ fn with_item(answer: Option<&Answer>, status: StatusCode, item: &Value, scope: &
 
 fn page_of<'s>(
     provider: &Provider,
-    scenario: &'s Scenario,
+    resources: &'s Resources,
     list: &'s List,
     answer: Option<&Answer>,
     scope: &Value,
 ) -> Result<Response, Refusal<'s>> {
     let unknown = || Refusal::new(list.pages.bad_cursor.as_deref().unwrap_or("no_route"));
-    let Start { offset, collection: named } = paging::start(&list.pages, scope).map_err(|_| unknown())?;
+    let start = paging::start(&list.pages, scope).map_err(|_| unknown())?;
+    let scope = &paging::with_remembered(&list.pages, &start, scope);
+    let Start { offset, collection: named, .. } = start;
     let name = match (&list.collection, &named) {
         (Some(own), Some(named)) if own != named => return Err(unknown()),
         (Some(name), _) | (None, Some(name)) => name,
         (None, None) => return Err(unknown()),
     };
-    let collection = scenario.collections.get(name).ok_or_else(unknown)?;
-    let mut records = records_of(provider, name, collection, scope);
-    for filter in &list.filters {
-        filter.apply(&mut records, scope);
-    }
+    let collection = resources.collections.get(name).ok_or_else(unknown)?;
+    let conditions = conditions::of(list, scope);
+    let records = records_of(provider, name, collection, scope).into_iter().map(|(_, record)| record);
+    let now = provider.now();
+    let records: Vec<_> = records.filter(|record| conditions.iter().all(|it| it.holds(record, now))).collect();
     let own_url = format!("{}{}", text_of(&scope["base_url"]), text_of(&scope["request_path"]));
     let page = paging::page(&list.pages, name, &records, offset, scope, &own_url);
     let scope = with(scope, page.values);
@@ -180,11 +234,18 @@ fn page_of<'s>(
     Ok(response)
 }
 
-impl Filter {
-    fn apply(&self, records: &mut Vec<Value>, scope: &Value) {
-        let wanted = find_value(scope, &self.value).map(text_of).or_else(|| self.default.clone());
-        if let Some(wanted) = wanted.filter(|wanted| self.any.as_ref() != Some(wanted)) {
-            records.retain(|record| find_value(record, &self.path).is_some_and(|value| text_of(value) == wanted));
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_captures_what_stands_in_the_place_of_its_names() {
+        let captured = |text, pattern| capture(text, pattern).map(Value::Object);
+        assert_eq!(captured("SELECT Id FROM Contact", "from contact"), Some(json!({})));
+        assert_eq!(captured("SELECT Id FROM Account", "from contact"), None);
+        let repository = "repo:{owner}/{repo}";
+        let expected = json!({ "owner": "ada", "repo": "engine" });
+        assert_eq!(captured("is:issue repo:ada/engine state:open", repository), Some(expected));
+        assert_eq!(captured("is:issue repo:ada", repository), None);
     }
 }

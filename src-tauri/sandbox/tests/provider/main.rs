@@ -3,6 +3,7 @@
 mod control;
 mod faults;
 mod flow;
+mod own_api;
 mod twin;
 mod twins;
 mod world;
