@@ -80,6 +80,14 @@ ids! {
     McpTokenId,
     /// A connect flow.
     FlowId,
+    /// A sync job.
+    SyncJobId,
+    /// A run of a sync job.
+    SyncJobRunId,
+    /// What starts runs of a sync job by the clock.
+    SyncJobCronTriggerId,
+    /// A template of sync jobs.
+    SyncJobTemplateId,
 }
 
 #[cfg(test)]

@@ -27,15 +27,18 @@ pub mod schedule;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod secret;
+pub mod sync;
 pub mod template;
 pub mod time;
 pub mod token_limits;
+pub mod truth;
 pub mod verdict;
 pub mod webhook;
 
 pub use id::{
     AccountId, ApiTokenId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId, EventId, FlowId,
-    IntegrationId, LinkTokenId, McpTokenId, TeamId, UserId, WebhookId,
+    IntegrationId, LinkTokenId, McpTokenId, SyncJobCronTriggerId, SyncJobId, SyncJobRunId, SyncJobTemplateId, TeamId,
+    UserId, WebhookId,
 };
 pub use secret::Secret;
 pub use time::Timestamp;

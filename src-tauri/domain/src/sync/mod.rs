@@ -1,0 +1,34 @@
+//! The rules of sync jobs (contract section 9): what a job may contain, when its trigger fires, and what becomes of a run.
+//!
+//! A job's `resources` are decoded once into a [`Graph`]. Typed nodes (runtime 4), flat ones (runtime 1 to 3) and the entries of a batch
+//! become the same nodes, so that there is one rule for each. `relink-sync` runs a graph; here nothing runs.
+
+mod args;
+mod batch_id;
+mod cron;
+mod decode;
+mod destination;
+mod graph;
+mod node;
+mod run;
+mod stats;
+
+#[cfg(test)]
+mod args_tests;
+#[cfg(test)]
+mod cron_tests;
+#[cfg(test)]
+mod graph_tests;
+
+pub use self::{
+    args::{ArgFailure, ArgsError, ArgsSchema},
+    batch_id::BatchId,
+    cron::{CronError, CronExpression, Firing},
+    destination::{Destination, DestinationKind, FileDestination, FileFormat, FileProblem},
+    graph::{Form, Graph, GraphError, Node},
+    node::{Content, Large, Lifecycle, NodeKind, Recursion, Request},
+    run::{
+        Claim, ErrorHandling, EventFilter, OnNeedsReauth, RefusedChange, RunChange, RunEvent, RunStatus, UnknownWord,
+    },
+    stats::{Counts, ResourceStats},
+};

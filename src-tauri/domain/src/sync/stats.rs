@@ -1,0 +1,68 @@
+//! What a run has done so far: `resource_stats` (contract section 9.1, form **ours**).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Records that were fetched, and those that were delivered to a destination. What goes to two destinations counts twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    #[serde(default)]
+    pub fetched: u64,
+    #[serde(default)]
+    pub persisted: u64,
+}
+
+/// `{"crm/contacts": {"list": {"fetched": 10, "persisted": 10}}}`. A transform or spool is there under its name and type.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ResourceStats(BTreeMap<String, BTreeMap<String, Counts>>);
+
+impl ResourceStats {
+    pub fn add(&mut self, resource: &str, method: &str, counts: Counts) {
+        if counts == Counts::default() {
+            return;
+        }
+        let known = self.0.entry(resource.to_owned()).or_default().entry(method.to_owned()).or_default();
+        known.fetched += counts.fetched;
+        known.persisted += counts.persisted;
+    }
+
+    /// Adds all of another one's counts.
+    pub fn merge(&mut self, other: &Self) {
+        for (resource, methods) in &other.0 {
+            for (method, counts) in methods {
+                self.add(resource, method, *counts);
+            }
+        }
+    }
+
+    pub fn get(&self, resource: &str, method: &str) -> Counts {
+        self.0.get(resource).and_then(|methods| methods.get(method)).copied().unwrap_or_default()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn counts_add_up_in_the_form_of_the_wire() {
+        let mut stats = ResourceStats::default();
+        stats.add("crm/contacts", "list", Counts { fetched: 7, persisted: 0 });
+        stats.add("crm/contacts", "list", Counts { fetched: 3, persisted: 10 });
+        stats.add("crm/notes", "list", Counts::default());
+        let shown = json!({"crm/contacts": {"list": {"fetched": 10, "persisted": 10}}});
+        assert_eq!(serde_json::to_value(&stats).expect("JSON"), shown);
+        let mut twice: ResourceStats = serde_json::from_value(shown).expect("read");
+        twice.merge(&stats);
+        assert_eq!(twice.get("crm/contacts", "list"), Counts { fetched: 20, persisted: 20 });
+        assert_eq!(twice.get("crm/contacts", "get"), Counts::default());
+    }
+}
