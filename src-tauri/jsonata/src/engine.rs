@@ -10,7 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rquickjs::{CatchResultExt, Context, Ctx, Function, Object, Promise, Runtime, Value, object::Property};
+use rquickjs::{
+    CatchResultExt, Context, Ctx, Function, Object, Promise, Runtime, Value,
+    function::{Constructor, This},
+    object::Property,
+};
 use serde_json::value::RawValue;
 
 use self::failure::{Failure, text_of};
@@ -204,6 +208,9 @@ fn arguments<'js>(
         Some(json) => parse(json)?,
         None => Value::new_undefined(ctx.clone()),
     };
+    for path in program.bindings.dates() {
+        make_date(ctx, &input, path).map_err(|error| Failure::caught(ctx, &error))?;
+    }
     let bindings = Object::new(ctx.clone()).map_err(|error| Failure::caught(ctx, &error))?;
     for (name, value) in program.bindings.values() {
         // Not set, for which __proto__ is something else.
@@ -211,6 +218,28 @@ fn arguments<'js>(
         bindings.prop(name, member).map_err(|error| Failure::caught(ctx, &error))?;
     }
     Ok((input, bindings))
+}
+
+/// Makes a `Date` of the text at a path of the input. Expressions find only an object's own members, so its method is one.
+fn make_date<'js>(ctx: &Ctx<'js>, input: &Value<'js>, path: &[String]) -> rquickjs::Result<()> {
+    let Some((last, names)) = path.split_last() else { return Ok(()) };
+    let Some(mut object) = input.as_object().cloned() else { return Ok(()) };
+    for name in names {
+        let inner: Value = object.get(name)?;
+        let Some(inner) = inner.into_object() else { return Ok(()) };
+        object = inner;
+    }
+    let text: Value = object.get(last)?;
+    if text.is_string() {
+        let constructor: Constructor = ctx.globals().get("Date")?;
+        let date: Object = constructor.construct((text,))?;
+        let method: Function = date.get("toISOString")?;
+        let bind: Function = method.get("bind")?;
+        let bound: Function = bind.call((This(method), date.clone()))?;
+        date.prop("toISOString", Property::from(bound))?;
+        object.set(last, date)?;
+    }
+    Ok(())
 }
 
 /// Evaluates as the original does, with promises.
