@@ -1,0 +1,168 @@
+//! The call of a request: one page.
+
+use std::sync::Arc;
+
+use relink_domain::{
+    merge::merge,
+    sync::{BatchId, Content, Node, OnNeedsReauth, Recursion, Request},
+};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{
+    host::{Account, Call, Host, RequestError},
+    journal::{Place, Scope, Task},
+    run::{Interrupt, Pause},
+    view::{View, value},
+    walk::{Flow, NodeError, Walker, named},
+};
+
+/// A task, an element and a page.
+pub(crate) type PageKey = [u64; 3];
+
+#[derive(Clone)]
+pub(crate) struct Fetched {
+    pub(crate) account_id: String,
+    pub(crate) account: Arc<Account>,
+    pub(crate) records: Arc<Vec<Box<RawValue>>>,
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// Makes the call. None: the request's condition doesn't hold.
+pub(crate) async fn fetch<H: Host>(
+    walker: &Walker<'_, H>,
+    task: &Task,
+    request: &Request,
+    scope: &Scope,
+    place: &Place,
+) -> Result<Option<Fetched>, NodeError> {
+    let (node, run) = (walker.graph.node(task.node), walker.run);
+    let outer = scope.account.as_deref().or(run.account.as_deref());
+    let account = account_of(walker.host, outer).await?;
+    let mut flow = Flow { scope: scope.clone(), account, batch: None, seen: place.seen };
+    if place.page == 0 && task.depth == 0 && !walker.runs(node, &walker.view(&flow)).await? {
+        return Ok(None);
+    }
+    let named_account = match &request.account {
+        Some(template) => text_of(walker.view(&flow).fill(template)?),
+        None => None,
+    };
+    let Some(account) = named_account.as_deref().or(outer) else {
+        let message = "integrated_account_id is missing. Give one to the node or to the run.";
+        return Err(named(node, message).into());
+    };
+    if Some(account) != outer {
+        flow.account = account_of(walker.host, Some(account)).await?;
+    }
+    let view = walker.view(&flow);
+    let mut id = request.id.as_ref().map(|id| view.fill(id)).transpose()?.flatten();
+    let query = content(walker, node, request.query.as_ref(), &view).await?;
+    let mut query = object(node, query)?;
+    let mut body = content(walker, node, request.body.as_ref(), &view).await?;
+    if let (Some(recursion), true) = (&request.recurse, task.depth > 0) {
+        let Some(Value::Object(mut over)) = view.fill(&recursion.config)? else {
+            return Err(named(node, "recurse.config must become an object.").into());
+        };
+        merge(&mut query, &object(node, over.remove("query"))?);
+        id = over.remove("id").or(id);
+        match (&mut body, over.remove("body")) {
+            (Some(Value::Object(body)), Some(Value::Object(over))) => merge(body, &over),
+            (body, Some(over)) => *body = Some(over),
+            (_, None) => {}
+        }
+    }
+    let call = Call {
+        account,
+        resource: &request.resource,
+        method: &request.method,
+        id: text_of(id),
+        query,
+        body,
+        cursor: place.cursor.as_deref(),
+        response_format: request.response_format.as_deref(),
+        idempotency: BatchId::new(run.id, &walker.place),
+    };
+    let waits = run.on_needs_reauth == OnNeedsReauth::Wait;
+    match walker.host.page(call).await {
+        Ok(page) => Ok(Some(Fetched {
+            account_id: account.to_owned(),
+            account: Arc::clone(&flow.account),
+            records: Arc::new(page.records),
+            next_cursor: page.next_cursor,
+        })),
+        Err(RequestError::RateLimited { seconds, error }) => {
+            Err(pause(Pause::RateLimited { node: node.name.clone(), seconds, error }))
+        }
+        Err(RequestError::Unauthorized(error)) if waits => {
+            let account = account.to_owned();
+            Err(pause(Pause::NeedsReauth { node: node.name.clone(), account, error }))
+        }
+        Err(RequestError::Unauthorized(error) | RequestError::Other(error)) => Err(error.into()),
+    }
+}
+
+/// An account by its id. None: nobody's, of which nothing is seen.
+pub(crate) async fn account_of(host: &impl Host, id: Option<&str>) -> Result<Arc<Account>, Value> {
+    match id {
+        None => Ok(Arc::default()),
+        Some(id) => host.account(id).await.map(Arc::new),
+    }
+}
+
+fn pause(pause: Pause) -> NodeError {
+    NodeError::Interrupt(Interrupt::Pause(pause))
+}
+
+async fn content<H: Host>(
+    walker: &Walker<'_, H>,
+    node: &Node,
+    content: Option<&Content>,
+    view: &View<'_>,
+) -> Result<Option<Value>, Value> {
+    match content {
+        None => Ok(None),
+        Some(Content::Template(template)) => view.fill(template),
+        Some(Content::Expression(expression)) => walker.evaluate(node, expression, view).await,
+    }
+}
+
+fn object(node: &Node, value: Option<Value>) -> Result<Map<String, Value>, Value> {
+    match value {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(object)) => Ok(object),
+        Some(_) => Err(named(node, "query must become an object.")),
+    }
+}
+
+/// An id, which a template may have made a number. Nothing and an empty text are none.
+fn text_of(value: Option<Value>) -> Option<String> {
+    match value {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text).filter(|text| !text.is_empty()),
+        Some(other) => Some(other.to_string()),
+    }
+}
+
+/// The records for which the request is made again.
+pub(crate) fn recursing<H: Host>(
+    walker: &Walker<'_, H>,
+    recursion: &Recursion,
+    path: &[String],
+    scope: &Scope,
+    account: &Arc<Account>,
+    records: &[Box<RawValue>],
+) -> Result<Vec<Box<RawValue>>, Value> {
+    let mut flow = Flow { scope: scope.clone(), account: Arc::clone(account), batch: None, seen: 0 };
+    let mut found = Vec::new();
+    for record in records {
+        flow.scope.put(path, value(record)?, walker.run);
+        let holds = match walker.view(&flow).fill(&recursion.condition)? {
+            Some(Value::Bool(holds)) => holds,
+            Some(Value::String(text)) => text == "true",
+            _ => false,
+        };
+        if holds {
+            found.push(record.clone());
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,345 @@
+//! A run, step by step.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use relink_domain::{
+    Timestamp,
+    sync::{BatchId, Counts, ErrorHandling, Graph, Lifecycle, Node, NodeKind},
+};
+use serde_json::Value;
+
+use crate::{
+    fetch::{Fetched, PageKey, account_of, fetch, recursing},
+    host::{Host, JournalError, NodeProgress},
+    journal::{Commit, Elements, Head, Outcome, Phase, Place, RecordError, Saved, Scope, Task, Top},
+    run::{Interrupt, Pause, Run},
+    view::{Batch, RESOURCES, value},
+    walk::{Flow, Gathered, NodeError, Walker, named},
+};
+
+/// Recursions within each other: a provider's tree isn't deeper, and one that leads back to itself has an end.
+const MAX_DEPTH: u32 = 50;
+
+/// How a run goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// A step is done. Take the next one.
+    More,
+    /// Nothing is lost: the next step tries again, whenever it is taken.
+    Paused(Pause),
+    Finished(Outcome),
+}
+
+/// Why [`Runner::run`] returned.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ended {
+    Stopped,
+    Paused(Pause),
+    Finished(Outcome),
+}
+
+/// Runs one run. The graph must be the one with which the run began.
+pub struct Runner<'a, H> {
+    run: &'a Run,
+    graph: &'a Graph,
+    host: &'a H,
+    /// None: to be read from the journal.
+    saved: Option<Saved>,
+    /// The page in progress, so that a pause for a destination doesn't fetch it again.
+    held: Option<(PageKey, Fetched)>,
+    /// What has arrived of the step in progress.
+    delivered: HashSet<BatchId>,
+}
+
+impl<'a, H: Host> Runner<'a, H> {
+    pub fn new(run: &'a Run, graph: &'a Graph, host: &'a H) -> Self {
+        Self { run, graph, host, saved: None, held: None, delivered: HashSet::new() }
+    }
+
+    /// Takes steps until the run is over, has to pause, or should stop.
+    pub async fn run(&mut self, should_stop: impl Fn() -> bool + Send) -> Result<Ended, JournalError> {
+        while !should_stop() {
+            match self.step().await? {
+                Progress::More => {}
+                Progress::Paused(pause) => return Ok(Ended::Paused(pause)),
+                Progress::Finished(outcome) => return Ok(Ended::Finished(outcome)),
+            }
+        }
+        Ok(Ended::Stopped)
+    }
+
+    /// Works on the top of the stack, and commits. It may be dropped at any time: the next step reads the journal then.
+    pub async fn step(&mut self) -> Result<Progress, JournalError> {
+        let saved = match self.saved.take() {
+            Some(saved) => saved,
+            None => self.host.load().await?.unwrap_or_default(),
+        };
+        if let Phase::Over { outcome, .. } = &saved.head.phase {
+            let outcome = outcome.clone();
+            self.saved = Some(saved);
+            return Ok(Progress::Finished(outcome));
+        }
+        let commit = match Box::pin(self.work(&saved)).await {
+            Err(Interrupt::Failed(error)) => Box::pin(self.fail(&saved, error)).await,
+            other => other,
+        };
+        match commit {
+            Ok(commit) => self.commit(saved, commit).await,
+            Err(Interrupt::Pause(pause)) => {
+                self.saved = Some(saved);
+                Ok(Progress::Paused(pause))
+            }
+            Err(Interrupt::Journal(error)) => Err(error),
+            Err(Interrupt::Failed(error)) => {
+                let commit = over(&saved, Outcome::Failed(error), self.host.now());
+                self.commit(saved, commit).await
+            }
+        }
+    }
+
+    async fn commit(&mut self, mut saved: Saved, mut commit: Commit) -> Result<Progress, JournalError> {
+        self.host.commit(&commit).await?;
+        let node = saved.tasks.last().map(|task| self.graph.node(task.node).name.as_str());
+        saved.apply(&mut commit);
+        self.host.progress(NodeProgress { node, added: &commit.stats, waiting: saved.tasks.len() });
+        self.held = None;
+        self.delivered.clear();
+        self.saved = Some(saved);
+        Ok(Progress::More)
+    }
+
+    async fn work(&mut self, saved: &Saved) -> Result<Commit, Interrupt> {
+        if saved.head.phase == Phase::Begin {
+            return self.begin(saved).await;
+        }
+        if let Some(task) = saved.tasks.last() {
+            return self.request(saved, task).await;
+        }
+        let is_filled = |at: &usize| saved.head.spools.contains_key(at);
+        if let Some(spool) = self.graph.in_order().map(|(at, _)| at).find(is_filled) {
+            return self.release(saved, spool).await;
+        }
+        match &saved.head.phase {
+            Phase::End { outcome, at } => Ok(over(saved, outcome.clone(), *at)),
+            Phase::Begin | Phase::Main | Phase::Over { .. } => self.end(saved, Outcome::Completed).await,
+        }
+    }
+
+    /// Runs what depends on no request, and makes the tasks of the requests that do so.
+    async fn begin(&mut self, saved: &Saved) -> Result<Commit, Interrupt> {
+        let below = self.graph.events(Lifecycle::Start).flat_map(|at| self.graph.below(at).iter().copied());
+        let nodes = below.chain(self.graph.roots().map(|(at, _)| at)).collect();
+        self.base(saved, nodes, Phase::Main).await
+    }
+
+    /// Runs what depends on the event nodes of the end.
+    async fn end(&mut self, saved: &Saved, outcome: Outcome) -> Result<Commit, Interrupt> {
+        let of = if outcome == Outcome::Completed { Lifecycle::Complete } else { Lifecycle::Error };
+        let nodes = self.graph.events(of).flat_map(|at| self.graph.below(at).iter().copied()).collect();
+        self.base(saved, nodes, Phase::End { outcome, at: self.host.now() }).await
+    }
+
+    /// Runs nodes that no request is above, and begins a phase.
+    async fn base(&mut self, saved: &Saved, nodes: Vec<usize>, phase: Phase) -> Result<Commit, Interrupt> {
+        let first = nodes.first().map(|at| self.graph.node(*at));
+        let account = account_of(self.host, self.run.account.as_deref()).await;
+        let account = account.map_err(|error| Interrupt::Failed(failed(first, error)))?;
+        let scope = Scope { account: self.run.account.clone(), ..saved.head.base.clone() };
+        let mut gathered = Gathered { next_task: saved.next_task + 1, ..Gathered::default() };
+        let walker = self.walker(&phase, [saved.next_task, 0, 0]);
+        let flow = Flow { scope, account, batch: None, seen: 0 };
+        let from = self.graph.nodes().len();
+        let base = Box::pin(walker.walk(nodes, from, flow, &mut self.delivered, &mut gathered)).await?;
+        let spools = saved.head.spools.clone();
+        Ok(committed(gathered, Some(Head { phase, base, spools })))
+    }
+
+    async fn release(&mut self, saved: &Saved, spool: usize) -> Result<Commit, Interrupt> {
+        let Some(head) = saved.head.spools.get(&spool) else { return Ok(Commit::default()) };
+        let node = self.graph.node(spool);
+        let records = Arc::new(self.host.spooled(spool).await?);
+        let account = account_of(self.host, head.scope.account.as_deref()).await;
+        let account = account.map_err(|error| Interrupt::Failed(failed(Some(node), error)))?;
+        let names = [&head.names[..], &[vec![RESOURCES.to_owned(), node.name.clone()]]].concat();
+        let seen = records.len() as u64;
+        let batch = (seen > 0).then_some(Batch { records, names, source: spool });
+        let flow = Flow { scope: head.scope.clone(), account, batch, seen };
+        let mut spools = saved.head.spools.clone();
+        spools.remove(&spool);
+        let mut gathered = Gathered { next_task: saved.next_task + 1, heads: spools, ..Gathered::default() };
+        let walker = self.walker(&saved.head.phase, [saved.next_task, 0, 0]);
+        if flow.batch.is_some() {
+            let nodes = self.graph.below(spool).to_vec();
+            Box::pin(walker.walk(nodes, spool, flow, &mut self.delivered, &mut gathered)).await?;
+        }
+        let head = Head { spools: BTreeMap::new(), ..saved.head.clone() };
+        Ok(Commit { released: Some(spool), ..committed(gathered, Some(head)) })
+    }
+
+    /// Fetches the next page of the request on top, and takes it through what is below.
+    async fn request(&mut self, saved: &Saved, task: &Task) -> Result<Commit, Interrupt> {
+        let node = self.graph.node(task.node);
+        let mut gathered =
+            Gathered { next_task: saved.next_task, heads: saved.head.spools.clone(), ..Gathered::default() };
+        let mut place = task.place.clone();
+        let top = loop {
+            let Some(scope) =
+                self.scope_at(task, place.element).map_err(|error| Interrupt::Failed(failed(Some(node), error)))?
+            else {
+                break Top::Done;
+            };
+            let result = Box::pin(self.page(saved, task, scope, &place, &mut gathered)).await;
+            match result {
+                Ok(Some(top)) => break top,
+                Ok(None) => {}
+                Err(NodeError::Interrupt(interrupt)) => return Err(interrupt),
+                Err(NodeError::Failed(error)) => {
+                    let error = failed(Some(node), error);
+                    if self.handling(&saved.head.phase) == ErrorHandling::FailFast {
+                        return Err(Interrupt::Failed(error));
+                    }
+                    gathered.errors.push(error);
+                }
+            }
+            place = Place { element: place.element + 1, ..Place::default() };
+        };
+        let has_new_spool = gathered.heads.len() != saved.head.spools.len();
+        let head = has_new_spool.then(|| saved.head.clone());
+        Ok(Commit { top, ..committed(gathered, head) })
+    }
+
+    /// What the request sees for one of its elements. None: there are no more.
+    fn scope_at(&self, task: &Task, element: u64) -> Result<Option<Scope>, Value> {
+        let mut scope = task.scope.clone();
+        let Some(elements) = &task.elements else { return Ok((element == 0).then_some(scope)) };
+        let Some(record) = usize::try_from(element).ok().and_then(|at| elements.records.get(at)) else {
+            return Ok(None);
+        };
+        let record = value(record)?;
+        elements.paths.iter().for_each(|path| scope.put(path, record.clone(), self.run));
+        Ok(Some(scope))
+    }
+
+    /// One page. Gives what becomes of the task. None: the request's condition doesn't hold.
+    async fn page(
+        &mut self,
+        saved: &Saved,
+        task: &Task,
+        mut scope: Scope,
+        place: &Place,
+        gathered: &mut Gathered,
+    ) -> Result<Option<Top>, NodeError> {
+        let node = self.graph.node(task.node);
+        let NodeKind::Request(request) = &node.kind else { return Ok(Some(Top::Done)) };
+        let key = [task.id, place.element, place.page];
+        let walker = self.walker(&saved.head.phase, key);
+        let fetched = match &self.held {
+            Some((held, fetched)) if *held == key => fetched.clone(),
+            _ => match Box::pin(fetch(&walker, task, request, &scope, place)).await? {
+                None => return Ok(None),
+                Some(fetched) => fetched,
+            },
+        };
+        self.held = Some((key, fetched.clone()));
+        scope.account = Some(fetched.account_id);
+        let account = fetched.account;
+        let count = fetched.records.len() as u64;
+        gathered.stats.add(node.key(), node.method(), Counts { fetched: count, persisted: 0 });
+        let seen = place.seen + count;
+        let path = [vec![RESOURCES.to_owned()], request.path()].concat();
+        let deeper = match &request.recurse {
+            Some(recursion) => {
+                let records = recursing(&walker, recursion, &path, &scope, &account, &fetched.records)?;
+                if !records.is_empty() && task.depth >= MAX_DEPTH {
+                    let message =
+                        format!("recurse has led {MAX_DEPTH} levels deep. Narrow recurse.if, so that it ends.");
+                    return Err(named(node, &message).into());
+                }
+                records
+            }
+            None => Vec::new(),
+        };
+        let outer = scope.clone();
+        let batch = Batch { records: fetched.records, names: vec![path.clone()], source: task.node };
+        if count > 0 {
+            let nodes = self.graph.below(task.node).to_vec();
+            let flow = Flow { scope, account, batch: Some(batch), seen };
+            let below = Box::pin(walker.walk(nodes, task.node, flow, &mut self.delivered, gathered)).await;
+            below.map_err(NodeError::Interrupt)?;
+        }
+        if !deeper.is_empty() {
+            let elements = Elements { paths: vec![path], records: deeper };
+            let below = gathered.task(task.node, outer, Some(elements), task.depth + 1);
+            gathered.tasks.push(below);
+        }
+        let next = match fetched.next_cursor.filter(|cursor| !cursor.is_empty()) {
+            Some(cursor) if place.cursor.as_ref() == Some(&cursor) => {
+                let message = "The list gives the same cursor again, and would never end. Its pagination is wrong.";
+                return Err(named(node, message).into());
+            }
+            Some(cursor) => Some(Place { element: place.element, page: place.page + 1, cursor: Some(cursor), seen }),
+            None => {
+                let has_more = task.elements.as_ref().is_some_and(|it| place.element + 1 < it.records.len() as u64);
+                has_more.then(|| Place { element: place.element + 1, ..Place::default() })
+            }
+        };
+        Ok(Some(next.map_or(Top::Done, Top::Moved)))
+    }
+
+    /// The end after an error: what depends on the event `error` still runs.
+    async fn fail(&mut self, saved: &Saved, error: RecordError) -> Result<Commit, Interrupt> {
+        if let Phase::End { outcome: outcome @ Outcome::Failed(_), .. } = &saved.head.phase {
+            return Ok(over(saved, outcome.clone(), self.host.now()));
+        }
+        let head = Head { spools: BTreeMap::new(), ..saved.head.clone() };
+        let cleared = Saved { head, next_task: saved.next_task, tasks: Vec::new() };
+        let commit = self.end(&cleared, Outcome::Failed(error)).await?;
+        Ok(Commit { clear: true, ..commit })
+    }
+
+    fn walker(&self, phase: &Phase, place: [u64; 3]) -> Walker<'a, H> {
+        let ending = match phase {
+            Phase::Begin | Phase::Main => None,
+            Phase::End { outcome, at } | Phase::Over { outcome, at } => {
+                Some((if *outcome == Outcome::Completed { "completed" } else { "failed" }, at.to_string()))
+            }
+        };
+        Walker { host: self.host, run: self.run, graph: self.graph, ending, handling: self.handling(phase), place }
+    }
+
+    /// After the run has failed, a further error ends nothing more.
+    fn handling(&self, phase: &Phase) -> ErrorHandling {
+        match phase {
+            Phase::End { outcome: Outcome::Failed(_), .. } => ErrorHandling::Ignore,
+            _ => self.run.error_handling,
+        }
+    }
+}
+
+fn committed(mut gathered: Gathered, head: Option<Head>) -> Commit {
+    // The first one is to be on top.
+    gathered.tasks.reverse();
+    Commit {
+        push: gathered.tasks,
+        next_task: gathered.next_task,
+        head: head.map(|head| Head { spools: gathered.heads, ..head }),
+        spooled: gathered.spooled,
+        states: gathered.states,
+        stats: gathered.stats,
+        errors: gathered.errors,
+        ..Commit::default()
+    }
+}
+
+fn over(saved: &Saved, outcome: Outcome, at: Timestamp) -> Commit {
+    let head = Head { phase: Phase::Over { outcome, at }, spools: BTreeMap::new(), ..saved.head.clone() };
+    Commit { clear: true, next_task: saved.next_task, head: Some(head), ..Commit::default() }
+}
+
+fn failed(node: Option<&Node>, error: Value) -> RecordError {
+    let name = node.map(|node| node.name.clone()).unwrap_or_default();
+    RecordError { node: name, resource: node.map(|node| node.key().to_owned()).unwrap_or_default(), error }
+}

@@ -1,0 +1,7 @@
+//! Runs over a provider, destinations and a journal in memory, with the JSONata of the program.
+
+mod crash;
+mod nodes;
+mod pauses;
+mod scope;
+mod world;
