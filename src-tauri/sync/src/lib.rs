@@ -10,7 +10,8 @@
 //! state, the counts and the errors. So:
 //!
 //! - A crash repeats the batch in progress at most, and loses none. The repetition has the same [`BatchId`](relink_domain::sync::BatchId)s,
-//!   because they are made of the run, the task, its place and the nodes alone.
+//!   because they are made of the run, the task, its place and the nodes alone. Its page is fetched again: what has changed at the provider
+//!   in between is in the repetition.
 //! - A write of state happens exactly once, because it is part of the commit.
 //! - The stack is as deep as the graph (and a recursion) and holds one page at each level, so memory stays flat. Only a spool grows, in the
 //!   journal, and is in memory once, when it is released.

@@ -1,13 +1,16 @@
 //! Crashes at every point of generated jobs.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, atomic::Ordering::SeqCst},
+};
 
 use proptest::prelude::*;
 use relink_domain::sync::{BatchId, ErrorHandling, Graph};
 use serde_json::{Value, json};
 
 use super::world::{Delivered, World, graph, hook, lock, new_run, page, request};
-use crate::{Call, Ended, Page, Progress, RequestError, Run, Runner};
+use crate::{Call, Ended, Page, Pause, Progress, RequestError, Run, Runner};
 
 /// What a node is, below one that is chosen by the number.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +18,8 @@ enum Kind {
     Root,
     Loop,
     Once,
+    /// A request that makes itself again below some of its records.
+    Recursion,
     Transform,
     AddContext,
     Spool,
@@ -26,6 +31,7 @@ fn jobs() -> impl Strategy<Value = Value> {
         1 => Just(Kind::Root),
         3 => Just(Kind::Loop),
         1 => Just(Kind::Once),
+        1 => Just(Kind::Recursion),
         2 => Just(Kind::Transform),
         2 => Just(Kind::AddContext),
         2 => Just(Kind::Spool),
@@ -48,7 +54,11 @@ fn job(nodes: &[(Kind, usize)], wanted: &[bool]) -> Value {
         let name = format!("n{}", at + 1);
         let (parent, origin, depth) = above[parent % above.len()].clone();
         // Loops within loops within loops take their time.
-        let kind = if depth > 1 && matches!(kind, Kind::Loop | Kind::Once) { &Kind::Transform } else { kind };
+        let kind = if depth > 1 && matches!(kind, Kind::Loop | Kind::Once | Kind::Recursion) {
+            &Kind::Transform
+        } else {
+            kind
+        };
         let node = match kind {
             Kind::Root => request(&name, &name, &json!({"query": {"of": "root"}})),
             Kind::Loop => {
@@ -60,6 +70,12 @@ fn job(nodes: &[(Kind, usize)], wanted: &[bool]) -> Value {
             Kind::Once => {
                 let query = json!({"of": format!("{{{{resources.{origin}.0.id}}}}")});
                 request(&name, &name, &json!({"depends_on": parent, "query": query}))
+            }
+            Kind::Recursion => {
+                let query = json!({"of": format!("{{{{resources.{origin}.0.id}}}}")});
+                let deeper = json!({"query": {"of": format!("{{{{resources.{name}.id}}}}")}});
+                let recurse = json!({"if": format!("{{{{resources.{name}.more:bool}}}}"), "config": deeper});
+                request(&name, &name, &json!({"depends_on": parent, "query": query, "recurse": recurse}))
             }
             Kind::Transform => json!({"name": name, "type": "transform", "depends_on": parent,
                 "config": {"expression": format!("resources.{origin}.{{\"id\": id & \"t\"}}")}}),
@@ -75,7 +91,7 @@ fn job(nodes: &[(Kind, usize)], wanted: &[bool]) -> Value {
         made.push(node);
         let found = match kind {
             Kind::Root => (name.clone(), name, 0),
-            Kind::Loop | Kind::Once => (name.clone(), name, depth + 1),
+            Kind::Loop | Kind::Once | Kind::Recursion => (name.clone(), name, depth + 1),
             _ => (name, origin, depth),
         };
         above.push(found);
@@ -90,6 +106,18 @@ fn job(nodes: &[(Kind, usize)], wanted: &[bool]) -> Value {
     made.into()
 }
 
+/// The answers of [`provider`], some of them after a limit.
+fn limiting() -> impl Fn(&Call<'_>) -> Result<Page, RequestError> + Send + Sync {
+    let limited = Mutex::new(BTreeSet::new());
+    move |call| {
+        let key = format!("{}{:?}{:?}", call.resource, call.query, call.cursor);
+        if key.len().is_multiple_of(5) && lock(&limited).insert(key) {
+            return Err(RequestError::RateLimited { seconds: 1, error: json!({"statusCode": 429}) });
+        }
+        provider(call)
+    }
+}
+
 /// The same answers to the same calls: up to three pages of up to three records, and an error now and then.
 fn provider(call: &Call<'_>) -> Result<Page, RequestError> {
     let of = call.query.get("of").and_then(Value::as_str).unwrap_or_default();
@@ -99,7 +127,9 @@ fn provider(call: &Call<'_>) -> Result<Page, RequestError> {
     if at == hash % 3 && hash % 7 == 3 {
         return Err(RequestError::Other(json!({"statusCode": 500, "message": text})));
     }
-    let records: Value = (0..(hash + at) % 4).map(|n| json!({"id": format!("{text}.{at}{n}")})).collect();
+    let record =
+        |n: usize| json!({"id": format!("{text}.{at}{n}"), "more": (hash + n).is_multiple_of(2) && text.len() < 24});
+    let records: Value = (0..(hash + at) % 4).map(record).collect();
     let next = (at < hash % 3).then(|| (at + 1).to_string());
     page(&records, next.as_deref())
 }
@@ -116,7 +146,8 @@ async fn run_through(world: &World, run: &Run, graph: &Graph, mut next_crash: im
             progress = runner.step() => Some(progress.expect("a journal")),
         };
         match progress {
-            Some(Progress::More) => {}
+            // Its owner waits.
+            Some(Progress::More | Progress::Paused(Pause::RateLimited { .. })) => {}
             Some(Progress::Finished(outcome)) => return (Ended::Finished(outcome), crashes),
             Some(Progress::Paused(pause)) => return (Ended::Paused(pause), crashes),
             None => {
@@ -169,21 +200,21 @@ proptest! {
         let run = Run { error_handling, ..new_run() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
-            let calm = World::new(provider);
+            let calm = World::new(limiting());
             let (ended, _) = run_through(&calm, &run, &graph, || -1).await;
             let expected = left(&calm);
             let points = i64::try_from(calm.crash_points.load(SeqCst)).expect("few");
             // One crash at each point, or at some if there are many.
             let stride = usize::try_from(points / 40 + 1).expect("few");
             for point in (0..points).step_by(stride) {
-                let world = World::new(provider);
+                let world = World::new(limiting());
                 let mut crashes = [point].into_iter();
                 let (found, crashed) = run_through(&world, &run, &graph, || crashes.next().unwrap_or(-1)).await;
                 assert_eq!((&found, crashed), (&ended, 1), "at point {point}");
                 assert_eq!(left(&world), expected, "at point {point}");
             }
             // Many crashes: each step gets further than the one before, so that it ends.
-            let world = World::new(provider);
+            let world = World::new(limiting());
             let mut until = 0;
             let (found, _) = run_through(&world, &run, &graph, || { until += step; until }).await;
             assert_eq!(found, ended);
