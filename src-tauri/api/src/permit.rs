@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::{Either, Ready, ready};
+use percent_encoding::percent_decode_str;
 use relink_calls::{may_write, overrides_method};
 use relink_domain::{caller::Caller, permission::Permission};
 use relink_engine::Error;
@@ -73,12 +74,20 @@ fn check(caller: &Caller, permission: Permission, request: &Request) -> Result<(
     permitted.map_err(|refusal| Error::from(refusal).into())
 }
 
+/// In place of a resource: what is run is an action (contract section 4.8).
+const ACTIONS: &str = "_";
+
+/// Whether a `POST` to this resource, percent-decoded, runs an action in place of a method.
+pub(crate) fn runs_action(resource: &str) -> bool {
+    resource == ACTIONS
+}
+
 /// The methods of a resource that read (contract section 4.6).
 const READING_METHODS: [&str; 2] = ["get", "list"];
 
-/// Whether a request only reads: its method is safe (RFC 9110 §9.2.1), or it runs a resource's `get` or `list`. A request to
-/// change the protocol doesn't, because anything may follow. Nor does one with a body at `/custom`, whose `methodConfig` may name
-/// another method.
+/// Whether a request only reads: its method is safe (RFC 9110 §9.2.1), or it runs a resource's `get` or `list`. An action doesn't,
+/// whatever its name: its steps may be anything. Nor does a request to change the protocol, because anything may follow, nor one
+/// with a body at `/custom`, whose `methodConfig` may name another method.
 fn only_reads(request: &Request) -> bool {
     let headers = request.headers();
     let path = request.uri().path().trim_start_matches('/');
@@ -89,8 +98,10 @@ fn only_reads(request: &Request) -> bool {
     let mut segments = path.split('/');
     let route = segments.next().unwrap_or_default();
     if route == "proxy" && *request.method() == Method::POST {
+        let (resource, method) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
         return !overrides_method(headers, request.uri().query())
-            && segments.nth(1).is_some_and(|method| READING_METHODS.contains(&method))
+            && !runs_action(&percent_decode_str(resource).decode_utf8_lossy())
+            && READING_METHODS.contains(&method)
             && segments.next().is_none();
     }
     !may_write(request.method(), headers, request.uri().query())
@@ -137,6 +148,11 @@ mod tests {
             ("POST", "/proxy/list", None),
             ("POST", "/proxy/contacts/merge", None),
             ("POST", "/proxy/contacts/list/x", None),
+            ("POST", "/proxy/_/list", None),
+            ("POST", "//proxy/_/get", None),
+            ("POST", "/proxy/%5F/list", None),
+            ("POST", "/proxy/%5f/get", None),
+            ("POST", "/proxy/_/sync_contacts", None),
             ("POST", "/via/contacts/list", None),
             ("POST", "/batch-request", None),
             ("GET", "/via/acme/x", Some("upgrade")),

@@ -7,10 +7,8 @@ use utoipa_axum::routes;
 use crate::{
     method_calls::Call,
     openapi::{CallErrors, Routes},
+    permit::runs_action,
 };
-
-/// In place of a resource: what is run is an action.
-const ACTIONS: &str = "_";
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
@@ -101,7 +99,7 @@ async fn get(Path((resource, id)): Path<(String, String)>, call: Call) -> Respon
     responses((status = "default", description = "The provider's data."), CallErrors),
 )]
 async fn run(Path((resource, method)): Path<(String, String)>, call: Call) -> Response {
-    if resource == ACTIONS {
+    if runs_action(&resource) {
         return call.action(&method).await;
     }
     call.named(&resource, &method, None).await

@@ -18,7 +18,7 @@ pub struct TokenLimits {
     /// Only accounts of the integrations with these names; null: of all.
     #[cfg_attr(feature = "schema", schema(required))]
     pub integrations: Option<Vec<String>>,
-    /// Only requests that read: GET, HEAD and OPTIONS, and the methods `get` and `list` of `/proxy`.
+    /// Only requests that read: GET, HEAD and OPTIONS, and the methods `get` and `list` of a resource at `/proxy`.
     #[cfg_attr(feature = "schema", schema(required))]
     pub read_only: bool,
 }

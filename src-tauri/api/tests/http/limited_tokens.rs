@@ -7,7 +7,10 @@ use relink_domain::{
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{
+    answering_provider::{Provider, SignIn},
+    world::World,
+};
 
 /// Permissions that a limited token doesn't have, because what they allow is about every account.
 const INDIVISIBLE: [&str; 17] = [
@@ -235,6 +238,26 @@ async fn a_read_only_token_calls_only_with_methods_that_read() {
     let (status, said) = world.ask_with(&reader, Method::POST, &path, Value::Null).await;
     assert_eq!((status, said["code"].as_str()), (StatusCode::FORBIDDEN, Some("forbidden")), "a token can write");
     assert!(said["message"].as_str().is_some_and(|text| text.contains("may only read")), "{said}");
+}
+
+#[tokio::test]
+async fn a_read_only_token_runs_no_action_whatever_its_name() {
+    let world = World::new().await;
+    let writes = json!({ "steps": [{ "type": "request", "config": { "path": "/items", "method": "post" } }] });
+    let provider = Provider::start(true).await.with_actions(json!({ "list": writes, "get": writes, "sync": writes }));
+    let account = provider.connect(&world, SignIn::ApiKey, 0).await;
+    let reader = token(&world, TokenLimits { read_only: true, ..TokenLimits::default() }).await;
+    for path in
+        ["/proxy/_/list", "/proxy/_/get", "//proxy/_/list", "/proxy/%5F/list", "/proxy/%5f/get", "/proxy/_/sync"]
+    {
+        let url = format!("{path}?integrated_account_id={account}");
+        let (status, said) = world.ask_with(&reader, Method::POST, &url, json!({})).await;
+        assert_eq!((status, &said["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")), "{path}: {said}");
+        world.post(&url, json!({})).await;
+    }
+    let url = format!("/proxy/items/list?integrated_account_id={account}");
+    let (status, said) = world.ask_with(&reader, Method::POST, &url, json!({})).await;
+    assert_eq!(status, StatusCode::OK, "a method's name says that it reads: {said}");
 }
 
 #[tokio::test]
