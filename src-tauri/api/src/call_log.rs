@@ -155,7 +155,7 @@ fn filtered_fields(query: &Query) -> Vec<String> {
 
 /// An unknown field is ignored, as on other lists (contract section 0.2).
 fn matches(entry: &LogEntry, name: &str, condition: &Condition<String>) -> bool {
-    entry.field(name).is_none_or(|value| condition.matches_text(&value))
+    entry.field(name).map_or(true, |value| condition.matches_optional(value.as_ref()))
 }
 
 /// The one account that the filter names, whose calls are then found without reading others.

@@ -101,13 +101,11 @@ async fn list(
         let rows = api.engine.catalog().documentation(&caller, ids).await?;
         all.extend(rows.into_iter().filter(|row| row.entity_type == entity_type).map(documentation));
     }
-    let fields: [(_, Field<Documentation>); 6] = [
+    let fields: [(_, Field<Documentation>); 4] = [
         ("entity_type", Field::Text(|it| it.entity_type.clone())),
         ("type", Field::Text(|it| it.r#type.clone())),
-        ("resource", Field::Text(|it| it.resource.clone().unwrap_or_default())),
-        ("method", Field::Text(|it| it.method.clone().unwrap_or_default())),
-        ("created_at", Field::Time(|it| it.created_at)),
-        ("updated_at", Field::Time(|it| it.updated_at)),
+        ("resource", Field::OptionalText(|it| it.resource.clone())),
+        ("method", Field::OptionalText(|it| it.method.clone())),
     ];
     let place =
         |it: &Documentation| Place { created_at: it.created_at, updated_at: it.updated_at, id: it.id.to_string() };

@@ -10,7 +10,7 @@ use relink_domain::{EnvironmentId, caller::Caller};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{ApiState, error::ApiError};
+use crate::{ApiState, error::ApiError, query::is_absent};
 
 const FIELD: &str = "environment_id";
 
@@ -46,9 +46,8 @@ pub(crate) fn check_body(own: EnvironmentId, body: &[u8]) -> Result<(), ApiError
     }
 }
 
-/// An empty text is Truto's clients' null.
 fn check(own: EnvironmentId, given: &str) -> Result<(), ApiError> {
-    let is_own = given.is_empty() || given == "None" || given.parse() == Ok(own);
+    let is_own = is_absent(given) || given.parse() == Ok(own);
     if is_own { Ok(()) } else { Err(foreign(own)) }
 }
 

@@ -89,15 +89,13 @@ async fn list_installed(
     let entries = api.engine.catalog().list(&caller).await?;
     let installed = entries.iter().filter_map(|entry| entry.installed.as_ref());
     let all = installed.map(|installed| api.environment_integration(installed)).collect();
-    let fields: [(_, Field<EnvironmentIntegration>); 8] = [
+    let fields: [(_, Field<EnvironmentIntegration>); 6] = [
         ("id", Field::Text(|it| it.summary.id.to_string())),
         ("integration_id", Field::Text(|it| it.summary.integration_id.to_string())),
         ("environment_id", Field::Text(|it| it.summary.environment_id.to_string())),
         ("is_active", Field::Flag(|it| it.summary.is_active)),
         ("is_enabled", Field::Flag(|it| it.summary.is_enabled)),
         ("show_in_catalog", Field::Flag(|it| it.summary.show_in_catalog)),
-        ("created_at", Field::Time(|it| it.created_at)),
-        ("updated_at", Field::Time(|it| it.updated_at)),
     ];
     let place = |it: &EnvironmentIntegration| Place {
         created_at: it.created_at,

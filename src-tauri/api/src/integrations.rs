@@ -95,13 +95,11 @@ async fn list(
     let shared = Shared::read(&api, &caller).await?;
     let entries = api.engine.catalog().list(&caller).await?;
     let all = entries.iter().map(|entry| shared.integration(&entry.integration, entry.installed.is_some())).collect();
-    let fields: [(_, Field<Integration>); 6] = [
+    let fields: [(_, Field<Integration>); 4] = [
         ("id", Field::Text(|it| it.id.to_string())),
         ("name", Field::Text(|it| it.name.clone())),
-        ("category", Field::Text(|it| it.category.clone().unwrap_or_default())),
+        ("category", Field::OptionalText(|it| it.category.clone())),
         ("sharing", Field::Text(|it| it.sharing.clone())),
-        ("created_at", Field::Time(|it| it.created_at)),
-        ("updated_at", Field::Time(|it| it.updated_at)),
     ];
     let place =
         |it: &Integration| Place { created_at: it.created_at, updated_at: it.updated_at, id: it.id.to_string() };

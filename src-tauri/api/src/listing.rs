@@ -12,11 +12,12 @@ use crate::{
     query::{Query, invalid},
 };
 
-/// A field by which a list can be filtered, and how to read it.
+/// A field by which a list can be filtered, and how to read it. Each list can also be filtered by the times of its [`Place`]s.
 pub(crate) enum Field<T> {
     Text(fn(&T) -> String),
+    /// One that may be null.
+    OptionalText(fn(&T) -> Option<String>),
     Flag(fn(&T) -> bool),
-    Time(fn(&T) -> Timestamp),
 }
 
 /// Where an object stands in a list.
@@ -130,16 +131,25 @@ pub(crate) fn list<T>(
                 let conditions = query.texts(name, false)?;
                 all.retain(|item| conditions.iter().all(|condition| condition.matches_text(&read(item))));
             }
+            Field::OptionalText(read) => {
+                let conditions = query.texts(name, false)?;
+                all.retain(|item| {
+                    let value = read(item);
+                    conditions.iter().all(|condition| condition.matches_optional(value.as_ref()))
+                });
+            }
             Field::Flag(read) => {
                 let conditions = query.flags(name)?;
                 all.retain(|item| conditions.iter().all(|condition| condition.matches(&read(item))));
             }
-            Field::Time(read) => {
-                let conditions = query.times(name)?;
-                all.retain(|item| conditions.iter().all(|condition| condition.matches(&read(item))));
-            }
         }
     }
+    let (created, updated) = (query.times("created_at")?, query.times("updated_at")?);
+    all.retain(|item| {
+        let Place { created_at, updated_at, .. } = place(item);
+        created.iter().all(|condition| condition.matches(&created_at))
+            && updated.iter().all(|condition| condition.matches(&updated_at))
+    });
     Ok(Paging::of(query)?.page(all, place))
 }
 
@@ -156,7 +166,10 @@ mod tests {
     }
 
     fn ids(pairs: &[(&str, &str)], items: &[Item]) -> (String, Option<String>) {
-        let fields = [("name", Field::Text(|item: &Item| item.0.to_owned()))];
+        let fields = [
+            ("name", Field::Text(|item: &Item| item.0.to_owned())),
+            ("vowel", Field::OptionalText(|item: &Item| (item.0 == "a").then(|| item.0.to_owned()))),
+        ];
         let page = list(&query(pairs), items.to_vec(), &fields, place).expect("a page");
         (page.result.iter().map(|item| item.0).collect(), page.next_cursor)
     }
@@ -176,6 +189,33 @@ mod tests {
         }
         assert!(Paging::of(&query(&[("sort", "name")])).is_err());
         assert_eq!(ids(&[("name[in]", "a,d"), ("else", "x")], &ITEMS).0, "da");
+    }
+
+    #[test]
+    fn a_null_exists_not_and_equals_nothing() {
+        for (condition, value, expected) in [
+            ("vowel[exists]", "false", "dcb"),
+            ("vowel[exists]", "true", "a"),
+            ("vowel", "b", ""),
+            ("vowel[ne]", "a", "dcb"),
+            ("vowel[ne]", "b", "dcba"),
+            ("vowel[like]", "%", "a"),
+            ("vowel[gte]", "", "dcba"),
+            ("vowel[lt]", "z", "a"),
+        ] {
+            assert_eq!(ids(&[(condition, value)], &ITEMS).0, expected, "{condition}={value}");
+        }
+    }
+
+    #[test]
+    fn each_list_is_filtered_by_its_times() {
+        let at = |millis| Timestamp::from_millis(millis).to_string();
+        assert_eq!(ids(&[("created_at[gte]", &at(2)), ("created_at[lt]", &at(3))], &ITEMS).0, "cb");
+        assert_eq!(ids(&[("updated_at[gt]", &at(5))], &ITEMS).0, "ca");
+        for name in ["created_at", "updated_at"] {
+            let unknown = format!("{name}[about]");
+            assert!(list(&query(&[(&unknown, &at(1))]), ITEMS.to_vec(), &[], place).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -35,9 +35,9 @@ impl Query {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// A value. An empty one counts as absent.
+    /// A value, unless it [is absent](is_absent).
     pub(crate) fn one(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(key, value)| key == name && !is_absent(value)).map(|(_, value)| value.as_str())
     }
 
     /// Words, in any form of a list.
@@ -100,7 +100,7 @@ impl Query {
     }
 
     /// The values of a field: plain ones (also `a[]=x` and `a[0]=x`) with an empty operator, others by their operator
-    /// (`a[in]=x`, `a[in][]=x`, `a[in][0]=x`). An empty value is absent, and so is Python's `None`.
+    /// (`a[in]=x`, `a[in][]=x`, `a[in][0]=x`), without those that [are absent](is_absent).
     fn values_by_operator(&self, name: &str) -> BTreeMap<&str, Vec<&str>> {
         let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (key, value) in &self.0 {
@@ -111,8 +111,7 @@ impl Query {
                 None if rest.is_empty() => "",
                 None => continue,
             };
-            let is_absent = value.is_empty() || (operator.is_empty() && value == "None");
-            if !is_absent {
+            if !is_absent(value) {
                 found.entry(operator).or_default().push(value);
             }
         }
@@ -133,6 +132,11 @@ impl Query {
         self.one(name)
             .map_or(Ok(default), |text| text.parse().map_err(|_| invalid(&format!("{name} must be a whole number."))))
     }
+}
+
+/// Whether a value stands for none: the empty text of JavaScript's `null`, or Python's `None` (contract section 0.2).
+pub(crate) fn is_absent(value: &str) -> bool {
+    value.is_empty() || value == "None"
 }
 
 pub(crate) fn invalid(message: &str) -> ApiError {
@@ -163,7 +167,17 @@ mod tests {
             let expected = [Condition::In(vec!["a".to_owned(), "b".to_owned()])];
             assert_eq!(query(pairs).texts("status", true).expect("read"), expected, "{pairs:?}");
         }
-        for absent in [("statuses", "a"), ("status", ""), ("status", "None"), ("status[in]", ""), ("statu", "a")] {
+        for absent in [
+            ("statuses", "a"),
+            ("status", ""),
+            ("status", "None"),
+            ("status[in]", ""),
+            ("status[in]", "None"),
+            ("status[nin][0]", "None"),
+            ("status[exists]", "None"),
+            ("status[about]", "None"),
+            ("statu", "a"),
+        ] {
             assert_eq!(query(&[absent]).texts("status", true).expect("read"), [], "{absent:?}");
         }
         let comma = query(&[("tenant_id", "a,b")]).texts("tenant_id", false).expect("read");
@@ -194,8 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_cursor_is_none() {
-        assert_eq!(query(&[("next_cursor", "")]).one("next_cursor"), None);
+    fn what_stands_for_none_is_absent() {
+        for value in ["", "None"] {
+            let absent = query(&[("next_cursor", value), ("limit", value), ("after", value), ("words[]", value)]);
+            assert_eq!(absent.one("next_cursor"), None, "{value}");
+            assert_eq!(absent.limit().expect("a limit"), DEFAULT_LIMIT, "{value}");
+            assert_eq!(absent.number("after", 7).expect("a number"), 7, "{value}");
+            assert_eq!(absent.words("words"), [""; 0], "{value}");
+        }
     }
 
     #[test]

@@ -59,11 +59,10 @@ async fn list(
     let made_by = api.engine.organization().team(&caller).await?.user_id;
     let all = api.engine.access().api_tokens(&caller).await?;
     let all = all.into_iter().map(|token| api.token_row(token, made_by)).collect();
-    let fields: [(_, Field<ApiTokenRow>); 4] = [
+    let fields: [(_, Field<ApiTokenRow>); 3] = [
         ("id", Field::Text(|it| it.token.id.to_string())),
         ("name", Field::Text(|it| it.token.name.clone())),
-        ("created_at", Field::Time(|it| it.token.created_at)),
-        ("updated_at", Field::Time(|it| it.updated_at)),
+        ("environment_id", Field::Text(|it| it.environment_id.to_string())),
     ];
     let place = |it: &ApiTokenRow| Place {
         created_at: it.token.created_at,

@@ -100,13 +100,11 @@ async fn list(
     let ids = query.words("ids");
     webhooks.retain(|webhook| ids.is_empty() || ids.contains(&webhook.id.to_string()));
     let all = webhooks.into_iter().map(|webhook| api.webhook(webhook)).collect();
-    let fields: [(_, Field<Webhook>); 6] = [
+    let fields: [(_, Field<Webhook>); 4] = [
         ("id", Field::Text(|it| it.id.to_string())),
         ("target_url", Field::Text(|it| it.target_url.clone())),
         ("environment_id", Field::Text(|it| it.environment_id.to_string())),
         ("is_active", Field::Flag(|it| it.is_active)),
-        ("created_at", Field::Time(|it| it.created_at)),
-        ("updated_at", Field::Time(|it| it.updated_at)),
     ];
     let place = |it: &Webhook| Place { created_at: it.created_at, updated_at: it.updated_at, id: it.id.to_string() };
     Ok(Json(listing::list(&query, all, &fields, place)?))

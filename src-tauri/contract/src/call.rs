@@ -217,24 +217,28 @@ impl LogEntry {
         }
     }
 
-    /// A field by which the log can be filtered (`log_type_filter[…]`), as text.
-    pub fn field(&self, name: &str) -> Option<String> {
+    /// A field by which the log can be filtered (`log_type_filter[…]`), as text; `None` if it is null.
+    pub fn field(&self, name: &str) -> Result<Option<String>, NoSuchField> {
         let call = &self.call;
-        Some(match name {
-            "integrated_account_id" => self.integrated_account_id.to_string(),
-            "request_type" => self.request_type.clone(),
-            "route" => call.route.as_str().to_owned(),
-            "method" => call.method.clone(),
-            "path" => call.path.clone(),
-            "status" => call.status.map(|status| status.to_string()).unwrap_or_default(),
-            "api_token_id" => call.api_token_id.map(|id| id.to_string()).unwrap_or_default(),
-            "program" => call.program.clone(),
-            "error" => call.error.clone().unwrap_or_default(),
-            "failed" => call.failed.to_string(),
-            _ => return None,
+        Ok(match name {
+            "integrated_account_id" => Some(self.integrated_account_id.to_string()),
+            "request_type" => Some(self.request_type.clone()),
+            "route" => Some(call.route.as_str().to_owned()),
+            "method" => Some(call.method.clone()),
+            "path" => Some(call.path.clone()),
+            "status" => call.status.map(|status| status.to_string()),
+            "api_token_id" => call.api_token_id.map(|id| id.to_string()),
+            "program" => Some(call.program.clone()),
+            "error" => call.error.clone(),
+            "failed" => Some(call.failed.to_string()),
+            _ => return Err(NoSuchField),
         })
     }
 }
+
+/// The log can't be filtered by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoSuchField;
 
 #[cfg(test)]
 mod tests {
@@ -299,9 +303,9 @@ mod tests {
         for name in ["integrated_account_id", "request_type", "route", "method", "path", "status", "program", "failed"]
         {
             let text = wire[name].as_str().map_or_else(|| wire[name].to_string(), str::to_owned);
-            assert_eq!(entry.field(name), Some(text), "{name}");
+            assert_eq!(entry.field(name), Ok(Some(text)), "{name}");
         }
-        assert_eq!(entry.field("unknown"), None);
+        assert_eq!(entry.field("unknown"), Err(NoSuchField));
         assert_eq!((wire["id"].as_str(), wire["log_type"].as_str()), (Some("7"), Some("unified_proxy_api")));
     }
 }

@@ -87,12 +87,8 @@ async fn list(
     let account = api.account(&caller, id).await?;
     let (tokens, user) = (api.engine.access().mcp_tokens(&caller, &account).await?, api.user(&caller).await?);
     let all = tokens.into_iter().map(|token| row(token, user)).collect();
-    let fields: [(_, Field<McpToken>); 4] = [
-        ("id", Field::Text(|it| it.id.to_string())),
-        ("name", Field::Text(|it| it.name.clone())),
-        ("created_at", Field::Time(|it| it.created_at)),
-        ("updated_at", Field::Time(|it| it.updated_at)),
-    ];
+    let fields: [(_, Field<McpToken>); 2] =
+        [("id", Field::Text(|it| it.id.to_string())), ("name", Field::Text(|it| it.name.clone()))];
     let place = |it: &McpToken| Place { created_at: it.created_at, updated_at: it.updated_at, id: it.id.to_string() };
     Ok(Json(listing::list(&query, all, &fields, place)?))
 }

@@ -15,8 +15,10 @@ async fn listed(world: &World, path: &str, field: &str) -> Vec<String> {
 #[tokio::test]
 async fn integrations_are_filtered_by_their_fields() {
     let world = World::new().await;
+    let uncategorized = json!({ "name": "acme", "config": { "label": "Acme", "base_url": "https://api.example.com" } });
+    world.post("/integration", uncategorized).await;
     let everything = listed(&world, "/integration", "name").await;
-    assert!(everything.len() >= 4, "{everything:?}");
+    assert!(everything.len() >= 5, "{everything:?}");
     for (query, count) in [
         ("name=github", 1),
         ("name[eq]=github", 1),
@@ -31,6 +33,9 @@ async fn integrations_are_filtered_by_their_fields() {
         ("name[exists]=false", 0),
         ("name=nothing", 0),
         ("name=", everything.len()),
+        ("category[exists]=true", everything.len() - 1),
+        ("category[exists]=false", 1),
+        ("category[ne]=nothing", everything.len()),
         ("sharing=ask", everything.len()),
         ("sharing=deny", 0),
         ("unknown=x", everything.len()),
@@ -67,6 +72,57 @@ async fn installed_integrations_are_filtered_by_their_fields() {
     ] {
         let found = listed(&world, &format!("/environment-integration?{query}"), "id").await;
         assert_eq!(found.len(), count, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn accounts_are_filtered_by_the_environment_and_by_a_feature_that_none_has() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let account = world.account("acme-1").await;
+    let own = world.get("/relink/status").await["environment_id"].as_str().expect("an id").to_owned();
+    let other = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
+    for (query, is_found) in [
+        (format!("environment_id={own}"), true),
+        (format!("environment_id[eq]={own}"), true),
+        (format!("environment_id[in]={other},{own}"), true),
+        (format!("environment_id[ne]={other}"), true),
+        ("environment_id[exists]=true".to_owned(), true),
+        (format!("environment_id[in]={other}"), false),
+        (format!("environment_id[in][]={other}"), false),
+        (format!("environment_id[]={other}"), false),
+        (format!("environment_id[ne]={own}"), false),
+        (format!("environment_id[nin]={own}"), false),
+        ("environment_id[exists]=false".to_owned(), false),
+        ("features.super_query=true".to_owned(), false),
+        ("features.super_query[in]=true,false".to_owned(), false),
+        ("features.super_query[exists]=false".to_owned(), true),
+    ] {
+        let found = listed(&world, &format!("/integrated-account?{query}"), "id").await;
+        assert_eq!(found, if is_found { vec![account.clone()] } else { vec![] }, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn every_list_is_filtered_by_its_times() {
+    let world = World::new().await;
+    world.sandbox().await;
+    world.account("acme-1").await;
+    for path in ["/integrated-account", "/integration", "/environment-integration", "/api-token", "/relink/links"]
+        .into_iter()
+        .chain(["/environment", "/team", "/user", "/category", "/sandbox-integrated-account"])
+    {
+        let count = async |query: &str| {
+            let (status, list) = world.as_person(Method::GET, &format!("{path}?{query}"), Value::Null).await;
+            assert_eq!(status, StatusCode::OK, "{path}?{query}: {list}");
+            list["result"].as_array().map(Vec::len)
+        };
+        let all = count("").await;
+        assert!(all > Some(0), "{path}");
+        for field in ["created_at", "updated_at"] {
+            assert_eq!(count(&format!("{field}[lt]=2099-01-01")).await, all, "{path} {field}");
+            assert_eq!(count(&format!("{field}[gt]=2099-01-01")).await, Some(0), "{path} {field}");
+        }
     }
 }
 

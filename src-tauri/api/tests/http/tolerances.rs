@@ -90,6 +90,51 @@ async fn an_empty_value_and_pythons_none_are_absent() {
     }
 }
 
+/// Every parameter of the document, also with the operators of a filter. What is at `/proxy` and `/custom` is for the provider.
+#[tokio::test]
+async fn every_parameter_that_has_no_value_is_absent() {
+    let world = World::with_tenants(&["a"]).await;
+    let account = world.get("/integrated-account").await["result"][0].clone();
+    let id = |value: &Value| value["id"].as_str().expect("an id").to_owned();
+    let (account, integration) = (id(&account), id(&account["integration"]));
+    let webhook = id(&world.post("/webhook", json!({ "target_url": "http://127.0.0.1:9/" })).await);
+    let mut tried = Vec::new();
+    for (path, item) in world.get("/openapi.json").await["paths"].as_object().expect("paths") {
+        let operation = &item["get"];
+        if !operation["security"].is_array() || path.starts_with("/proxy") || path.starts_with("/custom") {
+            continue;
+        }
+        let owner = match path.split('/').find(|part| ["integration", "webhooks"].contains(part)) {
+            Some("integration") => &integration,
+            Some(_) => &webhook,
+            None => &account,
+        };
+        let needed = match path.as_str() {
+            "/log" => "log_type=unified_proxy_api".to_owned(),
+            "/documentation" => format!("integration_id={integration}"),
+            _ => String::new(),
+        };
+        let url = format!("{}?{needed}", path.replace("{id}", owner));
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let names = parameters.iter().filter(|it| it["in"] == "query" && it["required"] != true);
+        for name in names.map(|it| it["name"].as_str().expect("a name")) {
+            let (status, whole) = world.as_person(Method::GET, &url, Value::Null).await;
+            assert_eq!(status, StatusCode::OK, "{url}: {whole}");
+            for form in ["", "[]", "[0]", "[ne]", "[in]", "[in][]", "[nin][0]", "[gt]", "[like]", "[exists]"] {
+                for value in ["", "None"] {
+                    let query = format!("{url}&{name}{form}={value}");
+                    let answer = world.as_person(Method::GET, &query, Value::Null).await;
+                    assert_eq!(answer, (StatusCode::OK, whole.clone()), "{query}");
+                }
+            }
+            tried.push(format!("{path} {name}"));
+        }
+    }
+    for expected in ["/integrated-account limit", "/log next_cursor", "/integration/{id}/capabilities type"] {
+        assert!(tried.iter().any(|it| it == expected), "{expected}: {tried:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_truth_value_is_true_or_false() {
     let world = World::with_tenants(&["a"]).await;
@@ -185,12 +230,23 @@ async fn each_operator_of_a_filter_compares_as_its_name_says() {
 #[tokio::test]
 async fn an_unknown_operator_is_named_and_an_unknown_field_ignored() {
     let world = World::with_tenants(&["a"]).await;
-    for path in ["/integrated-account", "/webhook", "/integration", "/environment-integration", "/api-token"] {
-        let field = if path == "/webhook" { "is_active" } else { "id" };
-        let (status, said) = world.ask(Method::GET, &format!("{path}?{field}[about]=x"), Value::Null).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {said}");
-        let message = said["message"].as_str().expect("a message");
-        assert!(message.contains(&format!("{field}[about]")), "{path}: {message}");
+    for (path, fields) in [
+        ("/integrated-account", &["id", "environment_id", "features.super_query"][..]),
+        ("/webhook", &["is_active", "environment_id"]),
+        ("/integration", &["id", "category"]),
+        ("/environment-integration", &["id", "environment_id"]),
+        ("/api-token", &["id", "environment_id"]),
+        ("/environment", &["id"]),
+        ("/team", &["id"]),
+        ("/user", &["id"]),
+        ("/category", &["name"]),
+    ] {
+        for field in fields.iter().chain(&["created_at", "updated_at"]) {
+            let (status, said) = world.ask(Method::GET, &format!("{path}?{field}[about]=x"), Value::Null).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{path} {field}: {said}");
+            let message = said["message"].as_str().expect("a message");
+            assert!(message.contains(&format!("{field}[about]")), "{path}: {message}");
+        }
         let all = world.get(path).await;
         assert_eq!(world.get(&format!("{path}?colour=red&colour[about]=x")).await, all, "{path}");
     }

@@ -136,6 +136,18 @@ impl<T: PartialOrd + AsRef<str>> Condition<T> {
     }
 }
 
+impl Condition<String> {
+    /// Whether a text fulfills it that may be null: then it is no text, nor greater, less or like one.
+    pub fn matches_optional(&self, value: Option<&String>) -> bool {
+        match (value, self) {
+            (Some(value), condition) => condition.matches_text(value),
+            (None, Self::Exists(exists)) => !exists,
+            (None, Self::NotIn(_)) => true,
+            (None, Self::In(_) | Self::Compare(..) | Self::Like(_)) => false,
+        }
+    }
+}
+
 impl<T: PartialOrd> Condition<T> {
     /// Whether a value fulfills it; only a text can be [`Condition::Like`] something.
     pub fn matches(&self, value: &T) -> bool {
