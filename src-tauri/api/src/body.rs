@@ -1,5 +1,7 @@
 //! Request bodies.
 
+mod mismatch;
+
 use std::time::Duration;
 
 use axum::{
@@ -9,8 +11,10 @@ use axum::{
     response::IntoResponse,
 };
 use relink_domain::EnvironmentId;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_path_to_error::Track;
 
+use self::mismatch::Mismatch;
 use crate::{environment, error::ApiError};
 
 /// The maximum length of a body, in bytes.
@@ -32,16 +36,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             environment::check_body(environment, &bytes)?;
         }
         let bytes = if bytes.trim_ascii().is_empty() { Bytes::from_static(b"{}") } else { bytes };
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => {
-                ApiError::bad_request("body_invalid", &format!("The body isn't valid: {}", without_values(&error)))
-            }
-            _ => ApiError::bad_request(
-                "body_not_json",
-                &format!("The body isn't valid JSON (line {}, column {}).", error.line(), error.column()),
-            ),
-        })
+        parse(&bytes).map(Self)
     }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut parser = serde_json::Deserializer::from_slice(bytes);
+    let mut track = Track::new();
+    let read = T::deserialize(serde_path_to_error::Deserializer::new(&mut parser, &mut track));
+    let read = read.and_then(|value| parser.end().map(|()| value));
+    read.map_err(|error| match serde_json::from_slice::<IgnoredAny>(bytes) {
+        Ok(_) => Mismatch::new::<T>(bytes, &error, &track.path()).into_error(),
+        Err(error) => {
+            let message = format!("The body isn't valid JSON (line {}, column {}).", error.line(), error.column());
+            ApiError::bad_request("body_not_json", &message)
+        }
+    })
 }
 
 /// The whole body, within [`MAX_LENGTH`] and [`READ_TIMEOUT`].
@@ -58,16 +68,6 @@ pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<
         };
         ApiError::new(status, "body_unreadable", message)
     })
-}
-
-/// serde's message may contain a value, which may be a secret. "missing field `x`" and "unknown field `x`" contain none; of
-/// other messages only the position is used.
-fn without_values(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    if text.starts_with("missing field") || text.starts_with("unknown field") {
-        return text;
-    }
-    format!("a value has the wrong type at line {}, column {}.", error.line(), error.column())
 }
 
 #[cfg(test)]

@@ -62,6 +62,14 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
+    /// The same error, about one field: `path` leads to it, as in `resources[0].method`.
+    pub(crate) fn about(mut self, path: &str) -> Self {
+        let message = self.body.message.clone();
+        self.body.field = Some(path.to_owned());
+        self.body.details = Some(Details { failures: vec![FieldFailure { path: path.to_owned(), message }] });
+        self
+    }
+
     /// A provider asked for no calls.
     pub(crate) fn asked_to_wait(wait: &Wait) -> Self {
         let message = format!("{} asked for no calls until {}, so nothing was sent.", wait.host, wait.until);
@@ -99,17 +107,13 @@ impl From<Error> for ApiError {
             tracing::error!(code = error.code(), "{error}");
         }
         let mut api_error = Self::new(status_of(&error), error.code(), &error.to_string());
-        let body = &mut api_error.body;
-        body.explanation = Some(Explanation { title: error.title(), hint: error.hint() });
+        api_error.body.explanation = Some(Explanation { title: error.title(), hint: error.hint() });
         match error {
-            Error::Invalid { field: Some(field), message, .. } => {
-                body.field = Some(field.clone());
-                body.details = Some(Details { failures: vec![FieldFailure { path: field, message }] });
-            }
+            Error::Invalid { field: Some(field), .. } => return api_error.about(&field),
             Error::Provider { failure, next_try, .. } => {
                 let json = |body: String| serde_json::from_str(&body).unwrap_or(Value::String(body));
                 let verdict = Verdict::for_failure(&failure, next_try);
-                body.refusal = Some(ProviderRefusal {
+                api_error.body.refusal = Some(ProviderRefusal {
                     truto_is_remote_error: true,
                     raw_response: failure.body.map(json),
                     next_try,

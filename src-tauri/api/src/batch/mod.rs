@@ -92,7 +92,7 @@ struct Begun {
 fn begin(request: &BatchRequest, headers: &HeaderMap) -> Result<Begun, ApiError> {
     let text = request.integrated_account_id.as_deref().filter(|text| !text.is_empty()).ok_or_else(|| {
         let message = "integrated_account_id is missing. Name the account in the body.";
-        ApiError::bad_request("integrated_account_id_missing", message)
+        ApiError::bad_request("integrated_account_id_missing", message).about("integrated_account_id")
     })?;
     let account = text.parse().map_err(|_| AccountId::not_found(text))?;
     Ok(Begun {

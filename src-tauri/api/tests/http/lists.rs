@@ -15,8 +15,11 @@ async fn listed(world: &World, path: &str, field: &str) -> Vec<String> {
 #[tokio::test]
 async fn integrations_are_filtered_by_their_fields() {
     let world = World::new().await;
-    let uncategorized = json!({ "name": "acme", "config": { "label": "Acme", "base_url": "https://api.example.com" } });
-    world.post("/integration", uncategorized).await;
+    let key = json!({ "fields": [{ "name": "api_key", "type": "password", "required": true }] });
+    let config = json!({
+        "label": "Acme", "base_url": "https://api.example.com", "credentials": { "format": "api_key", "config": key },
+    });
+    world.post("/integration", json!({ "name": "acme", "config": config })).await;
     let everything = listed(&world, "/integration", "name").await;
     assert!(everything.len() >= 5, "{everything:?}");
     for (query, count) in [

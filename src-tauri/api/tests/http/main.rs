@@ -6,6 +6,7 @@ mod account_tokens;
 mod answering_provider;
 mod attacks;
 mod batch;
+mod bodies;
 mod bulk_delete;
 mod calls;
 mod connect;
