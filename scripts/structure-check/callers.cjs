@@ -9,7 +9,7 @@ const EXCEPTIONS = {
   Access: ['authenticate', 'authenticate_mcp'],
   Connections: ['callback_caller', 'exchange_nonce', 'flow_caller', 'form_grant', 'link_caller', 'return_caller'],
   // These are no verbs: the engine is started and stopped, and says what it was set up with.
-  Engine: ['cursor_key', 'environment_id', 'keep_alive', 'now', 'set_api_port', 'set_api_port_taken', 'start', 'stop'],
+  Engine: ['cursor_key', 'environment_id', 'keep_alive', 'now', 'organization_ids', 'set_api_port', 'set_api_port_taken', 'start', 'stop'],
 };
 
 /** The types that the engine's accessors hand out: `fn accounts(&self) -> &Accounts`. */

@@ -42,7 +42,7 @@ pub(crate) fn routes() -> Routes {
 
 impl ApiState {
     pub(crate) fn integrated_account(&self, view: &AccountView) -> IntegratedAccount {
-        view.integrated_account(self.engine.environment_id())
+        view.integrated_account(self.engine.organization_ids())
     }
 
     fn account_row(&self, view: &AccountView) -> AccountRow {

@@ -29,7 +29,7 @@ pub(crate) fn routes() -> Routes {
 
 impl ApiState {
     fn environment_integration(&self, installed: &Installed) -> EnvironmentIntegration {
-        installed.environment_integration(self.engine.environment_id())
+        installed.environment_integration(self.engine.organization_ids())
     }
 
     async fn installed(&self, caller: &Caller, id: EnvironmentIntegrationId) -> Result<Installed, ApiError> {

@@ -4,10 +4,9 @@ use axum::{Extension, Json, extract::State};
 use relink_contract::{
     Deleted, List,
     integration::{Integration, IntegrationChange, NewIntegrationRow},
+    organization::Team,
 };
-use relink_domain::{
-    EnvironmentId, IntegrationId, TeamId, caller::Caller, integration::redacted, permission::Permission,
-};
+use relink_domain::{EnvironmentId, IntegrationId, caller::Caller, integration::redacted, permission::Permission};
 use serde_json::{Map, Value};
 use utoipa_axum::routes;
 
@@ -32,14 +31,14 @@ pub(crate) fn routes() -> Routes {
 
 /// What all rows have in common.
 struct Shared {
-    team_id: TeamId,
+    team: Team,
     environment_id: EnvironmentId,
 }
 
 impl Shared {
     async fn read(api: &ApiState, caller: &Caller) -> Result<Self, ApiError> {
-        let team = api.engine.organization().team(caller).await?;
-        Ok(Self { team_id: team.id, environment_id: api.engine.environment_id() })
+        let team = api.engine.organization().team(caller).await?.into();
+        Ok(Self { team, environment_id: api.engine.environment_id() })
     }
 
     fn integration(&self, integration: &relink_engine::Integration, is_installed: bool) -> Integration {
@@ -52,7 +51,8 @@ impl Shared {
             sharing: integration.sharing().to_owned(),
             can_install: true,
             version: integration.version,
-            team_id: self.team_id,
+            team_id: self.team.id,
+            team: self.team.clone(),
             installed_environment: is_installed.then_some(self.environment_id).into_iter().collect(),
             default_oauth_app_id: None,
             created_at: integration.created_at,

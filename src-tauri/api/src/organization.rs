@@ -51,7 +51,7 @@ impl Rows {
     fn new(kept: relink_engine::Team, environment_id: EnvironmentId) -> Self {
         let environment = Environment {
             id: environment_id,
-            name: kept.environment_name,
+            name: kept.environment_name.clone(),
             team_id: kept.id,
             created_at: kept.created_at,
             updated_at: kept.environment_updated_at,
@@ -69,15 +69,7 @@ impl Rows {
             created_at: kept.created_at,
             updated_at: kept.created_at,
         };
-        let team = Team {
-            id: kept.id,
-            name: kept.name,
-            domain: kept.domain,
-            logo: kept.logo,
-            created_at: kept.created_at,
-            updated_at: kept.updated_at,
-        };
-        Self { environment, team, user }
+        Self { environment, team: kept.into(), user }
     }
 }
 

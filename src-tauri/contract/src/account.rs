@@ -46,8 +46,9 @@ pub struct IntegratedAccount {
     /// Merged over the config of its integration, after the override of that.
     #[schema(value_type = Object)]
     pub integration_override: Map<String, Value>,
+    /// What happened, and what it means: the last failure of a refresh, a call or a step.
     #[schema(required)]
-    pub last_error: Option<AccountError>,
+    pub last_error: Option<String>,
     #[schema(value_type = Object)]
     pub last_action_result: Map<String, Value>,
     #[schema(value_type = Object)]
@@ -58,6 +59,9 @@ pub struct IntegratedAccount {
     pub environment_integration: EnvironmentIntegrationSummary,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// `last_error` with its code, what to do, and what the provider said.
+    #[schema(required)]
+    pub last_error_details: Option<AccountError>,
 }
 
 impl IntegratedAccount {
@@ -69,6 +73,7 @@ impl IntegratedAccount {
     ) -> Self {
         let profile = &account.profile;
         let error = |seen: &SeenFailure| AccountError::new(account, seen, integration.label());
+        let last_error = account.shown_error().map(error);
         Self {
             id: profile.id,
             tenant_id: profile.tenant_id.clone(),
@@ -82,7 +87,7 @@ impl IntegratedAccount {
             object_store_context_fields: profile.settings.object_store_context_fields.clone(),
             unified_model_override: profile.settings.unified_model_override.clone(),
             integration_override: profile.settings.integration_override.clone(),
-            last_error: account.shown_error().map(error),
+            last_error: last_error.as_ref().map(|error| error.message.clone()),
             last_action_result: action_run(account),
             last_action_run_result: action_run(account),
             last_forbidden_error: profile.last_forbidden_error.as_ref().map(|forbidden| ForbiddenError {
@@ -94,6 +99,7 @@ impl IntegratedAccount {
             environment_integration,
             created_at: profile.created_at,
             updated_at: profile.updated_at,
+            last_error_details: last_error,
         }
     }
 }

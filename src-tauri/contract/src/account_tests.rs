@@ -7,11 +7,13 @@ use relink_domain::{
 };
 
 use super::*;
+use crate::integration::IntegrationLabel;
 
 const ACCOUNT: &str = "0190a1b2-c3d4-7e5f-8a9b-000000000001";
 const ENVIRONMENT: &str = "0190a1b2-c3d4-7e5f-8a9b-000000000002";
 const INSTALLED: &str = "0190a1b2-c3d4-7e5f-8a9b-000000000003";
 const INTEGRATION: &str = "0190a1b2-c3d4-7e5f-8a9b-000000000004";
+const TEAM: &str = "0190a1b2-c3d4-7e5f-8a9b-000000000005";
 
 fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("an id")
@@ -81,7 +83,15 @@ fn an_integrated_account_has_trutos_json() {
     let account = IntegratedAccount::new(
         &refused(),
         environment,
-        IntegrationSummary::new(integration, "github".into(), Some("devtools".into()), "GitHub".into()),
+        IntegrationSummary {
+            id: integration,
+            name: "github".into(),
+            category: Some("devtools".into()),
+            is_beta: false,
+            team_id: id(TEAM),
+            sharing: "ask".into(),
+            config: IntegrationLabel { label: "GitHub".into() },
+        },
         EnvironmentIntegrationSummary {
             id: id(INSTALLED),
             integration_id: integration,
@@ -98,19 +108,20 @@ fn an_integrated_account_has_trutos_json() {
             r#"{{"id":"{account}","tenant_id":"acme-1","environment_id":"{environment}","#,
             r#""environment_integration_id":"{installed}","status":"needs_reauth","authentication_method":"oauth2","#,
             r#""is_sandbox":false,"region":"wnam","context":{{"team":"core","oauth":{{"scope":["repo"]}}}},"#,
-            r#""object_store_context_fields":[],"unified_model_override":{{}},"integration_override":{{}},"last_error":{{"code":"invalid_grant","#,
-            r#""message":"{title}. {message}","hint":"{hint}","http_status":400,"provider_code":"invalid_grant","#,
-            r#""provider_message":"Token revoked","missing_scopes":[],"occurred_at":"2023-11-14T22:14:20.000Z"}},"last_action_result":{{}},"#,
+            r#""object_store_context_fields":[],"unified_model_override":{{}},"integration_override":{{}},"last_error":"{title}. {message}","last_action_result":{{}},"#,
             r#""last_action_run_result":{{}},"last_forbidden_error":null,"integration":{{"id":"{integration}","#,
-            r#""name":"github","category":"devtools","config":{{"label":"GitHub"}}}},"environment_integration":"#,
+            r#""name":"github","category":"devtools","is_beta":false,"team_id":"{team}","sharing":"ask","config":{{"label":"GitHub"}}}},"environment_integration":"#,
             r#"{{"id":"{installed}","integration_id":"{integration}","environment_id":"{environment}","#,
             r#""show_in_catalog":true,"is_enabled":true,"is_active":true,"override":{{}}}},"created_at":"2023-11-14T22:13:20.000Z","#,
-            r#""updated_at":"2023-11-14T22:14:20.000Z"}}"#
+            r#""updated_at":"2023-11-14T22:14:20.000Z","last_error_details":{{"code":"invalid_grant","#,
+            r#""message":"{title}. {message}","hint":"{hint}","http_status":400,"provider_code":"invalid_grant","#,
+            r#""provider_message":"Token revoked","missing_scopes":[],"occurred_at":"2023-11-14T22:14:20.000Z"}}}}"#
         ),
         account = ACCOUNT,
         environment = ENVIRONMENT,
         installed = INSTALLED,
         integration = INTEGRATION,
+        team = TEAM,
         title = words.title,
         message = words.message,
         hint = words.hint,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::WireSecret;
+use crate::{WireSecret, organization::Team};
 
 /// Truto's integration, without client secrets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -26,6 +26,7 @@ pub struct Integration {
     /// Counts the changes. A change names the version that it is of.
     pub version: i64,
     pub team_id: TeamId,
+    pub team: Team,
     /// The environments in which it is installed: none, or the one there is.
     pub installed_environment: Vec<EnvironmentId>,
     /// Always null: Relink has no OAuth apps of its own.
@@ -79,6 +80,10 @@ pub struct IntegrationSummary {
     pub name: String,
     #[schema(required)]
     pub category: Option<String>,
+    pub is_beta: bool,
+    pub team_id: TeamId,
+    /// `deny`, `ask` or `allow`.
+    pub sharing: String,
     pub config: IntegrationLabel,
 }
 
@@ -89,10 +94,6 @@ pub struct IntegrationLabel {
 }
 
 impl IntegrationSummary {
-    pub const fn new(id: IntegrationId, name: String, category: Option<String>, label: String) -> Self {
-        Self { id, name, category, config: IntegrationLabel { label } }
-    }
-
     pub fn label(&self) -> &str {
         &self.config.label
     }

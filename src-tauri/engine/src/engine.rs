@@ -30,7 +30,7 @@ use crate::{
     keychain::{Keychain, KeychainState, KeychainStatus},
     network::{self, Network},
     onboarding::{self, Onboarding},
-    organization::Organization,
+    organization::{Organization, OrganizationIds},
     orphans::{self, Orphans},
     outbound::Outbound,
     outbox::{self, Outbox},
@@ -91,7 +91,7 @@ struct Inner {
     keychain: Keychain,
     clock: Clock,
     tasks: Tasks,
-    environment: EnvironmentId,
+    ids: OrganizationIds,
     address: ApiAddress,
     /// Signs the cursors that callers get. It is in the database and not in the keychain, because whoever can read that has the lists.
     cursor_key: [u8; 32],
@@ -131,10 +131,11 @@ impl Engine {
         let Opened { store, lock } = opened?;
         let outbound = outbound.await.map_err(|_| StoreError::Stopping)??;
         let new_key = random_token()?;
+        let now = clock.now();
         let settings = move |tx: &rusqlite::Transaction<'_>| {
-            Ok((settings::ensure_environment(tx)?, settings::ensure_cursor_key(tx, &new_key)?))
+            Ok((OrganizationIds::ensure(tx, now)?, settings::ensure_cursor_key(tx, &new_key)?))
         };
-        let (environment, cursor_key) = store.write(settings).await?;
+        let (ids, cursor_key) = store.write(settings).await?;
         let tasks = Tasks::default();
         let address = ApiAddress::default();
         let tokens = AccessTokens::default();
@@ -157,7 +158,7 @@ impl Engine {
             clock: clock.clone(),
             outbound: outbound.clone(),
             tasks: tasks.clone(),
-            environment,
+            ids,
             providers: providers.clone(),
             orphans: orphans.clone(),
             tokens: tokens.clone(),
@@ -174,7 +175,7 @@ impl Engine {
             orphans: orphans.clone(),
             providers: providers.clone(),
             accounts: accounts.clone(),
-            environment,
+            environment: ids.environment,
             runners: runners.clone(),
         })
         .await?;
@@ -237,7 +238,7 @@ impl Engine {
             outbound,
             tasks: tasks.clone(),
             orphans: orphans.clone(),
-            environment,
+            environment: ids.environment,
         });
         let access = Access::open(access::Dependencies {
             store: store.clone(),
@@ -264,7 +265,7 @@ impl Engine {
             keychain,
             clock,
             tasks,
-            environment,
+            ids,
             cursor_key: hash_of(cursor_key.expose()),
             address,
             orphans,
@@ -330,7 +331,12 @@ impl Engine {
 
     /// The one environment of this installation.
     pub fn environment_id(&self) -> EnvironmentId {
-        self.0.environment
+        self.0.ids.environment
+    }
+
+    /// What its rows belong to.
+    pub fn organization_ids(&self) -> OrganizationIds {
+        self.0.ids
     }
 
     /// A key that only this installation has, for signing the cursors of lists.

@@ -58,7 +58,7 @@ pub use engine::{Engine, Options, StartError};
 pub use error::{Category, Error};
 pub use form_runner::FormRunner;
 pub use onboarding::Onboarding;
-pub use organization::{Organization, Team, TeamChange};
+pub use organization::{Organization, OrganizationIds, Team, TeamChange};
 #[cfg(feature = "test-support")]
 pub use outbound::DEADLINE as OUTBOUND_DEADLINE;
 pub use outbound::HttpResponse;

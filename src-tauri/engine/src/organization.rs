@@ -1,14 +1,15 @@
 //! The team, its environment and its user, as Truto has them (contract section 11). An installation is one person's, so there is one of
 //! each.
 
-use relink_domain::{TeamId, Timestamp, UserId, caller::Caller, name};
+use relink_domain::{EnvironmentId, TeamId, Timestamp, UserId, caller::Caller, name};
+use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     clock::Clock,
     error::{Error, Result},
-    store::{Store, settings},
+    store::{self, Store, settings},
 };
 
 const SETTING: &str = "organization";
@@ -35,6 +36,20 @@ pub struct Team {
     pub environment_name: String,
     pub environment_updated_at: Timestamp,
     pub created_at: Timestamp,
+}
+
+/// The ids that rows name as what they belong to. An installation has one of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrganizationIds {
+    pub environment: EnvironmentId,
+    pub team: TeamId,
+}
+
+impl OrganizationIds {
+    /// The first start creates them.
+    pub(crate) fn ensure(tx: &Transaction<'_>, now: Timestamp) -> store::Result<Self> {
+        Ok(Self { environment: settings::ensure_environment(tx)?, team: ensure(tx, now)?.id })
+    }
 }
 
 /// What is changed of the team. A field that isn't given stays, and an empty one goes.
@@ -96,11 +111,10 @@ impl Organization {
         Ok(team)
     }
 
-    /// Changes what is kept; the first time that is what an installation begins with.
     async fn change(&self, change: impl FnOnce(&mut Team, Timestamp) + Send + 'static) -> Result<Team> {
         let now = self.clock.now();
-        let write = move |tx: &rusqlite::Transaction<'_>| {
-            let mut team = settings::get(tx, SETTING)?.unwrap_or_else(|| first(now));
+        let write = move |tx: &Transaction<'_>| {
+            let mut team = ensure(tx, now)?;
             change(&mut team, now);
             settings::set(tx, SETTING, &team)?;
             Ok(team)
@@ -109,8 +123,12 @@ impl Organization {
     }
 }
 
-fn first(now: Timestamp) -> Team {
-    Team {
+/// What is kept; the first time that is what an installation begins with.
+fn ensure(tx: &Transaction<'_>, now: Timestamp) -> store::Result<Team> {
+    if let Some(team) = settings::get(tx, SETTING)? {
+        return Ok(team);
+    }
+    let team = Team {
         id: TeamId::from_uuid(Uuid::now_v7()),
         name: "Relink".to_owned(),
         domain: None,
@@ -120,7 +138,9 @@ fn first(now: Timestamp) -> Team {
         environment_name: "This machine".to_owned(),
         environment_updated_at: now,
         created_at: now,
-    }
+    };
+    settings::set(tx, SETTING, &team)?;
+    Ok(team)
 }
 
 fn one_line(field: &'static str, text: &str) -> Result<String> {

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use relink_contract::link::LinkSettings;
 use relink_domain::{
-    AccountId, ApiTokenId, EnvironmentId, EnvironmentIntegrationId, IntegrationId, Secret, Timestamp, WebhookId,
+    AccountId, ApiTokenId, EnvironmentId, EnvironmentIntegrationId, IntegrationId, Secret, TeamId, Timestamp,
+    WebhookId,
     account::{Account, Credential, Granted, Input, NewCredential, Profile, Renewal},
     caller::{Caller, TokenLevel},
     integration::{WebUrl, built_in},
@@ -32,7 +33,7 @@ use crate::{
     hosts::Hosts,
     keychain::{Item, Key, Keychain, MemoryKeychain},
     onboarding::{self, Onboarding},
-    organization::Organization,
+    organization::{Organization, OrganizationIds},
     orphans::{self, Orphans},
     outbound::Outbound,
     provider::{Providers, REFRESH_TOKEN},
@@ -64,7 +65,7 @@ pub(crate) struct Services {
     pub(crate) backend: MemoryKeychain,
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
-    pub(crate) environment: EnvironmentId,
+    pub(crate) ids: OrganizationIds,
     pub(crate) address: ApiAddress,
     pub(crate) orphans: Orphans,
     pub(crate) providers: Providers,
@@ -96,7 +97,10 @@ impl Services {
             backend,
             clock,
             tasks,
-            environment: EnvironmentId::from_uuid(Uuid::from_u128(1)),
+            ids: OrganizationIds {
+                environment: EnvironmentId::from_uuid(Uuid::from_u128(1)),
+                team: TeamId::from_uuid(Uuid::from_u128(2)),
+            },
             address,
             orphans,
             tokens: AccessTokens::default(),
@@ -121,7 +125,7 @@ impl Services {
             clock: self.clock.clone(),
             outbound: Self::outbound(),
             tasks: self.tasks.clone(),
-            environment: self.environment,
+            ids: self.ids,
             providers: self.providers.clone(),
             orphans: self.orphans.clone(),
             tokens: self.tokens.clone(),
@@ -141,7 +145,7 @@ impl Services {
             orphans: self.orphans.clone(),
             providers: self.providers.clone(),
             accounts: accounts.clone(),
-            environment: self.environment,
+            environment: self.ids.environment,
             runners: self.runners.clone(),
         });
         opening.await.expect("opens")

@@ -2,33 +2,41 @@
 
 use relink_contract::{
     account::IntegratedAccount,
-    integration::{EnvironmentIntegration, EnvironmentIntegrationSummary, IntegrationSummary},
-    token, webhook,
+    integration::{EnvironmentIntegration, EnvironmentIntegrationSummary, IntegrationLabel, IntegrationSummary},
+    organization, token, webhook,
 };
-use relink_domain::{EnvironmentId, account::Account};
+use relink_domain::{EnvironmentId, TeamId, account::Account};
 use serde_json::Map;
 
 use crate::{
+    organization::{OrganizationIds, Team},
     provider::VARIABLES,
     store::{api_tokens::ApiToken, integrations::Installed, webhooks::DeliveryState},
 };
 
 /// An account as events show it: without `environment_variables` (contract section 5).
-pub(crate) fn integrated_account(
-    account: &Account,
-    environment: EnvironmentId,
-    installed: &Installed,
-) -> IntegratedAccount {
-    let mut summary = installed.summary(environment);
+pub(crate) fn integrated_account(account: &Account, ids: OrganizationIds, installed: &Installed) -> IntegratedAccount {
+    let mut summary = installed.summary(ids.environment);
     summary.r#override.shift_remove(VARIABLES);
-    IntegratedAccount::new(account, environment, installed.integration_summary(), summary)
+    let mut shown = IntegratedAccount::new(account, ids.environment, installed.integration_summary(ids.team), summary);
+    // An earlier version stored it if a link's context had it.
+    shown.context.shift_remove(VARIABLES);
+    shown
 }
 
 impl Installed {
     /// What goes with an account of its integration, with the config in force.
-    pub(crate) fn integration_summary(&self) -> IntegrationSummary {
+    pub(crate) fn integration_summary(&self, team: TeamId) -> IntegrationSummary {
         let integration = &self.integration;
-        IntegrationSummary::new(integration.id, integration.name.clone(), integration.category(), self.label())
+        IntegrationSummary {
+            id: integration.id,
+            name: integration.name.clone(),
+            category: integration.category(),
+            is_beta: integration.is_beta(),
+            team_id: team,
+            sharing: integration.sharing().to_owned(),
+            config: IntegrationLabel { label: self.label() },
+        }
     }
 
     /// What goes with an account of it. The Sandbox's override is left out: it is its whole definition at Relink's own address.
@@ -58,13 +66,20 @@ impl Installed {
         }
     }
 
-    pub fn environment_integration(&self, environment: EnvironmentId) -> EnvironmentIntegration {
+    pub fn environment_integration(&self, ids: OrganizationIds) -> EnvironmentIntegration {
         EnvironmentIntegration {
-            summary: self.summary_with_override(environment),
-            integration: self.integration_summary(),
+            summary: self.summary_with_override(ids.environment),
+            integration: self.integration_summary(ids.team),
             created_at: self.created_at,
             updated_at: self.updated_at,
         }
+    }
+}
+
+impl From<Team> for organization::Team {
+    fn from(team: Team) -> Self {
+        let Team { id, name, domain, logo, created_at, updated_at, .. } = team;
+        Self { id, name, domain, logo, created_at, updated_at }
     }
 }
 

@@ -90,7 +90,7 @@ async fn a_definition_whose_address_changes_gets_nothing_that_was_given_for_the_
         announced += 1;
         let events = relink.get(&format!("/integrated-account/{id}")).await?;
         ensure!(
-            events["status"] == "needs_reauth" && events["last_error"]["code"] == "origin_changed",
+            events["status"] == "needs_reauth" && events["last_error_details"]["code"] == "origin_changed",
             "{pointer}: {events}"
         );
         for command in ["token", "check", "refresh"] {

@@ -195,7 +195,7 @@ async fn an_accounts_override_that_changes_an_address_asks_it_alone_for_a_sign_i
     assert_eq!(refused, StatusCode::FORBIDDEN, "the consent to a private address is the person's");
     let changed = world.change_as_person(&one, elsewhere).await;
     assert_eq!(
-        (&changed["status"], &changed["last_error"]["code"]),
+        (&changed["status"], &changed["last_error_details"]["code"]),
         (&json!("needs_reauth"), &json!("origin_changed"))
     );
     assert_eq!(status(other.clone()).await, "active");

@@ -12,15 +12,18 @@ async fn ping_needs_no_token() {
     assert_eq!(answer.status(), StatusCode::OK);
 }
 
+fn keys_of(object: &Value) -> Vec<&str> {
+    object.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
 #[tokio::test]
 async fn an_account_has_trutos_shape() {
     let world = World::new().await;
     world.sandbox().await;
     let id = world.account("acme-1").await;
     let account = world.get(&format!("/integrated-account/{id}")).await;
-    let keys: Vec<_> = account.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(
-        keys,
+        keys_of(&account),
         [
             "id",
             "tenant_id",
@@ -42,7 +45,19 @@ async fn an_account_has_trutos_shape() {
             "environment_integration",
             "created_at",
             "updated_at",
+            "last_error_details",
         ]
+    );
+    let integration = &account["integration"];
+    assert_eq!(keys_of(integration), ["id", "name", "category", "is_beta", "team_id", "sharing", "config"]);
+    assert_eq!(
+        keys_of(&account["environment_integration"]),
+        ["id", "integration_id", "environment_id", "show_in_catalog", "is_enabled", "is_active", "override",]
+    );
+    let team = world.get("/team").await["result"][0].clone();
+    assert_eq!(
+        (&integration["is_beta"], &integration["team_id"], &integration["sharing"], keys_of(&integration["config"])),
+        (&json!(false), &team["id"], &json!("ask"), vec!["label"])
     );
     assert_eq!(
         (account["status"].as_str(), account["authentication_method"].as_str()),

@@ -161,7 +161,7 @@ async fn an_override_that_changes_an_address_asks_the_accounts_for_a_sign_in() {
     assert_eq!(status, StatusCode::FORBIDDEN, "the person's consent is to the definition's address");
     let state = || async {
         let shown = world.get(&format!("/integrated-account/{account}")).await;
-        (shown["status"].clone(), shown["last_error"]["code"].clone())
+        (shown["status"].clone(), shown["last_error_details"]["code"].clone())
     };
     for (over, expected) in [
         (json!({ "base_url": "http://127.0.0.1:9" }), (json!("needs_reauth"), json!("origin_changed"))),

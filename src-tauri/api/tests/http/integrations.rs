@@ -65,6 +65,28 @@ async fn an_integration_is_created_and_changed_by_its_version() {
     let created = world.create_integration(acme("")).await;
     let shown = world.get(&path(&created["id"])).await;
     assert_eq!(created, shown);
+    let keys: Vec<_> = shown.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        [
+            "id",
+            "name",
+            "category",
+            "is_beta",
+            "config",
+            "sharing",
+            "can_install",
+            "version",
+            "team_id",
+            "team",
+            "installed_environment",
+            "default_oauth_app_id",
+            "created_at",
+            "updated_at",
+        ]
+    );
+    let team = world.get("/team").await["result"][0].clone();
+    assert_eq!((&shown["team_id"], &shown["team"]), (&team["id"], &team));
     let facts = ["name", "category", "is_beta", "sharing", "can_install", "version", "installed_environment"];
     assert_eq!(
         facts.map(|fact| shown[fact].clone()),

@@ -15,7 +15,7 @@ pub async fn until_is(world: &World, account: &str, status: &str, cause: Option<
     let waits = async {
         loop {
             let found = world.get(&format!("/integrated-account/{account}")).await;
-            let error = if cause == Some("forbidden") { "last_forbidden_error" } else { "last_error" };
+            let error = if cause == Some("forbidden") { "last_forbidden_error" } else { "last_error_details" };
             if (found["status"].as_str(), found[error]["code"].as_str()) == (Some(status), cause) {
                 return;
             }

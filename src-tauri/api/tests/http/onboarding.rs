@@ -165,8 +165,9 @@ async fn a_failed_step_shows_on_the_page_at_the_account_and_in_the_events() {
             );
             assert_eq!(ended["error"]["integrated_account_id"], account["id"]);
             assert_eq!(account["status"], error_type);
-            assert_eq!(account["last_error"]["code"], error_type);
-            let message = account["last_error"]["message"].as_str().expect("a message");
+            assert_eq!(account["last_error_details"]["code"], error_type);
+            assert_eq!(account["last_error"], account["last_error_details"]["message"]);
+            let message = account["last_error"].as_str().expect("a message");
             assert!(message.contains(&format!("answered {status}")), "{message}");
             let run = &account["last_action_run_result"];
             assert_eq!((&run["success"], &run["steps"][0]["success"]), (&json!(false), &json!(false)));

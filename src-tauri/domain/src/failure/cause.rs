@@ -46,7 +46,7 @@ macro_rules! causes {
             /// All causes, in the order of the table.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// The stable code, as in `last_error.code`.
+            /// The stable code, as in `last_error_details.code`.
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)+ }
             }

@@ -94,7 +94,7 @@ impl Accounts {
             None
         } else {
             let installed = self.installed_of(&step.account)?;
-            Some(wire::integrated_account(&step.account, self.0.uses.environment, &installed))
+            Some(wire::integrated_account(&step.account, self.0.uses.ids, &installed))
         };
         Ok(Change::of(step, caller, payload.as_ref(), self.0.uses.clock.now(), jitter())?)
     }

@@ -27,7 +27,7 @@ use std::{
 };
 
 use relink_domain::{
-    AccountId, EnvironmentId,
+    AccountId,
     account::{Account, AccountState},
 };
 use tokio::sync::Notify;
@@ -39,8 +39,9 @@ pub use views::{AccountName, AccountPage, AccountView, PageQuery, TimelineQuery}
 
 use crate::{
     access::TokensOfAccounts, access_tokens::AccessTokens, clock::Clock, hosts::Hosts, keychain::Keychain,
-    orphans::Orphans, outbound::Outbound, provider::Providers, schedule::RefreshSchedule, step_runner::StepRunners,
-    store::Store, sync::lock, tasks::Tasks, unfinished::Unfinished,
+    organization::OrganizationIds, orphans::Orphans, outbound::Outbound, provider::Providers,
+    schedule::RefreshSchedule, step_runner::StepRunners, store::Store, sync::lock, tasks::Tasks,
+    unfinished::Unfinished,
 };
 use names::AccountNames;
 use waits::Waits;
@@ -52,7 +53,7 @@ pub(crate) struct Dependencies {
     pub(crate) clock: Clock,
     pub(crate) outbound: Outbound,
     pub(crate) tasks: Tasks,
-    pub(crate) environment: EnvironmentId,
+    pub(crate) ids: OrganizationIds,
     pub(crate) providers: Providers,
     pub(crate) orphans: Orphans,
     pub(crate) tokens: AccessTokens,

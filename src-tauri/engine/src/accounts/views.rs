@@ -7,7 +7,7 @@ use std::{
 
 use relink_contract::account::{AccountContext, IntegratedAccount, Waiting};
 use relink_domain::{
-    AccountId, EnvironmentId, EnvironmentIntegrationId, Timestamp,
+    AccountId, EnvironmentIntegrationId, Timestamp,
     account::{Account, Due, Status},
     caller::Caller,
     integration::Definition,
@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 use super::{Accounts, limits::narrowed};
 use crate::{
     error::{Error, Result},
+    organization::OrganizationIds,
     provider::{Provider, VARIABLES},
     store::{
         accounts::{self, Used},
@@ -51,9 +52,9 @@ pub struct AccountView {
 
 impl AccountView {
     /// The account as responses contain it.
-    pub fn integrated_account(&self, environment: EnvironmentId) -> IntegratedAccount {
-        let mut shown = wire::integrated_account(&self.account, environment, &self.installed);
-        shown.environment_integration = self.installed.summary(environment);
+    pub fn integrated_account(&self, ids: OrganizationIds) -> IntegratedAccount {
+        let mut shown = wire::integrated_account(&self.account, ids, &self.installed);
+        shown.environment_integration = self.installed.summary(ids.environment);
         if let Some(variables) = self.environment_variables() {
             shown.context.insert(VARIABLES.to_owned(), variables.into());
         }

@@ -337,7 +337,7 @@ async fn the_label_and_color_are_those_of_the_config_in_force() {
     let over = json!({ "label": "My Acme", "relink": { "color": "#102030" } });
     installed.r#override = over.as_object().expect("an object").clone();
     assert_eq!((installed.label(), installed.color().as_deref()), ("My Acme".to_owned(), Some("#102030")));
-    assert_eq!(installed.integration_summary().label(), "My Acme");
+    assert_eq!(installed.integration_summary(it.services.ids.team).label(), "My Acme");
     it.services.providers.publish(installed);
     let entries = catalog.list(&PERSON).await.expect("the catalog");
     let acme = entries.iter().find(|entry| entry.integration.name == "acme").expect("there");

@@ -26,7 +26,7 @@ impl Alone {
             outbound: Services::outbound(),
             tasks: services.tasks.clone(),
             orphans: services.orphans.clone(),
-            environment: services.environment,
+            environment: services.ids.environment,
         });
         Self { services, outbox }
     }
@@ -87,7 +87,7 @@ async fn an_event_reaches_whoever_follows_and_every_webhook() {
     let request = target.request().await;
     let body: relink_contract::webhook::DeliveryBody = serde_json::from_str(&request.body).expect("a delivery");
     assert_eq!((body.id, body.webhook_id), (events[0].id, id));
-    assert_eq!((body.environment_id, &body.payload), (it.services.environment, &events[0].payload));
+    assert_eq!((body.environment_id, &body.payload), (it.services.ids.environment, &events[0].payload));
     request.respond(200, "").await;
     it.services.eventually(async || (it.states(id).await == [DeliveryState::Delivered]).then_some(())).await;
 }
