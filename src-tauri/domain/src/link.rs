@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{AccountId, LinkTokenId, Timestamp};
+use crate::{AccountId, LinkTokenId, Timestamp, account::ContextValues};
 
 /// How long an unused link token is valid.
 pub const LIFETIME_SECS: i64 = 7 * 24 * 60 * 60;
@@ -177,8 +177,13 @@ impl LinkOptions {
     pub fn context_after(&self, present: &Map<String, Value>, typed: &Map<String, Value>) -> Map<String, Value> {
         let mut context = if self.persist_previous_context { present.clone() } else { Map::new() };
         context.extend(typed.clone());
-        context.extend(self.context.clone());
+        context.extend(ContextValues::of(self.context.clone()).values);
         context
+    }
+
+    /// The keys of the link's context whose values are given as objects to store (contract section 3).
+    pub fn object_store_context_fields(&self) -> Vec<String> {
+        ContextValues::of(self.context.clone()).stored_objects
     }
 }
 
@@ -233,6 +238,17 @@ mod tests {
         assert_eq!(options.context_after(&present, &typed), map(json!({"b": "typed", "c": "link"})));
         options.persist_previous_context = true;
         assert_eq!(options.context_after(&present, &typed), map(json!({"a": "present", "b": "typed", "c": "link"})));
+    }
+
+    #[test]
+    fn a_links_context_is_stored_as_any_other_one() {
+        let map = |value: Value| value.as_object().expect("an object").clone();
+        let context = map(json!({
+            "file": { "truto_obj_store": true, "data": [1] }, "environment_variables": { "region": "us" },
+        }));
+        let options = LinkOptions { context, ..LinkOptions::default() };
+        assert_eq!(options.context_after(&Map::new(), &Map::new()), map(json!({ "file": [1] })));
+        assert_eq!(options.object_store_context_fields(), ["file"]);
     }
 
     #[test]

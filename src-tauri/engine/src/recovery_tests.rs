@@ -40,6 +40,7 @@ impl Alone {
             scopes: Vec::new(),
             requested_scopes: Vec::new(),
             context: Map::new(),
+            object_store_context_fields: Vec::new(),
             origins: self.accounts.load(self.id).await.expect("there").profile.origins,
         };
         let link = LinkTokenId::from_uuid(Uuid::from_u128(1));

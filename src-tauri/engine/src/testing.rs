@@ -209,6 +209,7 @@ impl Services {
             scopes: Vec::new(),
             requested_scopes: Vec::new(),
             context: Map::new(),
+            object_store_context_fields: Vec::new(),
             origins: self.origins_of(with, &credential),
         };
         let connected = Account::connect(profile(with, id, "Ada".to_owned()), &granted, START);

@@ -225,3 +225,56 @@ async fn an_accounts_override_holds_no_secrets_and_no_other_way_to_sign_in() {
     }
     assert_eq!(world.get(&path).await["integration_override"], json!({}));
 }
+
+#[tokio::test]
+async fn a_context_is_stored_alike_whoever_gives_it() {
+    let world = World::new().await;
+    let provider = Provider::start(true).await;
+    let account = provider.connect(&world, SignIn::ApiKey, 1).await;
+    let before = world.latest_event();
+    let context = json!({
+        "file": { "truto_obj_store": true, "data": [1, 2] }, "environment_variables": { "region": "us" }, "team": "core",
+    });
+    let name = name(SignIn::ApiKey, 1);
+    let link = json!({ "tenant_id": "acme-2", "context": context });
+    let linked = Provider::sign_in(&world, SignIn::ApiKey, &name, link).await;
+    let mut given = context.clone();
+    given["api_key"] = json!("k-123456");
+    let import = json!({
+        "tenant_id": "acme-3", "environment_integration_id": installed(&world, &account).await, "context": given,
+    });
+    let imported = world.post("/integrated-account", import).await["id"].as_str().expect("an ID").to_owned();
+    let (status, changed) = world.change_account(&account, json!({ "context": context })).await;
+    assert_eq!(status, StatusCode::OK, "{changed}");
+    for id in [&linked, &imported, &account] {
+        let shown = world.get(&format!("/integrated-account/{id}")).await;
+        assert_eq!(shown["context"], json!({ "file": [1, 2], "team": "core" }), "{shown}");
+        assert_eq!(shown["object_store_context_fields"], json!(["file"]), "{shown}");
+    }
+    for (event, payload) in world.events_after(before).await {
+        assert_eq!(payload["context"], json!({ "file": [1, 2], "team": "core" }), "{event}: {payload}");
+    }
+
+    // A sign-in that keeps the context keeps the name with the value; one that doesn't, neither.
+    for (keeps, fields) in [(true, json!(["file"])), (false, json!([]))] {
+        let link = json!({ "integrated_account_id": linked, "persist_previous_context": keeps });
+        Provider::sign_in(&world, SignIn::ApiKey, &name, link).await;
+        let shown = world.get(&format!("/integrated-account/{linked}")).await;
+        assert_eq!(shown["object_store_context_fields"], fields, "{shown}");
+        assert_eq!(shown["context"].get("file").is_some(), keeps, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn variables_that_an_earlier_version_stored_are_shown_to_nobody() {
+    let world = World::new().await;
+    let provider = Provider::start(true).await;
+    let account = provider.connect(&world, SignIn::ApiKey, 1).await;
+    let stored = "UPDATE integrated_account SET document =
+        json_set(document, '$.profile.context.environment_variables', json('{\"region\":\"us\"}'))";
+    let world = world.restarted_after(stored).await;
+    let before = world.latest_event();
+    let (status, changed) = world.change_account(&account, json!({ "context": { "a": 1 } })).await;
+    assert_eq!((status, &changed["context"]), (StatusCode::OK, &json!({ "a": 1 })), "{changed}");
+    assert_eq!(world.events_after(before).await[0].1["context"], json!({ "a": 1 }));
+}

@@ -3,11 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Account, Profile, TimelineEvent, Transition};
+use super::{Account, ContextValues, ENVIRONMENT_VARIABLES, Profile, TimelineEvent, Transition};
 use crate::{Timestamp, event::EventKind, merge::merge};
-
-/// Marks a value of a context as an object to store: `{"truto_obj_store": true, "data": …}`.
-const STORED_OBJECT: &str = "truto_obj_store";
 
 /// What was set for an account, and isn't part of its sign-in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,8 +43,11 @@ pub struct AccountChange {
 }
 
 impl AccountChange {
+    /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let Self { tenant_id, context, integration_override, unified_model_override } = self;
+        let is_empty = [integration_override, unified_model_override].into_iter().all(Map::is_empty);
+        tenant_id.is_none() && is_empty && context.keys().all(|key| key == ENVIRONMENT_VARIABLES)
     }
 
     /// The profile with this change.
@@ -57,15 +57,11 @@ impl AccountChange {
         let settings = &mut profile.settings;
         merge(&mut settings.integration_override, &self.integration_override);
         merge(&mut settings.unified_model_override, &self.unified_model_override);
-        for (key, value) in self.context {
-            settings.object_store_context_fields.retain(|field| *field != key);
+        let ContextValues { values, stored_objects } = ContextValues::of(self.context);
+        settings.object_store_context_fields.retain(|field| !values.contains_key(field));
+        for (key, value) in values {
             match value {
-                Value::Object(mut object) if object.get(STORED_OBJECT) == Some(&Value::Bool(true)) => {
-                    let data = object.shift_remove("data").unwrap_or_default();
-                    settings.object_store_context_fields.push(key.clone());
-                    profile.context.insert(key, data);
-                }
-                Value::Object(sent) if key == "oauth" => {
+                Value::Object(sent) if key == "oauth" && !stored_objects.contains(&key) => {
                     let slot = profile.context.entry(key).or_insert_with(|| Map::new().into());
                     match slot {
                         Value::Object(oauth) => merge(oauth, &sent),
@@ -77,6 +73,7 @@ impl AccountChange {
                 }
             }
         }
+        profile.settings.object_store_context_fields.extend(stored_objects);
         profile
     }
 }

@@ -145,6 +145,9 @@ pub struct Granted {
     pub requested_scopes: Vec<String>,
     /// The account's new context.
     pub context: Map<String, Value>,
+    /// The keys of the context whose values were given with the sign-in as objects to store.
+    #[serde(default)]
+    pub object_store_context_fields: Vec<String>,
     /// The addresses of the provider that the person gave the credentials to.
     #[serde(default)]
     pub origins: Origins,

@@ -16,6 +16,7 @@ mod apply;
 mod call_answered;
 mod change;
 mod clock;
+mod context;
 mod credential;
 mod due;
 mod input;
@@ -34,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use change::{AccountChange, Settings};
+pub use context::{ContextValues, ENVIRONMENT_VARIABLES};
 pub use credential::{Attempt, Credential, Fixed, FixedKind, Granted, NewCredential, Renewal, Renewing, Replacement};
 pub use due::Due;
 pub use input::{CallOutcome, Input, Rejected, Transition};
@@ -377,6 +379,12 @@ impl Profile {
         self.scopes.clone_from(&granted.scopes);
         self.requested_scopes = Some(granted.requested_scopes.clone());
         self.origins.clone_from(&granted.origins);
+        let stored_objects = &granted.object_store_context_fields;
+        self.settings.object_store_context_fields.retain(|key| {
+            // Another value was written, or none is kept.
+            granted.context.get(key) == self.context.get(key) && !stored_objects.contains(key)
+        });
+        self.settings.object_store_context_fields.extend_from_slice(stored_objects);
         self.context.clone_from(&granted.context);
         self.last_error = None;
         self.answers_as_another = None;

@@ -192,6 +192,7 @@ fn an_account_is_failing_while_it_has_a_trouble() {
         scopes: vec![],
         requested_scopes: vec![],
         context: serde_json::Map::new(),
+        object_store_context_fields: Vec::new(),
         origins: crate::origins::Origins::default(),
     };
     let account = Account::connect(profile, &granted, T0).account;

@@ -73,6 +73,7 @@ fn account(tx: &rusqlite::Transaction<'_>, of: &Installed, number: usize) -> Acc
         scopes: Vec::new(),
         requested_scopes: Vec::new(),
         context: Map::new(),
+        object_store_context_fields: Vec::new(),
         origins: Origins::default(),
     };
     let made = Account::connect(profile, &granted, NOW);

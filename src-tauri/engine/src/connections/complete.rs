@@ -163,7 +163,9 @@ impl Connections {
             None => (NewCredential::Fixed { kind: FixedKind::ApiKey, expires_at: None }, None, Vec::new(), Vec::new()),
         };
         let origins = provider.origins(flow.format, &context);
-        let granted = Granted { credential, identity, scopes, requested_scopes, context, origins };
+        let object_store_context_fields = flow.options.object_store_context_fields();
+        let granted =
+            Granted { credential, identity, scopes, requested_scopes, context, object_store_context_fields, origins };
         target.keeps_access(provider, &granted)?;
         Box::pin(self.decide(flow, target, Staged { item, granted, access })).await
     }

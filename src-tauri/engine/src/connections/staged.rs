@@ -89,6 +89,14 @@ pub(super) fn staged_oauth(
         item.secrets.insert(ACCESS_TOKEN.into(), access);
         (NewCredential::Fixed { kind: FixedKind::AccessToken, expires_at: lifetime.expires_at }, None)
     };
-    let granted = Granted { credential, identity, scopes, requested_scopes, context, origins };
+    let granted = Granted {
+        credential,
+        identity,
+        scopes,
+        requested_scopes,
+        context,
+        object_store_context_fields: Vec::new(),
+        origins,
+    };
     Staged { item, granted, access }
 }

@@ -75,6 +75,7 @@ impl Connections {
         let has_steps = provider.definition.actions().refresh().is_some();
         let mut staged = staged_oauth(tokens, identity, requested, (context, origins), has_steps);
         staged.item.secrets.extend(secret);
+        staged.granted.object_store_context_fields = flow.options.object_store_context_fields();
         target.keeps_access(provider, &staged.granted)?;
         Box::pin(self.decide(flow, target, staged)).await
     }

@@ -1,7 +1,7 @@
 //! What the actions of onboarding have: the account's calls, and its context.
 
 use relink_domain::{
-    account::{Account, AccountChange, Input},
+    account::{Account, AccountChange, ContextValues, Input},
     caller::Caller,
     name,
 };
@@ -57,7 +57,7 @@ impl StepHost for Host<'_> {
     async fn put(&self, values: Map<String, Value>, context: &mut Map<String, Value>) -> Result<Value, Failed> {
         let Self { onboarding, account, provider, .. } = self;
         let values = onboarding.redaction_of(account, provider).await.context(values, provider);
-        context.extend(values.clone());
+        context.extend(ContextValues::of(values.clone()).values);
         name::check_context(context).map_err(|fault| StepError::new(fault.to_string()))?;
         if values.is_empty() {
             return Ok(Value::Object(values));

@@ -118,6 +118,7 @@ impl Life {
             scopes: Vec::new(),
             requested_scopes: Vec::new(),
             context: Map::new(),
+            object_store_context_fields: Vec::new(),
             origins: provider.origins(relink_domain::account::AuthenticationMethod::ApiKey, &Map::new()),
         };
         let created = Account::connect(profile(&self.installed, id, "Ada".to_owned()), &granted, START);

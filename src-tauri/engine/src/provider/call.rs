@@ -13,7 +13,7 @@ use relink_domain::{
 };
 use serde_json::{Map, Value};
 
-use super::{ACCESS_TOKEN, BoundProvider, Provider, VARIABLES};
+use super::{ACCESS_TOKEN, BoundProvider, Provider};
 use crate::error::{Error, Result};
 
 #[derive(Debug)]
@@ -162,8 +162,6 @@ fn is_credential<'p>(key: &str, providers: &(impl IntoIterator<Item = &'p Provid
 
 /// Removes the credentials from a context that a program sends back, as Truto's clients do with all of it.
 pub(crate) fn drop_credentials_in_context(context: &mut Map<String, Value>, provider: Option<&Provider>) {
-    // Read from the installation's override, and only shown with the context.
-    context.shift_remove(VARIABLES);
     context.retain(|key, value| {
         if let (true, Value::Object(oauth)) = (key == "oauth", value) {
             // The tokens, and what the provider granted.

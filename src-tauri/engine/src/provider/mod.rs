@@ -53,7 +53,7 @@ use crate::{
 };
 
 /// The variables of an override that anybody may see, and that templates name.
-pub(crate) const VARIABLES: &str = "environment_variables";
+pub(crate) const VARIABLES: &str = relink_domain::account::ENVIRONMENT_VARIABLES;
 /// Those whose values are secret. The override keeps their names, with empty texts.
 pub(crate) const SECRET_VARIABLES: &str = "secret_environment_variables";
 /// Name of a refresh token in an account's keychain item.

@@ -64,6 +64,7 @@ impl Given {
             scopes: Vec::new(),
             requested_scopes: Vec::new(),
             context: Map::new(),
+            object_store_context_fields: Vec::new(),
             origins: self.load().await.profile.origins,
         };
         let begin =

@@ -60,6 +60,7 @@ async fn a_replaced_key_is_no_longer_returned() {
         scopes: Vec::new(),
         requested_scopes: Vec::new(),
         context: Map::new(),
+        object_store_context_fields: Vec::new(),
         origins: it.accounts.load(it.id).await.expect("there").profile.origins,
     };
     let link = LinkTokenId::from_uuid(Uuid::nil());

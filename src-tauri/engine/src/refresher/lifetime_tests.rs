@@ -109,8 +109,15 @@ async fn a_request_names_the_requested_scopes_and_not_the_granted_ones() {
             Some(requested_scopes) => {
                 let scopes = vec!["sfap_api api".to_owned()];
                 let origins = it.accounts.load(it.id).await.expect("there").profile.origins;
-                let granted =
-                    Granted { credential, identity: None, scopes, requested_scopes, context: Map::new(), origins };
+                let granted = Granted {
+                    credential,
+                    identity: None,
+                    scopes,
+                    requested_scopes,
+                    context: Map::new(),
+                    object_store_context_fields: Vec::new(),
+                    origins,
+                };
                 let link = LinkTokenId::from_uuid(Uuid::nil());
                 let begin = Input::BeginReplacement { granted, link: Some(link), first_step: None };
                 let step = it.accounts.commit(&PERSON, it.id, begin).await.expect("accepted");
@@ -146,6 +153,7 @@ async fn a_refresh_names_the_requested_scopes_only_where_the_definition_wants_it
             scopes: vec!["granted".to_owned()],
             requested_scopes: vec!["asked".to_owned(), "other".to_owned()],
             context: Map::new(),
+            object_store_context_fields: Vec::new(),
             origins: it.accounts.load(it.id).await.expect("there").profile.origins,
         };
         let begin =

@@ -227,6 +227,7 @@ async fn a_key_that_is_not_committed_yet_is_not_used_with_the_address_of_the_one
         scopes: Vec::new(),
         requested_scopes: Vec::new(),
         context: serde_json::Map::new(),
+        object_store_context_fields: Vec::new(),
         origins: before.profile.origins.clone(),
     };
     let begin =

@@ -272,7 +272,7 @@ async fn a_lifetime_that_is_unknown_at_the_sign_in_is_assumed_and_never_endless(
         assert_eq!(token.lifetime.expires_at, hour, "{what}");
     };
     world.fault("no_expires_in", 1).await;
-    assumed(world.connected().await, "a sign-in").await;
+    Box::pin(assumed(world.connected().await, "a sign-in")).await;
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -283,6 +283,6 @@ async fn a_lifetime_that_is_unknown_at_the_sign_in_is_assumed_and_never_endless(
         let mut flow = world.begin_at("acme", &link, AuthenticationMethod::Oauth2ClientCredentials, typed).await;
         let body = format!(r#"{{"access_token":"at","expires_in":{expires_in}}}"#);
         let (_, id) = tokio::join!(one_token(&listener, &body), flow.succeeds());
-        assumed(id, expires_in).await;
+        Box::pin(assumed(id, expires_in)).await;
     }
 }

@@ -230,6 +230,23 @@ fn a_context_is_merged_at_the_top_and_its_oauth_deeper() {
 }
 
 #[test]
+fn a_sign_in_names_the_stored_objects_that_are_left_and_its_own() {
+    let context = |value: serde_json::Value| value.as_object().expect("an object").clone();
+    let stored = |data: i64| serde_json::json!({"truto_obj_store": true, "data": data});
+    let before =
+        context(serde_json::json!({"kept": stored(1), "gone": stored(2), "typed": stored(3), "both": stored(4)}));
+    let mut story = Story::connected(Some(Renewal::RefreshToken));
+    story.apply(Input::Change(Box::new(AccountChange { context: before, ..AccountChange::default() })));
+    let mut granted = granted(Some(Renewal::RefreshToken), "ada");
+    granted.context = context(serde_json::json!({"kept": 1, "typed": "3", "both": 5, "new": 6}));
+    granted.object_store_context_fields = vec!["both".to_owned(), "new".to_owned()];
+    story.apply(Input::BeginReplacement { granted, link: None, first_step: None });
+    let generation = story.account.replacement.as_ref().expect("begun").generation;
+    story.apply(Input::Replaced { generation });
+    assert_eq!(story.account.profile.settings.object_store_context_fields, ["kept", "both", "new"]);
+}
+
+#[test]
 fn overrides_are_merged_deeply_and_null_removes() {
     let map = |value: serde_json::Value| value.as_object().expect("an object").clone();
     let change = |over| AccountChange {

@@ -33,6 +33,7 @@ fn granted(by: Option<Renewal>, person: &str) -> Granted {
         scopes: vec![],
         requested_scopes: vec![],
         context: Map::new(),
+        object_store_context_fields: vec![],
         origins: Origins::default(),
     }
 }

@@ -319,6 +319,7 @@ async fn ten_thousand_accounts_go_in_one_transaction() {
         requested_scopes: Vec::new(),
         context: Map::new(),
         // Bound to nothing, so that there is nothing to revoke.
+        object_store_context_fields: Vec::new(),
         origins: relink_domain::origins::Origins::default(),
     };
     let changes: Vec<_> = (0..ACCOUNTS)
