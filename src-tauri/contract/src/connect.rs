@@ -386,9 +386,9 @@ pub struct FlowError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FlowErrorType {
-    /// An error of the provider or the network.
+    /// An error of the provider or the network, or there is no account yet.
     ConnectionError,
-    /// The credentials or the callback are invalid, or the integration's `validation` didn't pass.
+    /// New credentials for an account are invalid, or the integration's `validation` of it didn't pass.
     ValidationError,
     /// A step of the integration's `post_install` failed.
     PostInstallError,

@@ -3,7 +3,10 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{
+    answering_provider::{Provider, SignIn, name},
+    world::World,
+};
 
 async fn session(world: &World, token: &str) -> (StatusCode, Value) {
     let url = format!("{}/connect-account/session", world.base());
@@ -269,4 +272,26 @@ async fn a_callback_that_returns_to_another_browser_waits_for_its_person() {
     assert_eq!(ended["error"]["code"], "sign_in_declined", "{ended}");
     assert_eq!(call(Method::POST, &flow, "/confirm", &[returned]).await.0, StatusCode::NOT_FOUND);
     assert_eq!(world.get("/relink/accounts").await["result"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn what_is_refused_is_a_validation_error_only_of_an_account_that_exists() {
+    let world = World::new().await;
+    let provider = Provider::start(true).await;
+    let account = provider.connect(&world, SignIn::ApiKey, 0).await;
+    provider.with(|answers| answers.probe = 403);
+    for (link, error_type) in [
+        (json!({ "tenant_id": "acme-2" }), "connection_error"),
+        (json!({ "integrated_account_id": account }), "validation_error"),
+    ] {
+        let before = world.latest_event();
+        let link = world.post("/link-token", link).await;
+        let form = json!({ "api_key": "k-123456" });
+        let begin = json!({ "integration": name(SignIn::ApiKey, 0), "format": "api_key", "fields": form });
+        let ended = world.until_ended(&world.begin(&link, begin).await).await;
+        let error = &ended["error"];
+        assert_eq!((&error["code"], &error["error_type"]), (&json!("forbidden"), &json!(error_type)), "{ended}");
+        let (event, payload) = world.events_after(before).await.remove(0);
+        assert_eq!((event, &payload["error_type"]), ("link_token:connection_error", &json!(error_type)), "{payload}");
+    }
 }

@@ -107,7 +107,7 @@ impl Connections {
                 Purpose::Reauthorize { .. } => None,
             },
             error: error.shown.title.clone(),
-            error_type: error.shown.error_type,
+            error_type: error.error_type(account),
             code: error.shown.code.clone(),
             hint: error.shown.hint.clone(),
             provider_code: error.shown.provider_code.clone(),

@@ -48,7 +48,8 @@ impl Flow {
             }
             Phase::Failed(error) => {
                 view.phase = FlowPhase::Failed;
-                view.error = Some(error.shown.clone());
+                let error_type = error.error_type(self.account_to_reauthorize());
+                view.error = Some(connect::FlowError { error_type, ..error.shown.clone() });
             }
         }
         view

@@ -310,6 +310,16 @@ impl FlowFailure {
         Self { at_provider: false, ..failure }
     }
 
+    /// Truto's kind of it. What was refused is a `validation_error` only of an account that exists (contract section 2.1): its own, or
+    /// the one that the flow reauthorizes.
+    pub(super) fn error_type(&self, reauthorized: Option<AccountId>) -> FlowErrorType {
+        let account = self.shown.integrated_account_id.or(reauthorized);
+        match (self.shown.error_type, account) {
+            (FlowErrorType::ValidationError, None) => FlowErrorType::ConnectionError,
+            (error_type, _) => error_type,
+        }
+    }
+
     /// Whether there is an account that says the same.
     pub(super) const fn is_of_account(&self) -> bool {
         self.shown.integrated_account_id.is_some()
