@@ -51,7 +51,10 @@ export type OAuthMethod = Pick<
 };
 
 /** Credentials that are entered into a form. */
-export type FieldsMethod = Pick<SessionMethod, 'fields' | 'documentation_link' | 'is_tried' | 'not_ready'> & {
+export type FieldsMethod = Pick<
+  SessionMethod,
+  'fields' | 'documentation_link' | 'permissions_text' | 'is_tried' | 'not_ready'
+> & {
   format: Exclude<AuthenticationMethod, 'oauth2'>;
 };
 

@@ -88,6 +88,10 @@ fields: Array<FieldSpec>,
  */
 documentation_link: string | null, 
 /**
+ * What the key must be allowed to do at the provider.
+ */
+permissions_text: string | null, 
+/**
  * Whether the entered credentials are tested with the provider before they are saved.
  */
 is_tried: boolean, 

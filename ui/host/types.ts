@@ -266,7 +266,7 @@ accounts: Array<AccountId> | null,
  */
 integrations: Array<string> | null, 
 /**
- * Only requests that read: GET, HEAD and OPTIONS, and the methods `get` and `list` of `/proxy`.
+ * Only requests that read: GET, HEAD and OPTIONS, and the methods `get` and `list` of a resource at `/proxy`.
  */
 read_only: boolean, };
 
@@ -1045,7 +1045,7 @@ accounts: Array<AccountId> | null,
  */
 integrations: Array<string> | null, 
 /**
- * Only requests that read: GET, HEAD and OPTIONS, and the methods `get` and `list` of `/proxy`.
+ * Only requests that read: GET, HEAD and OPTIONS, and the methods `get` and `list` of a resource at `/proxy`.
  */
 read_only: boolean, };
 

@@ -186,7 +186,9 @@ const states: Record<string, () => Promise<unknown>> = {
   },
   form: async () => {
     harness.relink.session = { ...connectSession, integrations: [hubspot] };
-    await arrive(await open(), 'Connect HubSpot');
+    const page = await open();
+    await arrive(page, 'Connect HubSpot');
+    await page.getByText('The key needs the scope crm.objects.contacts.read.').waitFor();
   },
   'form-errors': async () => {
     harness.relink.session = { ...connectSession, integrations: [hubspot] };

@@ -34,6 +34,7 @@ export const hubspot: Integration = {
     {
       format: 'api_key',
       documentation_link: 'https://developers.hubspot.com/docs/private-apps',
+      permissions_text: 'The key needs the scope crm.objects.contacts.read.',
       is_tried: true,
       not_ready: null,
       fields: [

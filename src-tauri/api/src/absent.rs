@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodFilter, on},
 };
-use relink_domain::permission::Permission;
+use relink_domain::{integration::NOT_IN_RELINK, permission::Permission};
 use serde::Serialize;
 use utoipa::openapi::{
     HttpMethod, ObjectBuilder, Paths, PathsBuilder, Required, ResponseBuilder, Type,
@@ -123,7 +123,7 @@ impl Answer {
             Self::NoneOf(one) => ApiError::not_found(&format!("There is no such {one}.")).into_response(),
             Self::Lacks(part) => {
                 let message = format!("Relink has no {part}. It is a part of Truto that isn't here.");
-                ApiError::new(StatusCode::NOT_IMPLEMENTED, "not_in_relink", &message).into_response()
+                ApiError::new(StatusCode::NOT_IMPLEMENTED, NOT_IN_RELINK, &message).into_response()
             }
         }
     }

@@ -11,7 +11,8 @@ use crate::{
     accounts::own_account,
     body::Body,
     error::{ApiError, ApiResult},
-    openapi::{BodyErrors, Conflict, NotFound, Routes},
+    imports::method_of,
+    openapi::{BodyErrors, Conflict, Lacking, NotFound, Routes},
     path::PathId,
 };
 
@@ -31,7 +32,7 @@ impl ApiState {
         let accounts = self.engine.accounts();
         if let Some(method) = &change.authentication_method {
             let own = accounts.get(caller, id).await?.account.method();
-            if method != own.as_str() {
+            if method_of(method)? != own {
                 let message = format!(
                     "The account's credential is for {}. For another method, create a link token and reauthorize the account.",
                     own.as_str()
@@ -65,7 +66,7 @@ impl ApiState {
     tag = "Accounts",
     params(("id" = AccountId, Path)),
     request_body = AccountChange,
-    responses((status = 200, description = "The account", body = IntegratedAccount), BodyErrors, NotFound, Conflict),
+    responses((status = 200, description = "The account", body = IntegratedAccount), BodyErrors, NotFound, Conflict, Lacking),
 )]
 async fn change(
     State(api): State<ApiState>,

@@ -15,7 +15,7 @@ use crate::{
     ApiState,
     body::Body,
     error::{ApiError, ApiResult},
-    openapi::{BodyErrors, Conflict, NotFound, Routes},
+    openapi::{BodyErrors, Conflict, Lacking, NotFound, Routes},
     path::PathText,
 };
 
@@ -70,7 +70,7 @@ async fn catalog(
     operation_id = "add_integration",
     tag = "Integrations",
     request_body = NewIntegration,
-    responses((status = 201, description = "Added and installed", body = AddedIntegration), BodyErrors, Conflict),
+    responses((status = 201, description = "Added and installed", body = AddedIntegration), BodyErrors, Conflict, Lacking),
 )]
 async fn add(
     State(api): State<ApiState>,

@@ -150,6 +150,7 @@ fn status_of(error: &Error) -> StatusCode {
         (Category::BadRequest, _) => StatusCode::BAD_REQUEST,
         (Category::Forbidden, _) => StatusCode::FORBIDDEN,
         (Category::Conflict, _) => StatusCode::CONFLICT,
+        (Category::Lacking, _) => StatusCode::NOT_IMPLEMENTED,
         (Category::Provider, _) => StatusCode::BAD_GATEWAY,
         (Category::Unavailable, _) => StatusCode::SERVICE_UNAVAILABLE,
         (Category::Internal, _) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -2,7 +2,9 @@
 
 use axum::{Extension, Json, extract::State};
 use relink_contract::account::{IntegratedAccount, NewCredentials, NewIntegratedAccount};
-use relink_domain::{AccountId, account::AuthenticationMethod, caller::Caller, permission::Permission};
+use relink_domain::{
+    AccountId, account::AuthenticationMethod, caller::Caller, integration::NOT_IN_RELINK, permission::Permission,
+};
 use relink_engine::{Error, Import};
 use utoipa_axum::routes;
 
@@ -10,7 +12,7 @@ use crate::{
     ApiState,
     body::Body,
     error::{ApiError, ApiResult},
-    openapi::{BodyErrors, Conflict, NotFound, ProviderErrors, Routes},
+    openapi::{BodyErrors, Conflict, Lacking, NotFound, ProviderErrors, Routes},
     path::PathId,
 };
 
@@ -30,7 +32,7 @@ pub(crate) fn routes() -> Routes {
     operation_id = "import_integrated_account",
     tag = "Accounts",
     request_body = NewIntegratedAccount,
-    responses((status = 200, description = "The account", body = IntegratedAccount), BodyErrors, NotFound, Conflict, ProviderErrors),
+    responses((status = 200, description = "The account", body = IntegratedAccount), BodyErrors, NotFound, Conflict, ProviderErrors, Lacking),
 )]
 async fn import(
     State(api): State<ApiState>,
@@ -70,12 +72,17 @@ async fn change_credentials(
     Ok(Json(api.integrated_account(&view)))
 }
 
-/// By its name, or an older one.
-fn method_of(name: &str) -> Result<AuthenticationMethod, ApiError> {
+/// By its name, or one of the others that Truto's documentation has for it. `oauth` is read as `oauth2`: of OAuth 1.0a, which Truto
+/// calls so too, there can be no integration.
+pub(crate) fn method_of(name: &str) -> Result<AuthenticationMethod, ApiError> {
     match name {
         "oauth2" | "oauth" => Ok(AuthenticationMethod::Oauth2),
         "api_key" | "basic" => Ok(AuthenticationMethod::ApiKey),
         "oauth2_client_credentials" => Ok(AuthenticationMethod::Oauth2ClientCredentials),
+        "keka_oauth" => {
+            let message = "Relink lacks the method keka_oauth. Use oauth2, api_key or oauth2_client_credentials.";
+            Err(Error::invalid_field(NOT_IN_RELINK, "authentication_method", message).into())
+        }
         _ => {
             let message = format!("{name:?} is no method here. Use oauth2, api_key or oauth2_client_credentials.");
             Err(Error::invalid_field("unknown_method", "authentication_method", message).into())

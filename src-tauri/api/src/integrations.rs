@@ -15,7 +15,7 @@ use crate::{
     body::Body,
     error::{ApiError, ApiResult},
     listing::{self, Field, Place},
-    openapi::{BodyErrors, Conflict, NotFound, QueryErrors, Routes},
+    openapi::{BodyErrors, Conflict, Lacking, NotFound, QueryErrors, Routes},
     path::{Id as _, PathId, PathText},
     query::Query,
 };
@@ -134,7 +134,7 @@ async fn show(
     operation_id = "create_integration",
     tag = "Integrations",
     request_body = NewIntegrationRow,
-    responses((status = 200, description = "The integration", body = Integration), BodyErrors, Conflict),
+    responses((status = 200, description = "The integration", body = Integration), BodyErrors, Conflict, Lacking),
 )]
 async fn create(
     State(api): State<ApiState>,
@@ -158,7 +158,7 @@ async fn create(
     tag = "Integrations",
     params(("id" = IntegrationId, Path)),
     request_body = IntegrationChange,
-    responses((status = 200, description = "The integration", body = Integration), BodyErrors, NotFound, Conflict),
+    responses((status = 200, description = "The integration", body = Integration), BodyErrors, NotFound, Conflict, Lacking),
 )]
 async fn change(
     State(api): State<ApiState>,

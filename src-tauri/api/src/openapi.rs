@@ -215,6 +215,8 @@ error_responses! {
     NotFound: "404" "Not found.";
     /// Responses of routes that can be in conflict with the current state.
     Conflict: "409" "The request conflicts with the current state.";
+    /// Responses of routes whose bodies may need a part of Truto that Relink lacks.
+    Lacking: "501" "It needs a part of Truto that Relink lacks (`not_in_relink`).";
     /// Responses of routes that run steps.
     StepErrors: "422" "A step or a form of the integration failed: see `code`.";
     /// Responses of routes that call the provider.

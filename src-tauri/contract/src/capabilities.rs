@@ -183,11 +183,8 @@ impl AuthForms {
             .to_owned(),
             required: field.required,
         };
-        let link = definition
-            .api_key()
-            .and_then(|key| key.documentation_link.as_ref())
-            .or_else(|| definition.client_credentials().and_then(|client| client.documentation_link.as_ref()))
-            .or(definition.docs().url.as_ref());
+        let link = formats.iter().find_map(|format| definition.documentation_link(*format));
+        let link = link.or(definition.docs().url.as_ref());
         let fields = fields.iter().map(field).collect();
         Self { formats, fields, documentation_link: link.map(|url| url.as_str().to_owned()) }
     }

@@ -88,6 +88,9 @@ pub struct SessionMethod {
     /// A page that explains where to find the credentials.
     #[schema(required)]
     pub documentation_link: Option<String>,
+    /// What the key must be allowed to do at the provider.
+    #[schema(required)]
+    pub permissions_text: Option<String>,
     /// Whether the entered credentials are tested with the provider before they are saved.
     pub is_tried: bool,
     /// What must be set up before this method can be used; null if nothing.

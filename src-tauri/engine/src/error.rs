@@ -7,6 +7,7 @@ use relink_domain::{
     account::{ConnectStep, Rejected, Verdict},
     callback::CallbackError,
     failure::{Explanation, Failure},
+    integration::NOT_IN_RELINK,
     link::LinkError,
     permission::Refusal,
 };
@@ -120,6 +121,8 @@ pub enum Category {
     Provider,
     /// Something on this machine is temporarily unavailable.
     Unavailable,
+    /// It needs a part of Truto that Relink lacks.
+    Lacking,
     /// An internal error.
     Internal,
 }
@@ -207,8 +210,9 @@ impl Error {
         }
     }
 
-    pub const fn category(&self) -> Category {
+    pub fn category(&self) -> Category {
         match self {
+            Self::Invalid { code, .. } if *code == NOT_IN_RELINK => Category::Lacking,
             Self::NotFound { .. } | Self::Link { .. } => Category::NotFound,
             Self::Invalid { .. }
             | Self::Callback(_)

@@ -101,6 +101,8 @@ async fn what_cannot_be_changed_is_refused_or_ignored() {
         json!({}),
         json!({ "status": "needs_reauth" }),
         json!({ "authentication_method": method }),
+        // Another name of Truto's for `api_key`.
+        json!({ "authentication_method": "basic" }),
         json!({ "context": { "environment_variables": { "a": "b" }, "oauth": { "scope": ["all"] } } }),
         json!({ "tenant_id": null, "context": null, "integration_override": null }),
     ] {
@@ -110,7 +112,9 @@ async fn what_cannot_be_changed_is_refused_or_ignored() {
     for (refused, field) in [
         (json!({ "tenant_id": "" }), "tenant_id"),
         (json!({ "tenant_id": "a\nb" }), "tenant_id"),
-        (json!({ "authentication_method": "basic" }), "authentication_method"),
+        (json!({ "authentication_method": "oauth2" }), "authentication_method"),
+        (json!({ "authentication_method": "oauth" }), "authentication_method"),
+        (json!({ "authentication_method": "magic" }), "authentication_method"),
         (json!({ "context": { "a": "\u{1b}" } }), "context"),
         (json!({ "unified_model_override": { "a": "\u{1b}" } }), "unified_model_override"),
         (json!({ "integration_override": { "base_url": "ftp://x" } }), "integration_override.base_url"),

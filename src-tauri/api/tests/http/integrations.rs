@@ -255,3 +255,53 @@ async fn only_the_person_consents_to_a_definition_with_private_addresses() {
     let (status, changed) = world.as_person(Method::PATCH, &path(&created["id"]), change).await;
     assert_eq!(status, StatusCode::OK, "{changed}");
 }
+
+#[tokio::test]
+async fn a_format_of_trutos_that_relink_lacks_is_not_implemented() {
+    let world = World::new().await;
+    let of = |credentials: Value| json!({ "name": "keka", "config": { "label": "Keka", "base_url": "https://api.example.com", "credentials": credentials } });
+    let fields = json!({ "fields": [{ "name": "api_key", "type": "password", "required": true }] });
+    for format in ["oauth", "keka_oauth"] {
+        let single = of(json!({ "format": format, "config": fields }));
+        let mut map = json!({ "api_key": { "format": "api_key", "config": fields } });
+        map[format] = json!({ "format": format, "config": fields });
+        for (definition, path) in
+            [(single, "config.credentials.format".to_owned()), (of(map), format!("config.credentials.{format}"))]
+        {
+            for (route, body) in [
+                ("/integration", definition.clone()),
+                ("/relink/integrations", json!({ "text": definition.to_string() })),
+                ("/relink/integrations", definition.clone()),
+            ] {
+                let (status, said) = world.ask(Method::POST, route, body).await;
+                assert_eq!((status, &said["code"]), (StatusCode::NOT_IMPLEMENTED, &json!("not_in_relink")), "{said}");
+                let (field, message) = failure(&said);
+                assert_eq!(field, path, "{said}");
+                assert!(message.contains(&format!("{format:?}")) && message.contains("Relink lacks"), "{said}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_effect_in_a_definition_is_kept_with_a_warning() {
+    let world = World::new().await;
+    let field = json!({ "name": "api_key", "type": "password", "required": true, "format": "us_phone" });
+    let definition = json!({ "name": "acme", "config": {
+        "label": "Acme", "base_url": "https://api.example.com", "icon": "acme.svg", "required_headers": ["X-Team"],
+        "credentials": { "format": "api_key", "config": { "fields": [field], "permissions_text": "It must read contacts." } },
+        "relink": { "probe": { "path": "/me" } },
+    } });
+    let added = world.post("/relink/integrations", json!({ "text": definition.to_string() })).await;
+    let warnings = added["warnings"].as_array().expect("warnings");
+    for part in ["config.icon", "config.required_headers", "config.credentials.config.fields[0].format"] {
+        assert!(warnings.iter().any(|it| it.as_str().is_some_and(|text| text.contains(part))), "{part}: {added}");
+    }
+    assert_eq!(warnings.len(), 3, "what is used has none: {added}");
+    let link = world.post("/link-token", json!({ "tenant_id": "acme-1" })).await;
+    let request = world.client.get(format!("{}/connect-account/session", world.base()));
+    let request = request.header("x-relink-link-token", link["link_token"].as_str().expect("a token"));
+    let session: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+    let offered = session["integrations"].as_array().expect("a list").iter().find(|it| it["name"] == "acme");
+    assert_eq!(offered.expect("offered")["methods"][0]["permissions_text"], "It must read contacts.");
+}

@@ -94,3 +94,34 @@ async fn an_account_has_the_tools_and_capabilities_of_its_integration() {
     let (status, _) = world.ask(Method::GET, &format!("/integrated-account/{unknown}/tools"), Value::Null).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn capabilities_link_to_where_what_a_sign_in_needs_is_explained() {
+    let world = World::new().await;
+    let key = json!({ "fields": [{ "name": "api_key", "type": "password", "required": true }] });
+    let oauth2 = json!({
+        "client": { "id": "acme", "secret": "" },
+        "auth": { "tokenHost": "https://acme.example", "tokenPath": "/token", "authorizePath": "/authorize" },
+        "documentation_link": "https://acme.example/oauth",
+    });
+    let mut key_with_link = key.clone();
+    key_with_link["documentation_link"] = json!("https://acme.example/keys");
+    for (name, credentials, link) in [
+        (
+            "both",
+            json!({ "api_key": { "config": key_with_link }, "oauth2": { "config": oauth2 } }),
+            "https://acme.example/oauth",
+        ),
+        ("one", json!({ "api_key": { "config": key }, "oauth2": { "config": oauth2 } }), "https://acme.example/oauth"),
+        ("key", json!({ "api_key": { "config": key_with_link } }), "https://acme.example/keys"),
+        ("docs", json!({ "api_key": { "config": key } }), "https://acme.example/docs"),
+    ] {
+        let docs = json!({ "docs": { "url": "https://acme.example/docs" } });
+        let definition = json!({ "name": name, "config": {
+            "label": "Acme", "base_url": "https://acme.example", "credentials": credentials, "relink": docs,
+        } });
+        world.post("/relink/integrations", json!({ "text": definition.to_string() })).await;
+        let shown = world.get(&format!("/integration/{name}/capabilities")).await;
+        assert_eq!(shown["auth"]["documentation_link"], link, "{name}: {shown}");
+    }
+}

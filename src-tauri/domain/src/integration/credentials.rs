@@ -28,6 +28,8 @@ pub struct ApiKey {
     pub fields: Fields,
     /// Where the person finds the values.
     pub documentation_link: Option<WebUrl>,
+    /// What the key must be allowed to do.
+    pub permissions_text: Option<String>,
 }
 
 /// OAuth 2.0 client credentials (RFC 6749 §4.4). The person types them into the fields `client_id` and `client_secret`.
@@ -53,12 +55,15 @@ impl Credentials {
         let object = node.object()?;
         let mut all = Self::default();
         if object.has("format") {
-            let method = object.need("format", "\"oauth2\"")?.one_of(&format::WORDS)?;
+            let method = format::format(&object.need("format", "\"oauth2\"")?)?;
             all.add(method, &object, own)?;
             return Ok(all);
         }
         for (key, node) in object.entries() {
             let Some((_, method)) = format::WORDS.iter().find(|(name, _)| *name == key) else {
+                if let Some(lacking) = format::lacking(key, &node).filter(|_| node.is_written()) {
+                    return Err(lacking);
+                }
                 node.fail_if_written(format_args!(
                     "{} is not known here; use \"oauth2\", \"api_key\" or \"oauth2_client_credentials\"",
                     quoted(key)
@@ -66,7 +71,7 @@ impl Credentials {
                 continue;
             };
             let entry = node.object()?;
-            let format = entry.describing("format", |node| node.one_of(&format::WORDS).map(|format| (format, node)))?;
+            let format = entry.describing("format", |node| format::format(&node).map(|format| (format, node)))?;
             if let Some((format, node)) = format.filter(|(format, _)| format != method) {
                 node.fail_if_written(format_args!(
                     "says {:?} under the key {key:?}; make them equal",
@@ -119,6 +124,15 @@ impl Credentials {
         }
     }
 
+    /// Where the person finds what a format needs.
+    pub(super) fn documentation_link(&self, method: AuthenticationMethod) -> Option<&WebUrl> {
+        match method {
+            AuthenticationMethod::Oauth2 => self.oauth2.as_ref()?.documentation_link.as_ref(),
+            AuthenticationMethod::ApiKey => self.api_key.as_ref()?.documentation_link.as_ref(),
+            AuthenticationMethod::Oauth2ClientCredentials => self.own_client.as_ref()?.documentation_link.as_ref(),
+        }
+    }
+
     /// The addresses of a format's own requests.
     pub(super) fn addresses(&self, method: AuthenticationMethod) -> Vec<&Address> {
         match (method, &self.oauth2, &self.own_client) {
@@ -148,7 +162,8 @@ impl ApiKey {
         if fields.iter().next().is_none() {
             return Err(node.fail("is empty; name at least the field that holds the key"));
         }
-        Ok(Self { fields, documentation_link: documentation_link(config)? })
+        let permissions_text = config.text("permissions_text")?.filter(|text| !text.trim().is_empty());
+        Ok(Self { fields, documentation_link: documentation_link(config)?, permissions_text })
     }
 }
 

@@ -31,6 +31,7 @@ use super::{
     resources::{Method, Resources, Verb},
     secrets::take_client_secrets,
     strictness::Strictness,
+    web_url::WebUrl,
 };
 use crate::{IntegrationId, Secret, account::AuthenticationMethod, merge, origins::Origin};
 
@@ -252,6 +253,11 @@ impl Definition {
     /// The form of a way to sign in, if it has one.
     pub fn fields(&self, method: AuthenticationMethod) -> Option<&Fields> {
         self.config.credentials.fields(method)
+    }
+
+    /// Where the person finds what the form of a method asks for.
+    pub fn documentation_link(&self, method: AuthenticationMethod) -> Option<&WebUrl> {
+        self.config.credentials.documentation_link(method)
     }
 
     /// Whether a key of an account's context names a credential. Such a key is only accepted from the form.

@@ -34,12 +34,17 @@ pub struct DefinitionError {
     pub path: String,
     /// What is wrong and what to do.
     pub problem: String,
+    /// Whether the definition is right at Truto, but needs a part that Relink lacks.
+    pub is_lacking: bool,
 }
+
+/// The code of what needs a part of Truto that Relink lacks.
+pub const NOT_IN_RELINK: &str = "not_in_relink";
 
 impl DefinitionError {
     /// The stable error code.
     pub const fn code(&self) -> &'static str {
-        "integration_malformed"
+        if self.is_lacking { NOT_IN_RELINK } else { "integration_malformed" }
     }
 }
 

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{
     error::{DefinitionError, quoted},
-    node::Node,
+    node::{Node, listed},
     pattern::Pattern,
 };
 use crate::{Secret, hex::hex};
@@ -231,7 +231,7 @@ impl Field {
             placeholder: object.text("placeholder")?,
             help_text: object.text("help_text")?,
             pattern: object.describing("pattern", |node| node.parse(Pattern::parse))?,
-            format: object.describing("format", |node| node.one_of(&FORMATS))?,
+            format: object.describing("format", |node| value_format(&node))?.flatten(),
             transform: object.map("transform", |node| node.one_of(&TRANSFORMS))?,
             options,
             secret: kind == FieldKind::Password,
@@ -277,6 +277,22 @@ const FORMATS: [(&str, ValueFormat); 4] = [
     ("uuid", ValueFormat::Uuid),
     ("url", ValueFormat::Url),
 ];
+
+/// A word, or the name of one of Truto's patterns, which only Truto knows.
+fn value_format(node: &Node<'_>) -> Result<Option<ValueFormat>, DefinitionError> {
+    let text = node.text()?;
+    let known = FORMATS.iter().find(|(word, _)| *word == text).map(|(_, format)| *format);
+    if known.is_none() {
+        if name(text).is_err() {
+            let words = FORMATS.map(|(word, _)| word);
+            return Err(node.fail(format_args!("{} is not known here; use {}", quoted(text), listed(&words))));
+        }
+        node.warn(format_args!(
+            "names a pattern that Relink doesn't have, so that values aren't checked against it; write it out as \"pattern\""
+        ));
+    }
+    Ok(known)
+}
 
 const TRANSFORMS: [(&str, Transform); 3] =
     [("lowercase", Transform::Lowercase), ("uppercase", Transform::Uppercase), ("sha256", Transform::Sha256)];

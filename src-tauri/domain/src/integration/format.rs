@@ -1,5 +1,9 @@
 //! The formats of credentials. They are Truto's authentication methods.
 
+use super::{
+    error::DefinitionError,
+    node::{Node, listed},
+};
 use crate::account::AuthenticationMethod;
 
 /// All formats, the preferred one first.
@@ -11,6 +15,23 @@ pub(super) const NAMES: [&str; 3] = [FORMATS[0].as_str(), FORMATS[1].as_str(), F
 
 pub(super) const WORDS: [(&str, AuthenticationMethod); 3] =
     [(NAMES[0], FORMATS[0]), (NAMES[1], FORMATS[1]), (NAMES[2], FORMATS[2])];
+
+/// Truto's other formats (contract section 4.3): OAuth 1.0a, and the way of one provider.
+const LACKING: [&str; 2] = ["oauth", "keka_oauth"];
+
+/// The error for a format of Truto's that Relink lacks.
+pub(super) fn lacking(name: &str, node: &Node<'_>) -> Option<DefinitionError> {
+    let is_lacking = LACKING.contains(&name);
+    is_lacking.then(|| node.lacking(format_args!("is the format {name:?}, which Relink lacks; use {}", listed(&NAMES))))
+}
+
+/// A format by its name.
+pub(super) fn format(node: &Node<'_>) -> Result<AuthenticationMethod, DefinitionError> {
+    match node.text().ok().and_then(|name| lacking(name, node)) {
+        Some(error) => Err(error),
+        None => node.one_of(&WORDS),
+    }
+}
 
 /// A value for each format that an integration has.
 #[derive(Debug, Clone, PartialEq, Eq)]

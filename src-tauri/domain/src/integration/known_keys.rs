@@ -82,9 +82,9 @@ const OAUTH2: Keys = Keys {
 };
 
 const API_KEY: Keys = Keys {
-    used: &["documentation_link", "fields"],
+    used: &["documentation_link", "fields", "permissions_text"],
     // Relink's own override may still set a client after another definition took the place of one with OAuth.
-    unused: &["permissions_text", "client"],
+    unused: &["client"],
     names_credential: &[],
     is_field: false,
     inside: &[("fields", &FIELD), ("client", &CLIENT)],

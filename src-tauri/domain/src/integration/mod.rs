@@ -59,7 +59,7 @@ pub use self::{
     credential_keys::is_always_credential,
     credentials::{ApiKey, ClientCredentials},
     definition::{Definition, Parsed, check, parse},
-    error::{DefinitionError, Position, Warning},
+    error::{DefinitionError, NOT_IN_RELINK, Position, Warning},
     fields::{Choice, Field, FieldFault, FieldKind, FieldProblem, FieldValues, Fields},
     format::{FORMATS, PerFormat},
     header::{Header, HeaderError, HeaderName, HeaderTemplate},

@@ -64,7 +64,13 @@ impl<'a> Node<'a> {
     /// An error at this value.
     pub(crate) fn fail(&self, problem: impl Display) -> DefinitionError {
         let position = self.source.text.and_then(|text| read::locate(text, &self.path));
-        DefinitionError { position, path: read::path_text(&self.path), problem: problem.to_string() }
+        let problem = problem.to_string();
+        DefinitionError { position, path: read::path_text(&self.path), problem, is_lacking: false }
+    }
+
+    /// The error of what needs a part of Truto that Relink lacks.
+    pub(crate) fn lacking(&self, problem: impl Display) -> DefinitionError {
+        DefinitionError { is_lacking: true, ..self.fail(problem) }
     }
 
     /// Whether URLs on this machine and its network are allowed.
@@ -87,7 +93,7 @@ impl<'a> Node<'a> {
         if !self.is_written() {
             return;
         }
-        let DefinitionError { position, path, problem } = self.fail(problem);
+        let DefinitionError { position, path, problem, .. } = self.fail(problem);
         let warning = Warning { position, path, problem };
         let mut warnings = self.source.warnings.borrow_mut();
         // A header is checked for each format.

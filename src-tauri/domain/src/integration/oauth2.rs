@@ -232,8 +232,8 @@ impl Endpoints {
         }
     }
 
-    /// Without any of the three keys there is none. The default of simple-oauth2 isn't taken: a token would be sent to a path
-    /// that most providers don't have.
+    /// Without any of the three keys there is none. The default of simple-oauth2 (contract section 4.3) isn't taken: a live token would be
+    /// sent to a path that most providers don't have, while an account is revoked only where RFC 7009 is offered (section 3).
     fn revocation_url(&self, config: &Object<'_>, own: &Additions) -> Result<Option<Address>> {
         let node = config.need("auth", AUTH_EXAMPLE)?;
         let auth = node.object()?;

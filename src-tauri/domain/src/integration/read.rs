@@ -88,6 +88,7 @@ pub fn parse_override(text: &str) -> Result<Map<String, Value>, DefinitionError>
     match document(text)? {
         Value::Object(over) => Ok(over),
         _ => Err(DefinitionError {
+            is_lacking: false,
             position: Some(Position { line: 1, column: 1 }),
             path: String::new(),
             problem: "an override must be a JSON object, such as {\"label\": \"Acme EU\"}".to_owned(),
@@ -101,7 +102,7 @@ pub(super) fn without_byte_order_mark(text: &str) -> &str {
 
 /// Parses one JSON document of bounded size and depth, with no duplicate key and nothing after it.
 pub(super) fn document(text: &str) -> Result<Value, DefinitionError> {
-    let refuse = |problem: String| DefinitionError { position: None, path: String::new(), problem };
+    let refuse = |problem: String| DefinitionError { position: None, path: String::new(), problem, is_lacking: false };
     if text.len() > MAX_FILE_BYTES {
         return Err(refuse("the file is larger than 1 MiB; a definition is far smaller".to_owned()));
     }
@@ -122,7 +123,7 @@ pub(super) fn document(text: &str) -> Result<Value, DefinitionError> {
             // For any other error the line says more than the path.
             None => String::new(),
         };
-        DefinitionError { position: position(&error), path, problem: explain(&error) }
+        DefinitionError { position: position(&error), path, problem: explain(&error), is_lacking: false }
     })
 }
 

@@ -107,13 +107,7 @@ impl Connections {
         let definition = &provider.definition;
         let fields =
             definition.fields(format).into_iter().flatten().map(|field| field_spec(field, link, present)).collect();
-        let documentation_link = match format {
-            AuthenticationMethod::Oauth2 => definition.oauth2().and_then(|it| it.documentation_link.as_ref()),
-            AuthenticationMethod::ApiKey => definition.api_key().and_then(|it| it.documentation_link.as_ref()),
-            AuthenticationMethod::Oauth2ClientCredentials => {
-                definition.client_credentials().and_then(|it| it.documentation_link.as_ref())
-            }
-        };
+        let api_key = definition.api_key().filter(|_| format == AuthenticationMethod::ApiKey);
         let oauth2 = definition.oauth2().filter(|_| format == AuthenticationMethod::Oauth2);
         let scopes =
             oauth2.map(|oauth2| link.options.scopes.as_ref().unwrap_or(&oauth2.scopes).clone()).unwrap_or_default();
@@ -126,7 +120,8 @@ impl Connections {
                 .collect(),
             redirects: oauth2.map(|oauth2| oauth2.redirects.clone()).unwrap_or_default(),
             fields,
-            documentation_link: documentation_link.map(|url| url.as_str().to_owned()),
+            documentation_link: definition.documentation_link(format).map(|url| url.as_str().to_owned()),
+            permissions_text: api_key.and_then(|key| key.permissions_text.clone()),
             // The other methods are tried by fetching a token, even without a probe.
             is_tried: format != AuthenticationMethod::ApiKey || definition.probe().is_some(),
             not_ready: self.0.uses.providers.not_ready(provider, format).await,

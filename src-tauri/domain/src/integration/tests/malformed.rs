@@ -71,8 +71,14 @@ const MALFORMED: &[(&str, &str, &str)] = &[
     ),
     (
         r#""format": "oauth2","#,
+        r#""format": "magic","#,
+        "line 11, column 19, config.credentials.oauth2.format: \"magic\" is not known here; use \"oauth2\", \"api_key\" \
+         or \"oauth2_client_credentials\"",
+    ),
+    (
+        r#""format": "oauth2","#,
         r#""format": "oauth","#,
-        "line 11, column 19, config.credentials.oauth2.format: \"oauth\" is not known here; use \"oauth2\", \"api_key\" \
+        "line 11, column 19, config.credentials.oauth2.format: is the format \"oauth\", which Relink lacks; use \"oauth2\", \"api_key\" \
          or \"oauth2_client_credentials\"",
     ),
     (
