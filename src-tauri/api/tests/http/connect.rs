@@ -30,6 +30,45 @@ async fn the_page_of_an_unknown_link_is_404_and_the_session_has_the_reason() {
 }
 
 #[tokio::test]
+async fn the_page_of_a_link_that_is_over_is_404_and_the_session_has_the_reason() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let page_and_reason = async |world: &World, token: &str| {
+        let url = format!("{}/connect-account?link_token={token}", world.base());
+        let page = world.client.get(url).send().await.expect("an answer");
+        assert!(page.headers()["content-type"].to_str().is_ok_and(|it| it.starts_with("text/html")));
+        let (status, body) = session(world, token).await;
+        assert_eq!(page.status(), status, "{body}");
+        (status, body["code"].as_str().map(str::to_owned))
+    };
+    let over = |code: &str| (StatusCode::NOT_FOUND, Some(code.to_owned()));
+    let new_link = async |tenant: &str| {
+        let link = world.post("/link-token", json!({ "tenant_id": tenant })).await;
+        (link["link_token"].as_str().expect("a token").to_owned(), link)
+    };
+    let (used, link) = new_link("used").await;
+    let (_, key) = world.as_person(Method::POST, "/relink/sandbox/control/api-keys", json!({})).await;
+    let form = json!({ "integration": "sandbox", "format": "api_key", "fields": { "api_key": key["api_key"] } });
+    world.until_ended(&world.begin(&link, form).await).await;
+    assert_eq!(page_and_reason(&world, &used).await, over("link_token_used"));
+
+    let (revoked, _) = new_link("revoked").await;
+    let (_, all) = world.as_person(Method::GET, "/relink/links", Value::Null).await;
+    let path = format!("/relink/links/{}", all["result"][0]["id"].as_str().expect("an ID"));
+    world.as_person(Method::DELETE, &path, Value::Null).await;
+    assert_eq!(page_and_reason(&world, &revoked).await, over("link_token_revoked"));
+
+    let (expired, _) = new_link("expired").await;
+    let seven_days = 7 * 24 * 60 * 60 * 1000;
+    let world = world
+        .restarted_after(&format!(
+            "UPDATE link_token SET created_at = created_at - {seven_days} WHERE json_extract(document, '$.purpose.tenant_id') = 'expired'"
+        ))
+        .await;
+    assert_eq!(page_and_reason(&world, &expired).await, over("link_token_expired"));
+}
+
+#[tokio::test]
 async fn the_page_loads_only_our_own_files() {
     let world = World::new().await;
     let link = world.post("/link-token", json!({ "tenant_id": "a" })).await;

@@ -25,6 +25,8 @@ struct Provider {
 struct State {
     is_down: bool,
     refreshes: usize,
+    /// A credential that is refused by now.
+    revoked: Option<&'static str>,
 }
 
 impl Provider {
@@ -32,11 +34,16 @@ impl Provider {
         let state = Arc::<Mutex<State>>::default();
         let (of_me, of_token) = (Arc::clone(&state), Arc::clone(&state));
         let me = get(move |request: Request| async move {
-            if of_me.lock().expect("not poisoned").is_down {
+            let (is_down, revoked) = {
+                let state = of_me.lock().expect("not poisoned");
+                (state.is_down, state.revoked)
+            };
+            if is_down {
                 return Answered::SERVICE_UNAVAILABLE.into_response();
             }
             let header = |name: &str| request.headers().get(name).and_then(|it| it.to_str().ok()).unwrap_or_default();
             match header("authorization").trim_start_matches("Bearer ").trim_start_matches("Basic ") {
+                other if Some(other) == revoked => Answered::UNAUTHORIZED.into_response(),
                 // ada:key-ada-1, eve:key-ada-1
                 "at-ada" | "at-ada-2" | "YWRhOmtleS1hZGEtMQ==" | "YWRhOmtleS1hZGEtMg==" => {
                     Json(json!({ "id": "1", "name": "Ada" })).into_response()
@@ -46,6 +53,16 @@ impl Provider {
             }
         });
         let token = post(move |Form(form): Form<Map<String, Value>>| async move {
+            let value = |name: &str| form.get(name).and_then(Value::as_str);
+            if value("grant_type") == Some("client_credentials") {
+                let is_known = (value("client_id"), value("client_secret")) == (Some("acme-client"), Some("s-1234567"));
+                let token = json!({ "access_token": "at-ada", "expires_in": 3600 });
+                return if is_known {
+                    (Answered::OK, Json(token))
+                } else {
+                    (Answered::UNAUTHORIZED, Json(json!({ "error": "invalid_client" })))
+                };
+            }
             of_token.lock().expect("not poisoned").refreshes += 1;
             if form.get("refresh_token").and_then(Value::as_str) != Some("rt-ada-1") {
                 return (Answered::BAD_REQUEST, Json(json!({ "error": "invalid_grant" })));
@@ -107,6 +124,18 @@ impl Provider {
         let authorization =
             json!({ "format": "basic", "config": { "username": "{{username}}", "password": "{{key}}" } });
         self.install(world, "acme-basic", credentials, authorization).await
+    }
+
+    async fn with_client_credentials(&self, world: &World) -> String {
+        let credentials = json!({ "format": "oauth2_client_credentials", "config": {
+            "fields": [
+                { "name": "client_id", "label": "Client ID", "type": "text", "required": true },
+                { "name": "client_secret", "label": "Client secret", "type": "password", "required": true },
+            ],
+            "auth": { "tokenHost": self.origin, "tokenPath": "/token" },
+            "options": { "authorizationMethod": "body" },
+        } });
+        self.install(world, "acme-client", credentials, json!({ "format": "bearer", "config": {} })).await
     }
 }
 
@@ -205,7 +234,6 @@ async fn an_import_that_is_wrong_says_what() {
     let token = json!({ "oauth": { "token": { "access_token": "at-ada" } } });
     for (installed, method, context, field) in [
         (&oauth, "api_key", token.clone(), "authentication_method"),
-        (&oauth, "keka_oauth", token.clone(), "authentication_method"),
         (&oauth, "oauth2", json!({}), "context.oauth.token"),
         (&oauth, "oauth2", json!({ "oauth": { "token": "at-ada" } }), "context.oauth.token"),
         (&oauth, "oauth2", json!({ "oauth": { "token": { "access_token": 7 } } }), "context.oauth.token.access_token"),
@@ -228,6 +256,9 @@ async fn an_import_that_is_wrong_says_what() {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{said}");
         assert!(said.to_string().contains(&format!("\"{field}\"")), "{field}: {said}");
     }
+    let (status, said) = import(&world, &oauth, "keka_oauth", token.clone()).await;
+    assert_eq!((status, &said["code"]), (StatusCode::NOT_IMPLEMENTED, &json!("not_in_relink")), "{said}");
+    assert_eq!(said["details"]["failures"][0]["path"], "authentication_method", "{said}");
     let (status, _) = import(&world, "0190a1b2-c3d4-7e5f-8a9b-000000000001", "oauth2", token).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(count(&world).await, 0);
@@ -270,4 +301,64 @@ async fn credentials_of_somebody_else_change_nothing() {
     let (status, changed) = change(&world, &account, tokens("at-ada-2")).await;
     assert_eq!((status, &changed["status"]), (StatusCode::OK, &json!("active")), "{changed}");
     assert_eq!(world.post(&path, Value::Null).await["access_token"], "at-ada-2");
+}
+
+#[tokio::test]
+async fn an_import_by_client_credentials_fetches_a_token_with_them() {
+    let (world, provider) = (World::new().await, Provider::start().await);
+    let installed = provider.with_client_credentials(&world).await;
+    let client = |secret: &str| json!({ "client_id": "acme-client", "client_secret": secret, "team": "core" });
+    let method = "oauth2_client_credentials";
+    let (status, said) = import(&world, &installed, method, client("s-wrong-1")).await;
+    assert_eq!((status, &said["code"]), (StatusCode::BAD_REQUEST, &json!("credentials_refused")), "{said}");
+    assert_eq!(count(&world).await, 0);
+    let (status, account) = import(&world, &installed, method, client("s-1234567")).await;
+    assert_eq!((status, &account["status"]), (StatusCode::OK, &json!("active")), "{account}");
+    assert_eq!(account["authentication_method"], method);
+    let context = &account["context"];
+    assert_eq!((&context["team"], context.get("client_secret")), (&json!("core"), None), "{account}");
+    assert!(!account.to_string().contains("s-1234567"), "{account}");
+    let path = format!("/relink/accounts/{}/access-token", account["id"].as_str().expect("an id"));
+    assert_eq!(world.post(&path, Value::Null).await["access_token"], "at-ada");
+}
+
+#[tokio::test]
+async fn an_import_names_its_region() {
+    let (world, provider) = (World::new().await, Provider::start().await);
+    let installed = provider.with_basic(&world).await;
+    for (region, expected) in
+        [(json!("eu"), Some("eu")), (Value::Null, Some("wnam")), (json!("mars"), None), (json!("EU"), None)]
+    {
+        let body = json!({
+            "tenant_id": "acme-1", "environment_integration_id": installed, "region": region,
+            "context": { "username": "ada", "key": "key-ada-1" },
+        });
+        let (status, account) = world.ask(Method::POST, "/integrated-account", body).await;
+        let Some(expected) = expected else {
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{account}");
+            assert_eq!(account["details"]["failures"][0]["path"], "region", "{account}");
+            continue;
+        };
+        assert_eq!((status, &account["region"]), (StatusCode::OK, &json!(expected)), "{account}");
+    }
+    assert_eq!(count(&world).await, 2);
+}
+
+#[tokio::test]
+async fn new_credentials_make_an_account_active_that_needed_its_person() {
+    let (world, provider) = (World::new().await, Provider::start().await);
+    let basic = provider.with_basic(&world).await;
+    let (_, account) = import(&world, &basic, "api_key", json!({ "username": "ada", "key": "key-ada-1" })).await;
+    provider.state.lock().expect("not poisoned").revoked = Some("YWRhOmtleS1hZGEtMQ==");
+    let id = account["id"].as_str().expect("an id");
+    world.post(&format!("/relink/accounts/{id}/check"), Value::Null).await;
+    let refused = world.get(&format!("/integrated-account/{id}")).await;
+    assert_eq!(refused["status"], "needs_reauth", "{refused}");
+    let before = events(&world).await.len();
+    let (status, _) = change(&world, &account, json!({ "key": "key-wrong" })).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(world.get(&format!("/integrated-account/{id}")).await, refused, "nothing has changed");
+    let (status, changed) = change(&world, &account, json!({ "key": "key-ada-2" })).await;
+    assert_eq!((status, &changed["status"], &changed["last_error"]), (StatusCode::OK, &json!("active"), &Value::Null));
+    assert_eq!(events(&world).await[before..], ["integrated_account:updated", "integrated_account:active"]);
 }

@@ -244,3 +244,20 @@ async fn a_signature_that_needs_the_providers_keys_is_pointed_out_in_the_definit
         assert!(body["warnings"].to_string().replace("\\\"", "\"").contains(part), "{body}");
     }
 }
+
+#[tokio::test]
+async fn a_token_is_where_the_definition_says() {
+    let hook = "{{secret_environment_variables.HOOK}}";
+    for config in [
+        json!({ "secret": hook, "verification_content": "$header.x-token" }),
+        json!({ "secret": hook, "verification_content": "$header.x-token", "compare_with": "$header.authorization" }),
+        json!({ "secret": hook, "compare_with": "$header.x-token" }),
+    ] {
+        let it = Inbound::new(verified_by("jwt", &config)).await;
+        it.set_variable(HOOK).await;
+        let token = jwt("HS256", &json!({}), |signed| mac::<Hmac<Sha256>>(HOOK.as_bytes(), signed));
+        assert_eq!(it.send(&it.account, &[("x-token", &token)], BODY).await.0, StatusCode::OK, "{config}");
+        let elsewhere = it.send(&it.account, &[("authorization", &token)], BODY).await.0;
+        assert_eq!(elsewhere, StatusCode::UNAUTHORIZED, "{config}");
+    }
+}

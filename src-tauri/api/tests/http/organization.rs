@@ -87,3 +87,18 @@ async fn the_categories_are_those_of_the_catalog() {
     let crm = world.get("/category?name=crm").await;
     assert_eq!(crm["result"][0]["label"], "CRM");
 }
+
+#[tokio::test]
+async fn an_api_token_is_neither_made_nor_changed_nor_deleted_by_trutos_route() {
+    let world = World::new().await;
+    let id = world.get("/api-token").await["result"][0]["id"].as_str().expect("an id").to_owned();
+    let one = format!("/api-token/{id}");
+    for token in [&world.token, &world.person] {
+        for (method, path) in [(Method::POST, "/api-token"), (Method::DELETE, &one), (Method::PATCH, &one)] {
+            let (status, said) = world.ask_with(token, method.clone(), path, json!({ "name": "x" })).await;
+            let refused = (StatusCode::METHOD_NOT_ALLOWED, &json!("no_such_method"));
+            assert_eq!((status, &said["code"]), refused, "{method} {path}: {said}");
+        }
+    }
+    assert_eq!(world.get(&one).await["id"], json!(id), "it is still there");
+}
