@@ -328,4 +328,16 @@ describe('texts', () => {
     expect(refusalText(error).title).toBe('This link was already used');
     expect(refusalText({ ...error, title: 'Ended' }).title).toBe('Ended');
   });
+
+  it('don’t repeat their title', () => {
+    const error = {
+      code: 'ended',
+      title: 'It ended',
+      message: 'It ended. Ask again.',
+      hint: null,
+      field: null,
+    };
+    expect(refusalText(error)).toMatchObject({ title: 'It ended', message: 'Ask again.' });
+    expect(refusalText({ ...error, message: 'It ended early.' }).message).toBe('It ended early.');
+  });
 });

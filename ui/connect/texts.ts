@@ -118,9 +118,12 @@ const REFUSALS: Record<string, { title: string; hint: string }> = {
 /** Why a link can’t be used. Relink’s own text, if it sent one, comes first. */
 export function refusalText(error: ErrorView): { title: string; message: string; hint: string | null } {
   const fallback = REFUSALS[error.code];
+  const title = curly(error.title ?? fallback?.title ?? 'Relink can’t open this link');
+  const message = curly(error.message);
   return {
-    title: curly(error.title ?? fallback?.title ?? 'Relink can’t open this link'),
-    message: curly(error.message),
+    title,
+    // For programs, a message repeats its title.
+    message: message.startsWith(`${title}. `) ? message.slice(title.length + 2) : message,
     hint: curly(error.hint ?? fallback?.hint ?? '') || null,
   };
 }

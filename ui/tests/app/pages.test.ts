@@ -273,6 +273,18 @@ it('restores a setting that could not be saved, and says why', async () => {
     .toBe(false);
 });
 
+it('keeps a port that was refused, beside what is wrong with it', async () => {
+  const relink = relinkWithIntegrations();
+  relink.handlers.set_preferences = () => {
+    throw errorView('port_invalid', 'This port can’t be used', 'Choose one from 1024 to 65535.');
+  };
+  const page = await go('Settings', relink);
+  await page.getByLabel('Port').fill('80');
+  await page.getByLabel('Port').press('Tab');
+  await page.getByText('Choose one from 1024 to 65535.').waitFor();
+  expect(await page.getByLabel('Port').inputValue()).toBe('80');
+});
+
 it('shows a locked keychain, being offline and a port in use as banners', async () => {
   const relink = relinkWithIntegrations();
   relink.accounts = [revoked('1')];

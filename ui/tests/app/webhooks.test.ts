@@ -98,6 +98,39 @@ it('shows a webhook’s deliveries, and retries the failed ones', async () => {
   await expect.poll(() => relink.webhooks).toEqual([]);
 });
 
+it('says that a paused webhook’s delivery has no next attempt', async () => {
+  const relink = relinkWithIntegrations();
+  relink.webhooks = [
+    {
+      id: 'w',
+      target_url: 'https://example.com/hooks',
+      is_active: false,
+      event_types: null,
+      signature_format: 'base64',
+      failing_since: null,
+      disabled_at: null,
+      created_by: null,
+      created_at: at(9000),
+    },
+  ];
+  relink.deliveries = [
+    {
+      id: 'd',
+      event: 'integrated_account:active',
+      state: 'pending',
+      tries: 1,
+      next_try: at(10),
+      last_status: 500,
+      last_error: null,
+      updated_at: at(3),
+    },
+  ];
+  const page = await go('Webhooks', relink);
+  await page.getByRole('button', { name: /example.com/ }).click();
+  await page.getByRole('button', { name: 'integrated_account:active' }).first().press('Enter');
+  await page.getByText('there is no next attempt until it is resumed').waitFor();
+});
+
 it('says why a webhook is disabled, and what a failed test’s target said', async () => {
   const relink = relinkWithIntegrations();
   relink.webhooks = [
