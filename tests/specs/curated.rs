@@ -47,7 +47,10 @@ impl Program<'_> {
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await?;
-        let body = serde_json::from_str(&text).with_context(|| format!("{status} {text}"))?;
+        let body = match text.as_str() {
+            "" => Value::Null,
+            text => serde_json::from_str(text).with_context(|| format!("{status} {text}"))?,
+        };
         Ok(Answer { status, headers, body })
     }
 
@@ -62,6 +65,14 @@ impl Program<'_> {
 
     async fn create(&self, resource: &Resource, body: &Value) -> Result<Answer> {
         self.proxy(Method::POST, &[resource.name], &resource.query, Some(body)).await
+    }
+
+    async fn update(&self, resource: &Resource, id: &str, body: &Value) -> Result<Answer> {
+        self.proxy(Method::PATCH, &[resource.name, id], &resource.query, Some(body)).await
+    }
+
+    async fn delete(&self, resource: &Resource, id: &str) -> Result<Answer> {
+        self.proxy(Method::DELETE, &[resource.name, id], &resource.query, None).await
     }
 }
 

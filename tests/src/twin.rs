@@ -4,11 +4,13 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use relink_sandbox::{Options, Running, Sandbox, Scenario};
-use reqwest::Client;
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::{canary::Canaries, process, relink::Relink, sign_in};
 
+/// The Sandbox as itself. Its twin's accounts aren't marked as a sandbox's, so that they may write.
+const SANDBOX: &str = "sandbox";
 const CONTROL: &str = "control-key-of-the-test";
 
 #[derive(Debug)]
@@ -23,11 +25,15 @@ pub struct Twin {
 impl Twin {
     pub async fn start(name: &'static str) -> Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let scenario = Scenario::parse(Scenario::built_in(name).context("no scenario")?)?;
-        let (id, secret) = scenario.client();
-        let oauth_client = (id.to_owned(), secret.map(str::to_owned));
         let options = Options { listen: "127.0.0.1:0".parse()?, state: None, control_key: CONTROL.to_owned() };
-        let running = Sandbox::start_twin(options, scenario).await?;
+        let (running, oauth_client) = if name == SANDBOX {
+            (Sandbox::start(options).await?, (relink_sandbox::CLIENT_ID.to_owned(), None))
+        } else {
+            let scenario = Scenario::parse(Scenario::built_in(name).context("no scenario")?)?;
+            let (id, secret) = scenario.client();
+            let oauth_client = (id.to_owned(), secret.map(str::to_owned));
+            (Sandbox::start_twin(options, scenario).await?, oauth_client)
+        };
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self { name, running, client, oauth_client })
     }
@@ -44,7 +50,8 @@ impl Twin {
     /// The curated definition with its hosts at the twin, under another name, and with nothing else changed.
     pub fn definition(&self) -> Result<Value> {
         let file = process::workspace().join(format!("src-tauri/integrations/{}.json", self.name));
-        let mut definition: Value = serde_json::from_str(&fs::read_to_string(file)?)?;
+        let text = fs::read_to_string(file)?.replace("http://127.0.0.1:7418", self.base_url());
+        let mut definition: Value = serde_json::from_str(&text)?;
         definition.as_object_mut().context("an object")?.remove("id");
         definition["name"] = self.integration().into();
         let config = &mut definition["config"];
@@ -63,6 +70,9 @@ impl Twin {
             relink["origins"] = json!([self.base_url()]);
         }
         relink["allow_local"] = true.into();
+        if relink["sandbox"] == true {
+            relink["sandbox"] = false.into();
+        }
         Ok(definition)
     }
 
@@ -109,7 +119,11 @@ impl Twin {
     }
 
     async fn control(&self, path: &str, body: Value) -> Result<Value> {
-        let request = self.client.post(format!("{}/control{path}", self.base_url())).bearer_auth(CONTROL);
+        self.control_with(Method::POST, path, body).await
+    }
+
+    async fn control_with(&self, method: Method, path: &str, body: Value) -> Result<Value> {
+        let request = self.client.request(method, format!("{}/control{path}", self.base_url())).bearer_auth(CONTROL);
         let response = request.json(&body).send().await?;
         ensure!(response.status().is_success(), "{path}: {}", response.status());
         Ok(response.json().await?)
@@ -123,6 +137,11 @@ impl Twin {
     /// The time of the access tokens is over.
     pub async fn expire(&self) -> Result<()> {
         self.control("/expire", json!({})).await.map(drop)
+    }
+
+    /// Puts the provider's clock ahead, so that another window of its rate limit begins.
+    pub async fn put_clock_ahead(&self, secs: usize) -> Result<()> {
+        self.control_with(Method::PATCH, "", json!({ "clock_skew_secs": secs })).await.map(drop)
     }
 
     /// The next call of the API is refused for its rate.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use relink_tests::twin::Twin;
 use serde_json::{Value, json};
 
@@ -200,6 +200,48 @@ async fn creates(
     program.create(resource, incomplete).await?.is_remote_error(refusal)
 }
 
+/// The list must be of records that the twin has.
+async fn parts(program: &Program<'_>, twin: &Twin, resource: &Resource) -> Result<()> {
+    let (_, found) = walk(program, resource, None).await?;
+    let known = ids(&twin.records(resource.collection, &resource.request)?, resource)?;
+    let found = ids(&found, resource)?;
+    ensure!(!found.is_empty() && found.is_subset(&known), "{found:?} of {known:?}");
+    Ok(())
+}
+
+fn ids(records: &[Value], resource: &Resource) -> Result<BTreeSet<String>> {
+    records.iter().map(|record| text_at(record, resource.id)).collect()
+}
+
+/// A change of the first record is what the twin has of it then.
+async fn updates(
+    program: &Program<'_>,
+    twin: &Twin,
+    resource: &Resource,
+    body: &Value,
+    (unknown, refusal): (&str, Refusal),
+) -> Result<()> {
+    let first = |records: Vec<Value>| records.into_iter().next().context("no record");
+    let before = first(twin.records(resource.collection, &resource.request)?)?;
+    let id = text_at(&before, resource.id)?;
+    program.update(resource, &id, body).await?.ok()?;
+    let after = first(twin.records(resource.collection, &resource.request)?)?;
+    ensure!(text_at(&after, resource.id)? == id && after != before, "not changed: {after}");
+    for text in texts_of_relink(body) {
+        ensure!(after.to_string().contains(text), "without {text:?}: {after}");
+    }
+    program.update(resource, unknown, body).await?.is_remote_error(refusal)
+}
+
+/// The first record is gone after it was deleted.
+async fn deletes(program: &Program<'_>, twin: &Twin, resource: &Resource, refusal: Refusal) -> Result<()> {
+    let before = twin.records(resource.collection, &resource.request)?;
+    let id = text_at(before.first().context("no record")?, resource.id)?;
+    program.delete(resource, &id).await?.ok()?;
+    ensure!(twin.records(resource.collection, &resource.request)? == before[1..], "another one than {id} is gone");
+    program.delete(resource, &id).await?.is_remote_error(refusal)
+}
+
 /// The texts in a body that can only be from here.
 fn texts_of_relink(body: &Value) -> Vec<&str> {
     match body {
@@ -212,7 +254,9 @@ fn texts_of_relink(body: &Value) -> Vec<&str> {
 
 /// Calls what every row says.
 async fn calls(program: &Program<'_>, twin: &Twin, resources: &[Resource]) -> Result<()> {
-    for resource in resources {
+    for (n, resource) in resources.iter().enumerate() {
+        // There are more calls than HubSpot allows in ten seconds.
+        twin.put_clock_ahead(11 * n).await?;
         for (method, expected) in &resource.methods {
             let called = match expected {
                 Expected::List { pages, limit } => lists(program, twin, resource, pages, limit.as_ref()).await,
@@ -220,11 +264,16 @@ async fn calls(program: &Program<'_>, twin: &Twin, resources: &[Resource]) -> Re
                 Expected::Create { body, id, incomplete, refusal } => {
                     creates(program, twin, resource, (body, id), (incomplete, *refusal)).await
                 }
+                Expected::Parts => parts(program, twin, resource).await,
+                Expected::Update { body, unknown, refusal } => {
+                    updates(program, twin, resource, body, (unknown, *refusal)).await
+                }
+                Expected::Delete { refusal } => deletes(program, twin, resource, *refusal).await,
             };
             called.with_context(|| format!("{method} of {}", resource.name))?;
         }
     }
-    Ok(())
+    twin.put_clock_ahead(0).await
 }
 
 /// Each method of the definition has a row, and each row is a method.
@@ -246,9 +295,11 @@ fn every_method_has_a_row(twin: &Twin, resources: &[Resource]) -> Result<()> {
 
 async fn run(program: &Program<'_>, resource: &Resource, method: &str) -> Result<Answer> {
     match resource.method(method).with_context(|| format!("no row for {method}"))? {
-        Expected::List { .. } => program.list(resource, &[]).await,
+        Expected::List { .. } | Expected::Parts => program.list(resource, &[]).await,
         Expected::Get { unknown, .. } => program.get(resource, unknown).await,
         Expected::Create { body, .. } => program.create(resource, body).await,
+        Expected::Update { body, unknown, .. } => program.update(resource, unknown, body).await,
+        Expected::Delete { .. } => bail!("nothing is left to delete"),
     }
 }
 

@@ -26,6 +26,12 @@ pub(super) enum Expected {
     Get { unknown: &'static str, refusal: Refusal },
     /// A record, where the answer has its ID, a body that isn't one, and what the provider says of that.
     Create { body: Value, id: &'static str, incomplete: Value, refusal: Refusal },
+    /// A list of some of the records that the twin has, as parts of another one.
+    Parts,
+    /// A change, an ID that nothing has, and what the provider says of it.
+    Update { body: Value, unknown: &'static str, refusal: Refusal },
+    /// What the provider says of a record that was deleted.
+    Delete { refusal: Refusal },
 }
 
 /// A status, and the provider's message.
@@ -55,6 +61,21 @@ impl Resource {
 
     fn create(mut self, body: Value, id: &'static str, incomplete: Value, refusal: Refusal) -> Self {
         self.methods.push(("create", Expected::Create { body, id, incomplete, refusal }));
+        self
+    }
+
+    fn parts(mut self) -> Self {
+        self.methods.push(("list", Expected::Parts));
+        self
+    }
+
+    fn update(mut self, body: Value, unknown: &'static str, refusal: Refusal) -> Self {
+        self.methods.push(("update", Expected::Update { body, unknown, refusal }));
+        self
+    }
+
+    fn delete(mut self, refusal: Refusal) -> Self {
+        self.methods.push(("delete", Expected::Delete { refusal }));
         self
     }
 
@@ -98,11 +119,23 @@ fn github() -> Vec<Resource> {
                 "/number",
                 json!({}),
                 (422, "Validation Failed"),
-            ),
+            )
+            .update(json!({ "title": "Changed through Relink" }), "9999", (404, "Not Found")),
+        Resource::new("issue_search", "issues", "/number")
+            .of(
+                json!({ "path": { "owner": "ada-twin", "repo": "project-1" } }),
+                &[("q", "repo:ada-twin/project-1 is:issue")],
+            )
+            .list(&[30, 13], Some((20, &[20, 20, 3]))),
         Resource::new("issue_comments", "comments", "/id")
             .of(json!({ "path": { "owner": "ada-twin", "repo": "project-1", "number": "2" } }), issue)
             .list(&[3], Some((2, &[2, 1])))
-            .create(json!({ "body": "Seen through Relink." }), "/id", json!({}), (422, "Validation Failed")),
+            .get("1", (404, "Not Found"))
+            .create(json!({ "body": "Seen through Relink." }), "/id", json!({}), (422, "Validation Failed"))
+            .update(json!({ "body": "Changed through Relink." }), "1", (404, "Not Found"))
+            .delete((404, "Not Found")),
+        Resource::new("assignees", "assignees", "/login").of(json!({}), repository).list(&[2], Some((1, &[1, 1]))),
+        Resource::new("users", "users", "/login").get("nobody", (404, "Not Found")),
     ]
 }
 
@@ -189,6 +222,7 @@ fn notion(twin: &Twin) -> Result<Vec<Resource>> {
 
 fn hubspot() -> Vec<Resource> {
     let object = |name: &'static str, properties: Value| {
+        let changed = json!({ "properties": { "note": "Changed through Relink" } });
         Resource::new(name, name, "/id")
             .list(&[10; 6], Some((25, &[25, 25, 10])))
             .get("1", (404, "resource not found"))
@@ -198,15 +232,30 @@ fn hubspot() -> Vec<Resource> {
                 json!({}),
                 (400, "Invalid input JSON: properties is missing."),
             )
+            .update(changed, "1", (404, "resource not found"))
+            .delete((404, "resource not found"))
+    };
+    let search = |name: &'static str, collection: &'static str| {
+        Resource::new(name, collection, "/id").list(&[10; 6], Some((25, &[25, 25, 10])))
     };
     vec![
         object("contacts", json!({ "firstname": "Made", "lastname": "Through Relink" })),
         object("companies", json!({ "name": "Made through Relink" })),
         object("deals", json!({ "dealname": "Made through Relink", "amount": "7" })),
+        search("contacts_search", "contacts"),
+        search("companies_search", "companies"),
+        search("deals_search", "deals"),
     ]
 }
 
 fn jira() -> Vec<Resource> {
+    let missing = (404, "Issue does not exist or you do not have permission to see it.");
+    let no_comment = (404, "Can not find a comment for the id: 1.");
+    let of_issue = &[("issue_id", "20002")];
+    let text = |verb: &str| {
+        let text = json!({ "type": "text", "text": format!("{verb} through Relink") });
+        json!({ "type": "doc", "version": 1, "content": [{ "type": "paragraph", "content": [text] }] })
+    };
     let issue =
         json!({ "project": { "key": "TWIN1" }, "issuetype": { "name": "Task" }, "summary": "Made through Relink" });
     vec![
@@ -215,26 +264,44 @@ fn jira() -> Vec<Resource> {
             .list(&[50, 10], Some((25, &[25, 25, 10])))
             .get("NOBODY", (404, "No project could be found with key 'NOBODY'.")),
         Resource::new("issues", "issues", "/key")
+            // Without a query, a list has what changed in the last 90 days.
+            .of(json!({}), &[("jql", "project = TWIN1")])
             .list(&[50, 50, 30], Some((60, &[60, 60, 10])))
-            .get("TWIN1-9999", (404, "Issue does not exist or you do not have permission to see it."))
+            .get("TWIN1-9999", missing)
             .create(
                 json!({ "fields": issue }),
                 "/key",
                 json!({ "fields": { "project": { "key": "TWIN1" }, "issuetype": { "name": "Task" } } }),
                 (400, "Specify a valid value for summary"),
-            ),
+            )
+            .update(json!({ "fields": { "summary": "Changed through Relink" } }), "TWIN1-9999", missing)
+            .delete(missing),
+        Resource::new("issue_comments", "comments", "/id")
+            .of(json!({ "path": { "id": "20002" } }), of_issue)
+            .list(&[3], Some((2, &[2, 1])))
+            .get("1", no_comment)
+            .create(json!({ "body": text("Made") }), "/id", json!({}), (400, "Specify a valid value for body"))
+            .update(json!({ "body": text("Changed") }), "1", no_comment)
+            .delete((404, "Can not find a comment for the id: 40004.")),
+        Resource::new("attachments", "attachments", "/id")
+            .of(json!({}), of_issue)
+            .parts()
+            .get("1", (404, "The attachment with id '1' does not exist")),
+        Resource::new("users", "users", "/accountId")
+            .list(&[2], Some((1, &[1, 1, 0])))
+            .get("nobody", (404, "Specified user does not exist or you do not have required permissions")),
     ]
 }
 
 fn salesforce() -> Vec<Resource> {
     let missing = (404, "Provided external ID field does not exist or is not accessible: nothing");
-    let object = |name, collection, body, incomplete, says| {
-        Resource::new(name, collection, "/Id").list(&[200, 200, 50], None).get("nothing", missing).create(
-            body,
-            "/id",
-            incomplete,
-            (400, says),
-        )
+    let object = |name, collection, body, incomplete, says, change, deleted| {
+        Resource::new(name, collection, "/Id")
+            .list(&[200, 200, 50], None)
+            .get("nothing", missing)
+            .create(body, "/id", incomplete, (400, says))
+            .update(change, "nothing", missing)
+            .delete((404, deleted))
     };
     let deal = json!({ "Name": "Made through Relink", "StageName": "Prospecting", "CloseDate": "2026-12-31" });
     vec![
@@ -244,6 +311,8 @@ fn salesforce() -> Vec<Resource> {
             json!({ "Name": "Made through Relink" }),
             json!({ "Industry": "Energy" }),
             "Required fields are missing: [Name]",
+            json!({ "Name": "Changed through Relink" }),
+            "Provided external ID field does not exist or is not accessible: 001TW0000010451AAA",
         ),
         object(
             "contacts",
@@ -251,6 +320,8 @@ fn salesforce() -> Vec<Resource> {
             json!({ "FirstName": "Made", "LastName": "Through Relink" }),
             json!({ "FirstName": "Made" }),
             "Required fields are missing: [LastName]",
+            json!({ "LastName": "Changed through Relink" }),
+            "Provided external ID field does not exist or is not accessible: 003TW0000010451AAA",
         ),
         object(
             "opportunities",
@@ -258,6 +329,8 @@ fn salesforce() -> Vec<Resource> {
             deal,
             json!({ "Name": "Made through Relink", "CloseDate": "2026-12-31" }),
             "Required fields are missing: [StageName]",
+            json!({ "Name": "Changed through Relink" }),
+            "Provided external ID field does not exist or is not accessible: 006TW0000010451AAA",
         ),
     ]
 }

@@ -65,11 +65,13 @@ async fn an_agent_finds_and_calls_the_accounts_tools() {
         .map(|tool| tool["name"].as_str().expect("a name"))
         .collect();
     assert_eq!(names(&listed), expected);
-    let list = &listed["result"]["tools"][0];
+    let name = "list_all_sandbox_items";
+    let list = listed["result"]["tools"].as_array().and_then(|tools| tools.iter().find(|tool| tool["name"] == name));
+    let list = list.unwrap_or_else(|| panic!("{listed}"));
     assert_eq!((&list["inputSchema"]["type"], &list["annotations"]["readOnlyHint"]), (&json!("object"), &json!(true)));
     assert!(list["inputSchema"]["properties"]["next_cursor"].is_object(), "{list}");
 
-    let called = json!({"id": 1.5, "method": "tools/call", "params": {"name": expected[0], "arguments": {"limit": 2}}});
+    let called = json!({"id": 1.5, "method": "tools/call", "params": {"name": name, "arguments": {"limit": 2}}});
     let called = answer(&world, &path, called).await;
     assert_eq!((&called["id"], &called["result"]["isError"]), (&json!(1.5), &json!(false)), "{called}");
     let text = called["result"]["content"][0]["text"].as_str().expect("a text");
@@ -122,7 +124,7 @@ async fn a_server_offers_what_its_config_names_and_its_token_is_shown_once() {
     world.sandbox().await;
     let account = world.account("acme").await;
     let servers = format!("/integrated-account/{account}/mcp");
-    let config = json!({"methods": ["list"]});
+    let config = json!({"methods": ["list"], "tags": ["sample"]});
     let (path, id) = server(&world, &account, json!({ "name": "lists", "config": config })).await;
     let listed = answer(&world, &path, json!({"id": 1, "method": "tools/list"})).await;
     assert_eq!(names(&listed), ["list_all_sandbox_items"]);
@@ -132,7 +134,7 @@ async fn a_server_offers_what_its_config_names_and_its_token_is_shown_once() {
     assert_eq!(row, rows["result"][0]);
     let token = path.strip_prefix("/mcp/").expect("a token");
     assert!(!rows.to_string().contains(token), "{rows}");
-    assert_eq!(row["config"], json!({"methods": ["list"], "tags": [], "require_api_token_auth": false}));
+    assert_eq!(row["config"], json!({"methods": ["list"], "tags": ["sample"], "require_api_token_auth": false}));
     assert_eq!((&row["integrated_account_id"], &row["expires_at"]), (&json!(account), &Value::Null));
 
     for (new, field) in [
@@ -212,7 +214,9 @@ async fn a_program_changes_only_the_servers_that_it_made() {
     world.sandbox().await;
     let account = world.account("acme").await;
     let servers = format!("/integrated-account/{account}/mcp");
-    let (path, id) = server(&world, &account, json!({ "name": "narrow", "config": { "methods": ["list"] } })).await;
+    let (path, id) =
+        server(&world, &account, json!({ "name": "narrow", "config": { "methods": ["list"], "tags": ["sample"] } }))
+            .await;
     let access = world.engine.access();
     let (_, program) =
         access.create_api_token(&Caller::Person, "program".into(), TokenLevel::Program, None).await.expect("made");
@@ -261,13 +265,14 @@ async fn one_server_has_the_tools_of_all_accounts_that_the_api_token_may_use() {
     world.sandbox().await;
     let (own, other) = (world.account("own").await, world.account("other").await);
     let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
-    let (status, listed) = world.ask(Method::POST, "/relink/mcp?methods=list", list.clone()).await;
+    let (status, listed) = world.ask(Method::POST, "/relink/mcp?tags=sample&methods=list", list.clone()).await;
     assert_eq!(status, StatusCode::OK, "{listed}");
     let all = names(&listed);
     assert_eq!(all.len(), 2, "{all:?}");
     assert!(all.iter().zip([&own, &other]).all(|(name, id)| name.ends_with(&id[id.len() - 6..])), "{all:?}");
     assert!(all.iter().all(|name| name.starts_with("list_all_sandbox_items__")), "{all:?}");
-    let (_, listed) = world.ask(Method::POST, &format!("/relink/mcp?methods=list&accounts={own}"), list.clone()).await;
+    let (_, listed) =
+        world.ask(Method::POST, &format!("/relink/mcp?tags=sample&methods=list&accounts={own}"), list.clone()).await;
     assert_eq!(names(&listed), all[..1]);
     let (_, unknown) = world.ask(Method::POST, "/relink/mcp?accounts=nobody", list.clone()).await;
     assert_eq!(unknown["error"]["message"], "There is no account nobody", "{unknown}");
@@ -283,8 +288,8 @@ async fn one_server_has_the_tools_of_all_accounts_that_the_api_token_may_use() {
         hints.clone().count() > 0 && hints.clone().all(|tool| tool["annotations"]["readOnlyHint"] == true),
         "{listed}"
     );
-    let name = listed["result"]["tools"][0]["name"].as_str().expect("a name");
+    let name = names(&listed).into_iter().find(|name| name.starts_with("list_all_sandbox_items")).expect("a tool");
     let call = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": name, "arguments": {}}});
-    let (_, called) = world.ask_with(narrow.expose(), Method::POST, "/relink/mcp?methods=list", call).await;
+    let (_, called) = world.ask_with(narrow.expose(), Method::POST, "/relink/mcp?tags=sample&methods=list", call).await;
     assert_eq!(called["result"]["isError"], false, "{called}");
 }

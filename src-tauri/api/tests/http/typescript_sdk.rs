@@ -143,8 +143,10 @@ async fn integrated_account_tools() {
         let tools = tools["result"].as_array().expect("tools").clone();
         tools.iter().map(|tool| text(&tool["name"]).to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(names(&world, &account, "").await, ["list_all_sandbox_items", "sandbox_people_me"]);
-    assert_eq!(names(&world, &account, "methods=list%2Cget").await, ["list_all_sandbox_items"]);
+    assert!(names(&world, &account, "").await.len() > 2);
+    let sample = ["list_all_sandbox_items", "sandbox_people_me"];
+    assert_eq!(names(&world, &account, "tags=sample").await, sample);
+    assert_eq!(names(&world, &account, "methods=list%2Cget&tags=sample").await, sample[..1]);
     let tagged = Echo::new().await;
     let names = async |query: &str| names(&tagged.world, &tagged.account, query).await;
     assert_eq!(names("methods=read&tags=crm").await, ["list_all_acme-0-oauth_items"]);

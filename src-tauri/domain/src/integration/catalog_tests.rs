@@ -67,8 +67,9 @@ fn every_method_is_described_with_its_schemas_and_scopes() {
                 };
                 let (query, body) = (schema(&it.docs.query_schema), schema(&it.docs.body_schema));
                 match method {
-                    "get" => assert_eq!(query["required"][0], "id", "{at}: {query}"),
+                    "get" | "delete" => assert_eq!(query["required"][0], "id", "{at}: {query}"),
                     "create" => assert!(body["required"][0].is_string(), "{at}: {body}"),
+                    "update" => assert!(query["required"][0] == "id" && body["properties"].is_object(), "{at}: {body}"),
                     _ => {
                         let cursor = &query["properties"]["next_cursor"];
                         assert_eq!(it.pagination.is_some(), cursor.is_object(), "{at}: {query}");
