@@ -2,6 +2,7 @@
 
 mod calls;
 mod life;
+mod models;
 mod resources;
 mod tools;
 
