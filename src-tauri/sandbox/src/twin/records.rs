@@ -179,11 +179,11 @@ mod tests {
         let (n, second) = found(&changes, &json!({ "path": { "project": "p" } })).expect("found");
         assert_eq!((n, &second["title"]), (2, &json!("Task 2 of p")));
         assert_eq!(found(&changes, &scope), None);
-        let changed = updated(second, &json!({ "title": "{{body.title}}", "id": "{{body.id?}}" }), &scope);
-        assert_eq!((&changed["title"], &changed["id"]), (&json!("New"), &json!(102)));
-        changes.extend([(2, Some(changed.clone())), (3, None), (4, None)]);
+        let other = updated(second, &json!({ "title": "{{body.title}}", "id": "{{body.id?}}" }), &scope);
+        assert_eq!((&other["title"], &other["id"]), (&json!("New"), &json!(102)));
+        changes.extend([(2, Some(other.clone())), (3, None), (4, None)]);
         let records = values_of(&collection, &scope, &changes);
-        assert_eq!((records.len(), &records[1]), (2, &changed));
+        assert_eq!((records.len(), &records[1]), (2, &other));
     }
 
     #[test]
