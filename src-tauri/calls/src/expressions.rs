@@ -11,6 +11,21 @@ pub trait Expressions: Clone + Send + Sync + 'static {
         expression: &str,
         input: Value,
     ) -> impl Future<Output = Result<Option<Value>, ExpressionError>> + Send;
+
+    /// The results over each of many inputs, in their order.
+    fn evaluate_each(
+        &self,
+        expression: &str,
+        inputs: Vec<Value>,
+    ) -> impl Future<Output = Vec<Result<Option<Value>, ExpressionError>>> + Send {
+        async move {
+            let mut results = Vec::with_capacity(inputs.len());
+            for input in inputs {
+                results.push(self.evaluate(expression, input).await);
+            }
+            results
+        }
+    }
 }
 
 /// Why an expression has no result.

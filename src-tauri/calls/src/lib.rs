@@ -47,7 +47,8 @@ pub use pass_through::{CallError, Calls, Incoming, MAX_WAITING_CALLS};
 pub use quiet::{Quiet, Wait};
 pub use rate_limit::RateLimits;
 pub use remote_error::{
-    ErrorInsight, ExpressedError, ForbiddenInsight, MissingScopes, RemoteError, expressed_error, headers_of_error,
+    ErrorInsight, ExpressedError, ForbiddenInsight, MissingScopes, RemoteError, expressed_error,
+    headers_for_expressions, headers_of_error,
 };
 pub use target::TargetError;
 pub use tunnel::tunnel;

@@ -135,7 +135,7 @@ pub async fn expressed_error(
 }
 
 /// Headers by their lowercase names, for expressions. Several of one name are joined, as in a list (RFC 9110 §5.3).
-pub(crate) fn headers_for_expressions(headers: &HeaderMap) -> Map<String, Value> {
+pub fn headers_for_expressions(headers: &HeaderMap) -> Map<String, Value> {
     let joined = |name: &http::HeaderName| {
         let values: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
         (name.as_str().to_owned(), values.join(", ").into())

@@ -32,6 +32,7 @@ pub mod template;
 pub mod time;
 pub mod token_limits;
 pub mod truth;
+pub mod unified;
 pub mod verdict;
 pub mod webhook;
 

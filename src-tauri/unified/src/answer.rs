@@ -1,0 +1,80 @@
+//! The answer to a unified call.
+
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use crate::proxy::Page;
+
+/// What a caller wants of the answer (`truto_response_format`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ResponseFormat {
+    /// The model's records.
+    #[default]
+    Unified,
+    /// The provider's, as the proxy API gives them.
+    Raw,
+}
+
+/// An answer in the model's form, or a file as it is.
+#[derive(Debug)]
+pub enum UnifiedAnswer<F> {
+    Data(Answer),
+    File(F),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub content: Content,
+    pub headers: HeaderMap,
+}
+
+/// The data, in the form of its method (contract section 8).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    List {
+        records: Value,
+        count: usize,
+        page: Page,
+    },
+    One(Value),
+    Deleted {
+        id: Value,
+    },
+    /// Of a custom method.
+    Result {
+        value: Value,
+        page: Option<Page>,
+    },
+}
+
+impl Answer {
+    /// As it is on the wire.
+    pub fn into_json(self) -> Value {
+        match self.content {
+            Content::List { records, count, page } => {
+                let mut list = json!({
+                    "result": records, "next_cursor": page.next_cursor, "prev_cursor": page.prev_cursor, "result_count": count,
+                });
+                if page.is_partial {
+                    list["is_partial_response"] = true.into();
+                }
+                list
+            }
+            Content::One(record) => record,
+            Content::Deleted { id } => json!({ "id": id }),
+            Content::Result { value, page: None } => json!({ "result": value }),
+            Content::Result { value, page: Some(page) } => {
+                json!({"result": value, "next_cursor": page.next_cursor, "prev_cursor": page.prev_cursor})
+            }
+        }
+    }
+
+    /// The records of a list, or the data.
+    pub fn into_data(self) -> Value {
+        match self.content {
+            Content::List { records, .. } => records,
+            Content::One(value) | Content::Result { value, .. } => value,
+            Content::Deleted { id } => json!({ "id": id }),
+        }
+    }
+}

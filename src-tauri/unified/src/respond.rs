@@ -1,0 +1,201 @@
+//! The provider's answer as the model's.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use relink_calls::{Expressions, headers_for_expressions, is_truthy};
+use relink_domain::unified::{ResponseMethod, exclude, key_by, with_remote_data};
+use serde_json::{Map, Value};
+
+use crate::{
+    answer::{Answer, Content, ResponseFormat},
+    failure::Failure,
+    proxy::{Page, Proxy},
+    run::{Result, Run},
+};
+
+/// The records of an answer in the model's form.
+struct Mapped {
+    records: Vec<Value>,
+    /// The provider's records, if there are as many.
+    remote: Option<Vec<Value>>,
+    /// The cursor of the next page that the mapping gives in place of the provider's.
+    next_cursor: Option<Value>,
+}
+
+impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
+    pub(crate) async fn respond(mut self, data: Value, page: Option<Page>, headers: HeaderMap) -> Result<Answer, P> {
+        let call = self.call;
+        if call.options.format == ResponseFormat::Raw {
+            return Ok(Answer { content: self.raw(data, page), headers });
+        }
+        self.scope.set("headers", headers_for_expressions(&headers).into());
+        let mut page = page;
+        let content = if call.of.method == "delete" {
+            Content::Deleted { id: call.id.map(Value::from).or_else(|| data.get("id").cloned()).unwrap_or_default() }
+        } else {
+            let Mapped { mut records, remote, next_cursor } = self.mapped(data).await?;
+            self.side_load(&mut records, remote.as_deref()).await?;
+            if let (Some(remote), false) = (&remote, call.options.ignores_remote_data) {
+                with_remote_data(&mut records, remote);
+            }
+            if let Some(cursor) = next_cursor {
+                let sealed = if cursor.is_null() || cursor == "" { None } else { self.proxy.seal(call.of, &cursor) };
+                page = Some(Page { next_cursor: sealed, ..page.unwrap_or_default() });
+            }
+            self.content(records, page).await?
+        };
+        let headers = self.headers(headers).await?;
+        Ok(Answer { content, headers })
+    }
+
+    /// The proxy's answer, in the form of the method.
+    fn raw(&self, data: Value, page: Option<Page>) -> Content {
+        match (self.call.of.method, data) {
+            ("list", data) => {
+                let records = listed(data);
+                Content::List { count: records.len(), records: records.into(), page: page.unwrap_or_default() }
+            }
+            ("get" | "create" | "update" | "delete", data) => Content::One(data),
+            (_, value) => Content::Result { value, page },
+        }
+    }
+
+    async fn mapped(&mut self, data: Value) -> Result<Mapped, P> {
+        let mapping = self.call.mapping;
+        let remote = match data {
+            Value::Array(records) => records,
+            Value::Null => Vec::new(),
+            one => vec![one],
+        };
+        let is_list = self.call.of.method == "list";
+        let is_nothing = remote.is_empty() && !is_list;
+        let Some(expression) = mapping.response_mapping.as_ref().filter(|_| !is_nothing) else {
+            return Ok(Mapped { records: remote.clone(), remote: Some(remote), next_cursor: None });
+        };
+        if mapping.response_mapping_method == ResponseMethod::Item {
+            let scopes = remote.iter().map(|record| self.scope.with([("response", record.clone())])).collect();
+            let found = self.evaluator.each("response_mapping", expression, scopes).await?;
+            return Ok(aligned(found.into_iter().map(Option::unwrap_or_default).collect(), remote, None));
+        }
+        let response = if is_list || remote.len() > 1 {
+            Value::Array(remote.clone())
+        } else {
+            remote.first().cloned().unwrap_or_default()
+        };
+        let found =
+            self.evaluator.value("response_mapping", expression, self.scope.with([("response", response)])).await?;
+        let (found, next_cursor) = match found {
+            Some(Value::Object(mut page)) if page.contains_key("result") => {
+                let cursor = page.shift_remove("next_cursor").unwrap_or_default();
+                (page.shift_remove("result"), Some(cursor))
+            }
+            found => (found, None),
+        };
+        Ok(aligned(listed(found.unwrap_or_default()), remote, next_cursor))
+    }
+
+    /// The records in the form of the method, as the caller wants them.
+    async fn content(&mut self, mut records: Vec<Value>, page: Option<Page>) -> Result<Content, P> {
+        let call = self.call;
+        self.scope.set("data", records.clone().into());
+        self.steps("after", &call.mapping.after).await?;
+        let is_partial = match &call.mapping.is_partial_expression {
+            Some(text) => self.evaluator.text("is_partial_expression", text, self.scope.input()).await?,
+            None => None,
+        };
+        records.iter_mut().for_each(|record| exclude(record, &call.options.excluded));
+        match call.of.method {
+            "list" => {
+                let mut page = page.unwrap_or_default();
+                page.is_partial |= is_partial.as_ref().is_some_and(is_truthy);
+                let count = records.len();
+                // A client ends at an empty page (contract section 0.3).
+                page.next_cursor = page.next_cursor.filter(|_| count > 0 || page.is_partial);
+                Ok(Content::List { records: self.keyed(records), count, page })
+            }
+            "get" | "create" | "update" => {
+                let first = records.into_iter().next();
+                match (first, call.id) {
+                    (Some(record), _) => Ok(Content::One(record)),
+                    (None, _) if call.of.method == "get" => Err(Failure::NoRecord),
+                    (None, id) => Ok(Content::One(id.map_or_else(
+                        || Map::new().into(),
+                        |id| Map::from_iter([("id".to_owned(), id.into())]).into(),
+                    ))),
+                }
+            }
+            _ => {
+                let value = match (&page, records.len()) {
+                    (None, 0) => Value::Null,
+                    (None, 1) => records.swap_remove(0),
+                    _ => self.keyed(records),
+                };
+                Ok(Content::Result { value, page })
+            }
+        }
+    }
+
+    fn keyed(&self, records: Vec<Value>) -> Value {
+        match &self.call.options.key_by {
+            Some(field) => key_by(records, field).into(),
+            None => records.into(),
+        }
+    }
+
+    /// The answer's headers. Those of a mapping take the place of the provider's, except its limits.
+    async fn headers(&self, given: HeaderMap) -> Result<HeaderMap, P> {
+        let Some(mapping) = &self.call.mapping.response_header_mapping else { return Ok(given) };
+        let mapped = self.evaluator.object("response_header_mapping", mapping, self.scope.input()).await?;
+        let is_limit = |name: &HeaderName| name.as_str().starts_with("ratelimit-") || *name == header::RETRY_AFTER;
+        let mut headers: HeaderMap =
+            given.into_iter().filter_map(|(name, value)| Some((name.filter(is_limit)?, value))).collect();
+        for (name, value) in mapped {
+            let text = match &value {
+                Value::Null => continue,
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&text)) else {
+                let problem = format!("{name:?} can't be a header with this value.");
+                return Err(self.evaluator.fail("response_header_mapping", None, problem).into());
+            };
+            if is_mappable(&name) {
+                headers.insert(name, value);
+            }
+        }
+        Ok(headers)
+    }
+}
+
+/// Headers that are of the connection, the body or the browser aren't a mapping's.
+fn is_mappable(name: &HeaderName) -> bool {
+    ![
+        header::CONNECTION,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::SET_COOKIE,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ]
+    .contains(name)
+        && !name.as_str().starts_with("access-control-")
+}
+
+fn listed(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(records) => records,
+        Value::Null => Vec::new(),
+        one => vec![one],
+    }
+}
+
+/// Drops the records for which there is null, with the provider's.
+fn aligned(records: Vec<Value>, remote: Vec<Value>, next_cursor: Option<Value>) -> Mapped {
+    if records.len() != remote.len() {
+        let records = records.into_iter().filter(|record| !record.is_null()).collect();
+        return Mapped { records, remote: None, next_cursor };
+    }
+    let kept = records.into_iter().zip(remote).filter(|(record, _)| !record.is_null());
+    let (records, remote) = kept.unzip();
+    Mapped { records, remote: Some(remote), next_cursor }
+}

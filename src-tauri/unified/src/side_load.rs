@@ -1,0 +1,69 @@
+//! Further calls for each record.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use http::StatusCode;
+use relink_calls::{Expressions, is_truthy};
+use relink_domain::unified::SideLoad;
+use serde_json::Value;
+
+use crate::{
+    failure::{Failure, RemoteFailure},
+    proxy::Proxy,
+    run::{Result, Run},
+};
+
+/// So many are made at once.
+const AT_ONCE: usize = 5;
+
+impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
+    /// Adds to each record what its side loads give. `remote`: the provider's records, if they are as many.
+    pub(crate) async fn side_load(&self, records: &mut [Value], remote: Option<&[Value]>) -> Result<(), P> {
+        for load in &self.call.mapping.side_load {
+            let found: Vec<_> = stream::iter(records.iter().enumerate())
+                .map(|(at, record)| {
+                    let response = remote.and_then(|remote| remote.get(at)).unwrap_or(&Value::Null);
+                    self.loaded(load, at, record, response)
+                })
+                .buffered(AT_ONCE)
+                .try_collect()
+                .await?;
+            for (record, found) in records.iter_mut().zip(found) {
+                if let (Value::Object(members), Some(found)) = (record, found) {
+                    members.insert(load.key.clone(), found);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a side load gives for a record. `None`: it doesn't run for it.
+    async fn loaded(&self, load: &SideLoad, at: usize, record: &Value, response: &Value) -> Result<Option<Value>, P> {
+        let key = format!("side_load.{}", load.key);
+        let named = |failure: Failure<P::Error>| match failure {
+            Failure::Mapping(mut error) => {
+                error.record = Some(at);
+                Failure::Mapping(error)
+            }
+            other => other,
+        };
+        if let Some(condition) = &load.run_if {
+            let input = self.scope.with([("record", record.clone()), ("response", response.clone())]);
+            let found = self.evaluator.text(&format!("{key}.run_if"), condition, input).await;
+            if !found.map_err(|error| named(error.into()))?.as_ref().is_some_and(is_truthy) {
+                return Ok(None);
+            }
+        }
+        let data = match self.request(&key, &load.request, &[("record", record), ("response", response)]).await {
+            Ok(data) => data,
+            // What the record refers to isn't there any more.
+            Err(Failure::Remote(RemoteFailure { status, .. })) if status == StatusCode::NOT_FOUND.as_u16() => {
+                return Ok(Some(Value::Null));
+            }
+            Err(failure) => return Err(named(failure)),
+        };
+        let Some(mapping) = &load.response_mapping else { return Ok(Some(data)) };
+        let input = self.scope.with([("record", record.clone()), ("response", data)]);
+        let mapped = self.evaluator.value(&format!("{key}.response_mapping"), mapping, input).await;
+        Ok(Some(mapped.map_err(|error| named(error.into()))?.unwrap_or_default()))
+    }
+}
