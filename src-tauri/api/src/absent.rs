@@ -60,8 +60,6 @@ const KINDS: &[Kind] = &[
     kind("/workflow", "workflow", "workflows"),
     // Truto makes them itself: there, too, nobody creates or changes one.
     Kind { has: "LGD", ..kind("/workflow-run", "run of a workflow", "runs of workflows") },
-    kind("/unified-model", "unified model", "unified models"),
-    kind("/environment-unified-model", "installed unified model", "installed unified models"),
 ];
 
 /// How a request about something that isn't here is answered.
@@ -81,15 +79,9 @@ enum Nothing {}
 pub(crate) fn routes() -> Routes {
     let of_kinds = KINDS.iter().flat_map(Kind::operations);
     let file = (HttpMethod::Post, "/file".to_owned(), "Upload a file".to_owned(), Answer::Lacks("storage for files"));
-    let unified =
-        [HttpMethod::Get, HttpMethod::Post, HttpMethod::Put, HttpMethod::Patch, HttpMethod::Delete].map(|method| {
-            (method, "/unified/{*path}".to_owned(), "Call the unified API".to_owned(), Answer::Lacks("unified API yet"))
-        });
-    of_kinds.chain([file]).chain(unified).fold(Routes::new(), |routes, (method, path, summary, answer)| {
+    of_kinds.chain([file]).fold(Routes::new(), |routes, (method, path, summary, answer)| {
         let handler = on(filter(&method), move |query: Query| async move { answer.give(&query) });
-        // An account token is for the unified API, too (contract section 0.1).
-        let permission = if path.starts_with("/unified/") { Permission::CallMethods } else { Permission::ReadAbsent };
-        routes.with(permission, (Vec::new(), documented(method, path, summary, answer), handler))
+        routes.with(Permission::ReadAbsent, (Vec::new(), documented(method, path, summary, answer), handler))
     })
 }
 

@@ -74,6 +74,8 @@ mod steps;
 mod tokens;
 mod tools;
 mod ui;
+mod unified;
+mod unified_models;
 mod upgrade;
 mod via;
 mod waiting;

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt;
-use relink_calls::{BaseError, BuildError, Called, MethodCall, MethodError, MethodTarget, Parameters};
+use relink_calls::{BaseError, BuildError, Called, MethodCall, MethodError, MethodTarget, Overrides, Parameters};
 use relink_domain::{AccountId, call::CallRoute, caller::Caller, integration::resources::Verb};
 use relink_engine::Error;
 use serde_json::{Value, json};
@@ -34,9 +34,9 @@ const MAX_ACTION_BODY: usize = 1 << 20;
 
 /// A request to one of the routes.
 pub(crate) struct Call {
-    api: ApiState,
-    caller: Caller,
-    request: Request,
+    pub(crate) api: ApiState,
+    pub(crate) caller: Caller,
+    pub(crate) request: Request,
 }
 
 impl FromRequest<ApiState> for Call {
@@ -171,7 +171,7 @@ fn verb_of(method: &Method) -> Verb {
 }
 
 /// The URI as the client sent it.
-fn sent_uri(request: &Request) -> Uri {
+pub(crate) fn sent_uri(request: &Request) -> Uri {
     Arrival::uri_of(request).clone()
 }
 
@@ -206,6 +206,7 @@ async fn forward(
         prefix: &prefix,
         called: sent,
         only_reads: false,
+        overrides: Overrides::default(),
     };
     let run = match wait {
         None => api.calls.run_method(caller, account, call, &api.expressions).await,
@@ -225,7 +226,7 @@ async fn forward(
 }
 
 /// The account that the caller names, or the one that its token is for.
-fn account_of(caller: &Caller, parameters: &Parameters) -> Result<AccountId, ApiError> {
+pub(crate) fn account_of(caller: &Caller, parameters: &Parameters) -> Result<AccountId, ApiError> {
     match (caller, &parameters.integrated_account_id) {
         (_, Some(text)) => text.parse().map_err(|_| AccountId::not_found(text)),
         (Caller::AccountToken { account_id, .. }, None) => Ok(*account_id),

@@ -7,8 +7,9 @@ use axum::{
     http::request::Parts,
 };
 use relink_domain::{
-    AccountId, ApiTokenId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId, FlowId, IntegrationId,
-    LinkTokenId, McpTokenId, TeamId, UserId, WebhookId,
+    AccountId, ApiTokenId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId,
+    EnvironmentUnifiedModelId, FlowId, IntegrationId, LinkTokenId, McpTokenId, TeamId, UnifiedMappingId,
+    UnifiedModelId, UserId, WebhookId,
 };
 
 use crate::error::ApiError;
@@ -43,6 +44,9 @@ ids! {
     LinkTokenId = "link",
     McpTokenId = "MCP server",
     DocumentationId = "documentation",
+    UnifiedModelId = "unified model",
+    EnvironmentUnifiedModelId = "installed unified model",
+    UnifiedMappingId = "mapping",
     WebhookId = "webhook",
     DeliveryId = "delivery",
 }

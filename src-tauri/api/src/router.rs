@@ -17,7 +17,8 @@ use crate::{
     deliveries, docs, documentation, environment, error, events, guard, imports, inbound, installations, integrations,
     links, mcp, openapi,
     openapi::{OpenRoutes, Routes},
-    organization, proxy, redirect_test, sandbox, sandbox_accounts, status, tokens, tools, via, webhooks,
+    organization, proxy, redirect_test, sandbox, sandbox_accounts, status, tokens, tools, unified, unified_models, via,
+    webhooks,
 };
 
 /// The routes that require a bearer token.
@@ -44,6 +45,7 @@ pub(crate) fn guarded() -> Routes {
         .merge(batch::routes())
         .merge(sandbox::routes())
         .merge(organization::routes())
+        .merge(unified_models::routes())
         .merge(absent::routes())
 }
 
@@ -60,7 +62,7 @@ pub(crate) fn open() -> OpenRoutes {
 
 /// The calls of methods. They require a bearer token too, but an `environment_id` in their query is the provider's.
 pub(crate) fn methods() -> Routes {
-    Routes::new().merge(proxy::routes()).merge(custom::routes())
+    Routes::new().merge(proxy::routes()).merge(custom::routes()).merge(unified::routes())
 }
 
 /// All routes behind the guards.

@@ -15,7 +15,7 @@ use axum::{
     response::Response,
 };
 use http_body_util::BodyExt;
-use relink_calls::{Called, MethodCall, MethodError, MethodTarget, Parameters};
+use relink_calls::{Called, MethodCall, MethodError, MethodTarget, Overrides, Parameters};
 use relink_domain::{AccountId, call::CallRoute, caller::Caller, failure::Cause, integration::Definition};
 use relink_engine::{
     FailedRequest, FormRunner, HttpResponse, PreparedAccount, RunnerFuture, StepCall, StepError, StepRunner, StepScope,
@@ -169,6 +169,7 @@ async fn answer_of(
             prefix: &prefix,
             called: reached.map(|sent| &**sent),
             only_reads: limits == Limits::OnlyReads,
+            overrides: Overrides::default(),
         };
         match api.calls.run_method(caller, account, call, &api.expressions).await {
             Ok(response) => Ok(response.map(Body::new)),
@@ -183,7 +184,7 @@ async fn answer_of(
 }
 
 /// Whether the data is in the envelope of a list.
-fn has_pages(definition: &Definition, target: MethodTarget<'_>) -> bool {
+pub(crate) fn has_pages(definition: &Definition, target: MethodTarget<'_>) -> bool {
     match target {
         MethodTarget::Named { method: "list", .. } => true,
         MethodTarget::Named { resource, method, .. } => {

@@ -58,6 +58,14 @@ pub fn of_request(mut headers: HeaderMap, account: &HeaderMap) -> HeaderMap {
     headers
 }
 
+/// The caller's headers that are for the provider: none of the connection, and nothing that authenticates the caller at Relink.
+pub fn headers_for_provider(mut headers: HeaderMap) -> HeaderMap {
+    remove(&mut headers, |name| {
+        NOT_SENT.contains(name) || *name == CONTENT_LENGTH || name.as_str().starts_with(OWN_PREFIX)
+    });
+    headers
+}
+
 /// Whether a request asks to change its connection to a WebSocket (RFC 6455 §4.1).
 pub fn asks_for_websocket(headers: &HeaderMap) -> bool {
     let lists = |name: HeaderName, wanted: &str| {

@@ -39,10 +39,13 @@ mod tests;
 pub use account::{Account, Accounts, Answered, BaseError, CursorKey, Described, Said};
 pub use body::{Body, BoxError};
 pub use expressions::{ExpressionError, Expressions, is_truthy};
-pub use headers::asks_for_websocket;
-pub use method::{BodyError, BuildError, Called, MethodCall, MethodError, MethodTarget, Parameters, ReadError};
+pub use headers::{asks_for_websocket, headers_for_provider};
+pub use method::{
+    BodyError, BuildError, Called, MethodCall, MethodError, MethodTarget, Overrides, Parameters, ReadError,
+    provider_cursor, value_of_body,
+};
 pub use method_override::{may_write, overrides_method};
-pub use pages::{PageError, url_of_relation};
+pub use pages::{PageError, Seal, sealed, unsealed, url_of_relation};
 pub use pass_through::{CallError, Calls, Incoming, MAX_WAITING_CALLS};
 pub use quiet::{Quiet, Wait};
 pub use rate_limit::RateLimits;

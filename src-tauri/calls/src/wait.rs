@@ -89,10 +89,11 @@ impl<A: Awaited> Calls<A> {
         expressions: &impl Expressions,
         at_most: Duration,
     ) -> Result<Response<Body>, WaitError<MethodError<A::Error>>> {
-        let MethodCall { target, parameters, headers, body, prefix, called, only_reads } = call;
+        let MethodCall { target, parameters, headers, body, prefix, called, only_reads, overrides } = call;
         let attempt = |body| {
             let (parameters, headers) = (parameters.clone(), headers.clone());
-            let call = MethodCall { target, parameters, headers, body, prefix, called, only_reads };
+            let overrides = overrides.clone();
+            let call = MethodCall { target, parameters, headers, body, prefix, called, only_reads, overrides };
             self.attempt_method(caller, id, call, expressions)
         };
         self.again(caller, id, body, at_most, attempt).await

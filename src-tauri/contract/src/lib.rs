@@ -28,6 +28,7 @@ pub mod token;
 pub mod tool;
 #[cfg(test)]
 mod typescript;
+pub mod unified;
 pub mod webhook;
 pub mod window;
 

@@ -78,6 +78,12 @@ ids! {
     ApiTokenId,
     /// The record of an MCP server's token, not the token itself.
     McpTokenId,
+    /// A unified model.
+    UnifiedModelId,
+    /// A unified model that is installed in this environment.
+    EnvironmentUnifiedModelId,
+    /// A mapping of a unified model, of the base or of the environment.
+    UnifiedMappingId,
     /// A connect flow.
     FlowId,
     /// A sync job.

@@ -37,9 +37,9 @@ pub mod verdict;
 pub mod webhook;
 
 pub use id::{
-    AccountId, ApiTokenId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId, EventId, FlowId,
-    IntegrationId, LinkTokenId, McpTokenId, SyncJobCronTriggerId, SyncJobId, SyncJobRunId, SyncJobTemplateId, TeamId,
-    UserId, WebhookId,
+    AccountId, ApiTokenId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId,
+    EnvironmentUnifiedModelId, EventId, FlowId, IntegrationId, LinkTokenId, McpTokenId, SyncJobCronTriggerId,
+    SyncJobId, SyncJobRunId, SyncJobTemplateId, TeamId, UnifiedMappingId, UnifiedModelId, UserId, WebhookId,
 };
 pub use secret::Secret;
 pub use time::Timestamp;

@@ -44,6 +44,7 @@ use crate::{
     store::{Changes, Opened, Store, StoreError, settings},
     tasks::Tasks,
     unfinished::Unfinished,
+    unified_models::{self, UnifiedModels},
 };
 
 #[derive(Debug)]
@@ -108,6 +109,7 @@ struct Inner {
     retention: Retention,
     documents: Documents,
     organization: Organization,
+    unified_models: UnifiedModels,
     /// Whether [`Engine::keep_alive`] was called.
     is_alive: AtomicBool,
     /// Prevents other engines from using the data folder while this one exists.
@@ -210,8 +212,14 @@ impl Engine {
             accounts: accounts.clone(),
             tokens: tokens.clone(),
             connecting,
-            runners,
+            runners: runners.clone(),
         });
+        let unified_models = UnifiedModels::open(unified_models::Dependencies {
+            store: store.clone(),
+            clock: clock.clone(),
+            runners: runners.clone(),
+        })
+        .await?;
         let organization = Organization::new(store.clone(), clock.clone());
         let link_settings = connections::stored_settings(&store).await?;
         let uses = connections::Dependencies {
@@ -261,6 +269,7 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             documents: Documents::new(store.clone()),
             organization,
+            unified_models,
             store,
             keychain,
             clock,

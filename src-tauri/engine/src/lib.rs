@@ -44,6 +44,7 @@ mod tasks;
 #[cfg(test)]
 mod testing;
 mod unfinished;
+mod unified_models;
 mod until_changed;
 mod wire;
 
@@ -77,5 +78,7 @@ pub use store::{
     mcp_tokens::McpToken,
     outbox::Event,
     timeline::{Entry as TimelineEntry, Page as TimelinePage},
+    unified::{InstalledModel, MappedMethod, MappingLayer, MappingOwner, MappingRow, StoredModel},
     webhooks::{Delivery, DeliveryFilter, DeliveryState, Webhook},
 };
+pub use unified_models::{MappedResource, MappingChange, MergedMapping, NewMapping, UnifiedModels};

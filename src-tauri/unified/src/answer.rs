@@ -69,6 +69,15 @@ impl Answer {
         }
     }
 
+    /// Of a list that goes on.
+    pub fn next_cursor(&self) -> Option<&str> {
+        let page = match &self.content {
+            Content::List { page, .. } | Content::Result { page: Some(page), .. } => page,
+            Content::One(_) | Content::Deleted { .. } | Content::Result { page: None, .. } => return None,
+        };
+        page.next_cursor.as_deref()
+    }
+
     /// The records of a list, or the data.
     pub fn into_data(self) -> Value {
         match self.content {

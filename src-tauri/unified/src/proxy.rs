@@ -1,5 +1,6 @@
 //! What a unified call needs of the proxy API.
 
+use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use relink_domain::unified::UnifiedMethod;
 use serde_json::{Map, Value};
@@ -18,13 +19,13 @@ pub trait Proxy: Sync {
     ) -> impl Future<Output = Result<Proxied<Self::File>, ProxyError<Self::Error>>> + Send;
 
     /// Makes a unified call, for a step. The data of its answer.
-    fn unified(
-        &self,
-        of: UnifiedMethod<'_>,
-        id: Option<&str>,
+    fn unified<'s>(
+        &'s self,
+        of: UnifiedMethod<'s>,
+        id: Option<&'s str>,
         query: Map<String, Value>,
         body: Option<Value>,
-    ) -> impl Future<Output = Result<Value, ProxyError<Self::Error>>> + Send;
+    ) -> BoxFuture<'s, Result<Value, ProxyError<Self::Error>>>;
 
     /// The provider's own cursor in one of Relink's, of the list of a method. `None`: it is none of that list.
     fn cursor_of(&self, resource: &str, method: &str, cursor: &str) -> Option<Value>;
@@ -47,7 +48,7 @@ pub struct ProxyCall<'a> {
     /// In place of the method's path.
     pub path: Option<String>,
     /// Over the method's headers.
-    pub headers: Map<String, Value>,
+    pub headers: HeaderMap,
     /// Whether this is the call that the unified one is about, and not one of its steps.
     pub is_main: bool,
 }

@@ -1,5 +1,6 @@
 //! The calls that steps and side loads make.
 
+use http::HeaderMap;
 use relink_calls::Expressions;
 use relink_domain::{
     integration::actions::CallApi,
@@ -49,7 +50,7 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
                     paging,
                     body: body.map_or(ProxyBody::None, ProxyBody::Value),
                     path: None,
-                    headers: Map::new(),
+                    headers: HeaderMap::new(),
                     is_main: false,
                 }
             }
@@ -60,7 +61,7 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
                 paging: Paging::default(),
                 body: self.call.body.clone().map_or(ProxyBody::None, ProxyBody::Value),
                 path: None,
-                headers: Map::new(),
+                headers: HeaderMap::new(),
                 is_main: false,
             },
         };

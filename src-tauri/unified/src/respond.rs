@@ -1,6 +1,6 @@
 //! The provider's answer as the model's.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, header};
 use relink_calls::{Expressions, headers_for_expressions, is_truthy};
 use relink_domain::unified::{ResponseMethod, exclude, key_by, with_remote_data};
 use serde_json::{Map, Value};
@@ -144,22 +144,13 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
     /// The answer's headers. Those of a mapping take the place of the provider's, except its limits.
     async fn headers(&self, given: HeaderMap) -> Result<HeaderMap, P> {
         let Some(mapping) = &self.call.mapping.response_header_mapping else { return Ok(given) };
-        let mapped = self.evaluator.object("response_header_mapping", mapping, self.scope.input()).await?;
+        let mapped = self.header_map("response_header_mapping", mapping).await?;
         let is_limit = |name: &HeaderName| name.as_str().starts_with("ratelimit-") || *name == header::RETRY_AFTER;
         let mut headers: HeaderMap =
             given.into_iter().filter_map(|(name, value)| Some((name.filter(is_limit)?, value))).collect();
-        for (name, value) in mapped {
-            let text = match &value {
-                Value::Null => continue,
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&text)) else {
-                let problem = format!("{name:?} can't be a header with this value.");
-                return Err(self.evaluator.fail("response_header_mapping", None, problem).into());
-            };
-            if is_mappable(&name) {
-                headers.insert(name, value);
+        for (name, value) in &mapped {
+            if is_mappable(name) {
+                headers.insert(name, value.clone());
             }
         }
         Ok(headers)

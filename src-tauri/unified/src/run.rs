@@ -1,6 +1,9 @@
 //! Running a unified call, in the order of contract section 8.2.
 
-use relink_calls::Expressions;
+use std::fmt::Write as _;
+
+use http::HeaderMap;
+use relink_calls::{Expressions, Parameters};
 use relink_domain::{
     merge::merge,
     unified::{Choice, Field, Mapping, UnifiedMethod, typed},
@@ -85,12 +88,12 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
         let resource = self.choose("resource", &mapping.resource, self.call.of.resource).await?;
         let method = self.choose("method", &mapping.method, self.call.of.method).await?;
         let mut paging = self.paging(&resource, &method);
-        let query = self.query(sent, &mut paging).await?;
+        let mut query = self.query(sent, &mut paging).await?;
         let body = self.body(body).await?;
-        let path = self.path().await?;
+        let path = self.path(&mut query).await?;
         let headers = match &mapping.request_header_mapping {
-            Some(mapping) => self.evaluator.object("request_header_mapping", mapping, self.scope.input()).await?,
-            None => Map::new(),
+            Some(mapping) => self.header_map("request_header_mapping", mapping).await?,
+            None => HeaderMap::new(),
         };
         let target = ProxyTarget::Named { resource: &resource, method: &method, id: self.call.id };
         let call = ProxyCall { target, query, paging, body, path, headers, is_main: true };
@@ -212,11 +215,18 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
         Ok(ProxyBody::Value(body))
     }
 
-    async fn path(&self) -> Result<Option<String>, P> {
+    /// The path. A query in it goes under the other one.
+    async fn path(&self, query: &mut Map<String, Value>) -> Result<Option<String>, P> {
         let Some(mapping) = &self.call.mapping.path_mapping else { return Ok(None) };
         match self.evaluator.value("path_mapping", mapping, self.scope.input()).await? {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(path)) => Ok(Some(path)),
+            Some(Value::String(path)) => {
+                let (path, in_path) = path.split_once('?').unwrap_or((&path, ""));
+                for (name, value) in Parameters::read(in_path).forwarded {
+                    query.entry(name).or_insert(value);
+                }
+                Ok(Some(encoded(path)))
+            }
             Some(other) => {
                 let problem = format!("it must give the path, such as '/v1/contacts', but gave {other}.");
                 Err(self.evaluator.fail("path_mapping", None, problem).into())
@@ -242,6 +252,20 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
             }
         }
     }
+}
+
+/// A path as a URL has it: what can't stand in one is percent-encoded (RFC 3986 §3.3).
+fn encoded(path: &str) -> String {
+    let is_of_path = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte);
+    path.bytes().fold(String::new(), |mut text, byte| {
+        if is_of_path(byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a `String` can't fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
 }
 
 fn with_failed_mapping(mut remote: RemoteFailure, problem: &str) -> RemoteFailure {

@@ -1,6 +1,6 @@
 //! Further calls for each record.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future::BoxFuture, stream};
 use http::StatusCode;
 use relink_calls::{Expressions, is_truthy};
 use relink_domain::unified::SideLoad;
@@ -19,14 +19,12 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
     /// Adds to each record what its side loads give. `remote`: the provider's records, if they are as many.
     pub(crate) async fn side_load(&self, records: &mut [Value], remote: Option<&[Value]>) -> Result<(), P> {
         for load in &self.call.mapping.side_load {
-            let found: Vec<_> = stream::iter(records.iter().enumerate())
-                .map(|(at, record)| {
-                    let response = remote.and_then(|remote| remote.get(at)).unwrap_or(&Value::Null);
-                    self.loaded(load, at, record, response)
-                })
-                .buffered(AT_ONCE)
-                .try_collect()
-                .await?;
+            let mut loading: Vec<BoxFuture<'_, _>> = Vec::with_capacity(records.len());
+            for (at, record) in records.iter().enumerate() {
+                let response = remote.and_then(|remote| remote.get(at)).unwrap_or(&Value::Null);
+                loading.push(Box::pin(self.loaded(load, at, record, response)));
+            }
+            let found: Vec<_> = stream::iter(loading).buffered(AT_ONCE).try_collect().await?;
             for (record, found) in records.iter_mut().zip(found) {
                 if let (Value::Object(members), Some(found)) = (record, found) {
                     members.insert(load.key.clone(), found);

@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use http_body_util::BodyExt;
-use relink_calls::{CallError, MethodCall, MethodError, ReadError};
+use relink_calls::{CallError, MethodCall, MethodError, Overrides, ReadError};
 use relink_domain::{caller::Caller, failure::Cause};
 use relink_engine::{Error, FailedRequest, PreparedAccount, StepCall, StepError};
 use serde_json::Value;
@@ -33,6 +33,7 @@ pub(super) async fn answer_of(
         prefix: &prefix,
         called: None,
         only_reads: false,
+        overrides: Overrides::default(),
     };
     let calls = api.calls.with_accounts(InRefresh { account, engine: api.engine.clone() });
     let response = match calls.run_method(&Caller::Internal, id, call, &api.expressions).await {

@@ -135,6 +135,14 @@ impl CallersBody {
     }
 }
 
+/// The value of a caller's body: JSON whatever its type, or the fields of a form. `None`: it is none, or has no value.
+pub fn value_of_body(headers: &HeaderMap, bytes: Bytes) -> Result<Option<Value>, BodyError> {
+    Ok(match CallersBody::read(headers, bytes)? {
+        CallersBody::Value(value) => Some(value),
+        CallersBody::None | CallersBody::Text { .. } | CallersBody::Bytes { .. } => None,
+    })
+}
+
 /// Adds the query's parameters to a body. The body's own members win.
 pub(super) fn with_query(body: Option<Value>, query: &Map<String, Value>) -> Result<Option<Value>, BodyError> {
     let mut members = query.clone();

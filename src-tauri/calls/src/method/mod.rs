@@ -27,6 +27,8 @@ use relink_domain::integration::{DefinitionError, resources::Verb};
 pub use self::{answer::ReadError, called::Called, encode::BodyError, parameters::Parameters, request::BuildError};
 use crate::{body::Body, pages::PageError, pass_through::CallError};
 
+pub use self::{encode::value_of_body, run::provider_cursor};
+
 /// Bytes of a caller's body that is read whole.
 const MAX_BODY: usize = 16 << 20;
 /// Bytes of a provider's answer that is read whole.
@@ -45,6 +47,16 @@ pub struct MethodCall<'a> {
     pub called: Option<&'a OnceLock<Called>>,
     /// Whether it is refused if it would write. An account of a sandbox only reads in any case.
     pub only_reads: bool,
+    pub overrides: Overrides,
+}
+
+/// What is sent in place of what a method of the definition says.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// The path below the base URL.
+    pub path: Option<String>,
+    /// Over the definition's headers, but never over one with a credential.
+    pub headers: HeaderMap,
 }
 
 /// What is called.

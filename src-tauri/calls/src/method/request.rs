@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method as Verb, Request, Uri,
-    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TE, USER_AGENT},
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, TE, USER_AGENT},
 };
 use relink_domain::{
     Secret,
@@ -67,6 +67,8 @@ pub(super) struct Run<'a> {
     pub(super) body: CallersBody,
     /// Headers of the caller that go on.
     pub(super) headers: HeaderMap,
+    /// Headers in place of the definition's.
+    pub(super) over: HeaderMap,
     /// The content coding that the answer may have.
     pub(super) accepted_coding: HeaderValue,
 }
@@ -138,7 +140,8 @@ impl Run<'_> {
     /// Whether the caller asks for another method than the request's.
     pub(super) fn overrides_method(&self, outline: &PageRequest) -> bool {
         let own = self.method.headers.iter().filter(|_| self.is_callers).map(|header| header.name.as_str());
-        own.chain(self.headers.keys().map(HeaderName::as_str)).any(is_overriding_header)
+        let sent = self.headers.keys().chain(self.over.keys());
+        own.chain(sent.map(HeaderName::as_str)).any(is_overriding_header)
             || self.callers_parameters(outline).iter().any(|name| is_overriding_parameter(name))
     }
 
@@ -170,6 +173,11 @@ impl Run<'_> {
         headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
         for (name, value) in &account.headers_of(self.method, &roots)? {
             headers.insert(name, value.clone());
+        }
+        for (name, value) in &self.over {
+            if !is_credential(account, &headers, name) {
+                headers.insert(name, value.clone());
+            }
         }
         let accepted = match self.method.api_response_format {
             ApiResponseFormat::ByContentType => "application/json",
@@ -334,6 +342,21 @@ impl Run<'_> {
         query.push_str(raw);
         Ok(target(base, &outline.path, Some(query.as_str()).filter(|query| !query.is_empty()), &[])?)
     }
+}
+
+/// Whether a header carries a credential of the account.
+fn is_credential(account: &impl Account, headers: &HeaderMap, name: &HeaderName) -> bool {
+    let has_secret = |value: &HeaderValue| {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        account.secrets().any(|secret| !secret.expose().is_empty() && text.contains(secret.expose()))
+    };
+    let definition = account.definition();
+    let is_of_definition = |header: &HeaderTemplate| {
+        header.name.as_str() == name.as_str() && header.value.placeholders().any(|it| account.names_secret(it))
+    };
+    *name == AUTHORIZATION
+        || headers.get_all(name).iter().any(has_secret)
+        || definition.headers().iter().any(is_of_definition)
 }
 
 /// Whether a parameter is this one, or a part of it, as `a[b]` is of `a`.

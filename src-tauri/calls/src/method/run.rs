@@ -16,6 +16,8 @@ use relink_domain::{
     },
 };
 
+use serde_json::Value;
+
 use super::{
     MAX_BODY, MethodCall, MethodError, MethodTarget,
     answer::{About, Read, essence, list_response},
@@ -32,7 +34,7 @@ use crate::{
     expressions::Expressions,
     json::Records,
     links,
-    pages::{Asked, FetchError, Fetched, Page, PageAnswer, PageRequest, PageSource, Pages, Seal},
+    pages::{self, Asked, FetchError, Fetched, Page, PageAnswer, PageRequest, PageSource, Pages, Seal},
     pass_through::{Attempt, CallError, Calls},
     withheld::Withheld,
 };
@@ -73,7 +75,7 @@ impl<A: Accounts> Calls<A> {
         expressions: &impl Expressions,
         refused: &Mutex<Option<A::Account>>,
     ) -> Result<Response<Body>, A::Error> {
-        let MethodCall { target, parameters, headers, body, prefix, called, only_reads } = call;
+        let MethodCall { target, parameters, headers, body, prefix, called, only_reads, overrides } = call;
         let account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
         // What can be refused is, before anything of the body is read.
         let named = match target {
@@ -106,7 +108,8 @@ impl<A: Accounts> Calls<A> {
                 if matches!(name, "get" | "update" | "delete") {
                     query.shift_remove("id");
                 }
-                (Cow::Borrowed(method), Raw::default(), callers_body(method, &headers, bytes)?)
+                let raw = Raw { path: overrides.path.as_deref(), query: None };
+                (Cow::Borrowed(method), raw, callers_body(method, &headers, bytes)?)
             }
             MethodTarget::Step { action, step } => {
                 let method = of_step(account.definition(), action, step)?;
@@ -142,6 +145,7 @@ impl<A: Accounts> Calls<A> {
             query,
             body,
             headers: if is_callers { of_custom_call(headers, &method) } else { HeaderMap::new() },
+            over: crate::headers::headers_for_provider(overrides.headers.clone()),
             accepted_coding,
         };
         let outline = run.outline(&account, asked.as_ref().is_ok_and(Asked::is_later_page))?;
@@ -202,6 +206,11 @@ fn seal(key: CursorKey, account: AccountId, target: MethodTarget<'_>) -> Seal {
         MethodTarget::Step { action, step } => Seal::new(key, &[&account, "action", action, &step.to_string()]),
         MethodTarget::Custom { verb, .. } => Seal::new(key, &[&account, "custom", verb.as_str()]),
     }
+}
+
+/// The provider's own cursor in a cursor of Relink's, if it is of this list.
+pub fn provider_cursor(key: CursorKey, account: AccountId, target: MethodTarget<'_>, cursor: &str) -> Option<Value> {
+    pages::provider_cursor(cursor, &seal(key, account, target))
 }
 
 fn is_write(target: MethodTarget<'_>, method: &Method) -> bool {

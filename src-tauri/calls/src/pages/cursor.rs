@@ -104,6 +104,30 @@ impl Place {
     }
 }
 
+/// The provider's own cursor in a cursor of Relink's: its text or value, the link to the page, or the number that the page begins with.
+pub(crate) fn provider_cursor(text: &str, seal: &Seal) -> Option<Value> {
+    Some(match Place::decode(text, seal).ok()? {
+        Place::Page { n, .. } => n.into(),
+        Place::Cursor { c, .. } => c,
+        Place::Link { to, .. } => to.into(),
+        Place::Offset(start) | Place::Range(start) => start.at.into(),
+        Place::Dynamic { values } => values.into(),
+    })
+}
+
+/// A cursor of Relink's for a value that isn't the proxy API's. `None`: it would be too long.
+pub fn sealed(value: &Value, seal: &Seal) -> Option<String> {
+    Place::Cursor { c: value.clone(), seen: None }.encode(seal).ok()
+}
+
+/// The value of such a cursor, if it is of this seal.
+pub fn unsealed(text: &str, seal: &Seal) -> Option<Value> {
+    match Place::decode(text, seal) {
+        Ok(Place::Cursor { c, .. }) => Some(c),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 impl Start {
     pub(super) const FIRST: Self = Self { at: 0, back: None, limit: None };
 

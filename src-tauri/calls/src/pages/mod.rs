@@ -27,8 +27,10 @@ use serde_json::Value;
 use url::Url;
 
 use self::cursor::Place;
+pub(crate) use self::cursor::provider_cursor;
 pub(crate) use self::link::below_base;
 pub use self::{
+    cursor::{sealed, unsealed},
     fetch::{FetchError, Fetched, Page, PageSource},
     link::url_of_relation,
     seal::Seal,

@@ -16,7 +16,7 @@ pub struct Seal(Hmac<Sha256>);
 
 impl Seal {
     /// `list`: what distinguishes the list from every other one, in parts.
-    pub(crate) fn new(key: CursorKey, list: &[&str]) -> Self {
+    pub fn new(key: CursorKey, list: &[&str]) -> Self {
         // A key is filled with zeros to a block of the hash (RFC 2104 §2).
         let mut block = [0; 64];
         block[..key.0.len()].copy_from_slice(&key.0);

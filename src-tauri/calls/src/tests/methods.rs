@@ -180,6 +180,7 @@ impl World {
             headers,
             body: full(Bytes::from(body.to_owned())),
             prefix: "http://relink/via/acme",
+            overrides: Overrides::default(),
         };
         let id = AccountId::from_uuid(Uuid::nil());
         let response = match self.calls.run_method(&Caller::Person, id, call, &Names).await {

@@ -34,10 +34,12 @@ pub enum CallRoute {
     Proxy,
     /// `/custom/…`
     Custom,
+    /// `/unified/{model}/{resource}…`
+    Unified,
 }
 
 impl CallRoute {
-    pub const ALL: [Self; 3] = [Self::Via, Self::Proxy, Self::Custom];
+    pub const ALL: [Self; 4] = [Self::Via, Self::Proxy, Self::Custom, Self::Unified];
 
     /// Its name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -45,6 +47,7 @@ impl CallRoute {
             Self::Via => "via",
             Self::Proxy => "proxy",
             Self::Custom => "custom",
+            Self::Unified => "unified",
         }
     }
 }

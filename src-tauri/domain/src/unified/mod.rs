@@ -7,6 +7,7 @@
 //! Like a definition, a config is checked strictly when it is written ([`Mapping::check`]) and read tolerantly when it runs
 //! ([`Mapping::load`]). Nothing here evaluates JSONata or calls anybody: `relink-unified` does.
 
+mod catalog;
 mod decode;
 mod expression;
 mod mapping;
@@ -19,6 +20,7 @@ mod required;
 mod tests;
 
 pub use self::{
+    catalog::{BuiltInModel, built_in_models},
     expression::Expression,
     mapping::{
         Choice, Mapping, MappingError, Request, RequestTarget, ResponseMethod, SideLoad, Step, StepKind, Values,

@@ -30,7 +30,7 @@ pub struct ModelResource {
     pub methods: Vec<String>,
 }
 
-const KEYS: &[&str] = &["category", "description", "resources", "scopes", "webhooks"];
+const KEYS: &[&str] = &["category", "description", "resources", "scopes", "sharing", "webhooks"];
 
 /// Strictly checks a model that is written.
 pub fn check_model(document: &Map<String, Value>) -> Result<(UnifiedModel, Vec<Warning>), MappingError> {

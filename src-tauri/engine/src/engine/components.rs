@@ -4,6 +4,7 @@ use super::Engine;
 use crate::{
     access::Access, accounts::Accounts, call_log::CallLog, catalog::Catalog, connections::Connections,
     documents::Documents, onboarding::Onboarding, organization::Organization, outbox::Outbox, refresher::Refresher,
+    unified_models::UnifiedModels,
 };
 
 impl Engine {
@@ -45,5 +46,9 @@ impl Engine {
 
     pub fn organization(&self) -> &Organization {
         &self.0.organization
+    }
+
+    pub fn unified_models(&self) -> &UnifiedModels {
+        &self.0.unified_models
     }
 }

@@ -50,6 +50,14 @@ impl MethodValues {
         }
     }
 
+    pub(super) const fn context(&self) -> &Map<String, Value> {
+        &self.context
+    }
+
+    pub(super) fn tenant_id(&self) -> &str {
+        &self.tenant_id
+    }
+
     fn with_scope<T>(&self, call: &[(&str, Root<'_>)], fill: impl FnOnce(&Scope<'_>) -> T) -> T {
         let optional: Vec<&str> = self.optional.iter().map(String::as_str).collect();
         let account = Scope::new(&self.context, &self.fields, self.access_token.as_ref());

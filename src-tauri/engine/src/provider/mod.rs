@@ -8,6 +8,7 @@ mod choice;
 mod method_values;
 mod overriding;
 mod own;
+mod own_mappings;
 mod prepared;
 mod probe;
 mod providers;

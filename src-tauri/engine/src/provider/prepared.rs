@@ -21,6 +21,7 @@ use url::Url;
 
 use super::{
     BoundProvider, CallCredentials, Provider, Standing, Unproven, call::unresolved, method_values::MethodValues,
+    own_mappings::OwnMappings,
 };
 use crate::{
     error::Result,
@@ -60,6 +61,7 @@ pub struct PreparedAccount {
     /// What a method's templates are filled with.
     values: MethodValues,
     is_sandbox: bool,
+    mappings: OwnMappings,
     standing: Arc<Standing>,
     /// [`Standing::recoveries`] when it was prepared.
     recoveries: u64,
@@ -113,6 +115,7 @@ impl PreparedAccount {
             values: MethodValues::of(account, provider, credentials),
             is_sandbox: account.profile.is_sandbox,
             recoveries: standing.recoveries(),
+            mappings: OwnMappings::new(account.profile.settings.unified_model_override.clone()),
             standing,
             provider: provider.shared(),
         })
@@ -171,6 +174,26 @@ impl PreparedAccount {
     /// Whether nothing may be written with it.
     pub const fn is_sandbox(&self) -> bool {
         self.is_sandbox
+    }
+
+    /// Its values, without secrets.
+    pub const fn context(&self) -> &Map<String, Value> {
+        self.values.context()
+    }
+
+    /// Whom it belongs to.
+    pub fn tenant_id(&self) -> &str {
+        self.values.tenant_id()
+    }
+
+    /// The name of its integration.
+    pub fn integration_name(&self) -> &str {
+        self.provider.name()
+    }
+
+    /// Its own mappings of unified models.
+    pub(crate) const fn mappings(&self) -> &OwnMappings {
+        &self.mappings
     }
 
     /// Fills a template of a method with the account's values, and with those of a call.

@@ -26,6 +26,7 @@ mod query_plans;
 mod readers;
 pub mod settings;
 pub mod timeline;
+pub mod unified;
 pub mod webhooks;
 mod writer;
 

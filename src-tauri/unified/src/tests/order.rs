@@ -135,7 +135,7 @@ fn cases() -> Vec<Case> {
             name: "request_body_mapping gives the body, path_mapping the path, request_header_mapping headers",
             config: json!({
                 "request_body_mapping": "{\"FirstName\": body.first_name, \"Id\": id}",
-                "path_mapping": "'/v2/' & context.org & '/' & id",
+                "path_mapping": "'/v2/' & context.org & '/' & id & ' ü?in=path&Id=lost'",
                 "request_header_mapping": "{\"X-Name\": requestBody.FirstName, \"Accept-Language\": headers.`accept-language`}",
             }),
             asked: Asked {
@@ -146,8 +146,8 @@ fn cases() -> Vec<Case> {
             },
             answers: vec![json!({"data": {"Id": "7"}})],
             calls: json!([{
-                "resource": "contacts", "method": "update", "id": "7", "body": {"FirstName": "Ada", "Id": "7"}, "path": "/v2/acme-1/7",
-                "headers": {"X-Name": "Ada", "Accept-Language": "de"},
+                "resource": "contacts", "method": "update", "id": "7", "body": {"FirstName": "Ada", "Id": "7"}, "path": "/v2/acme-1/7%20%C3%BC",
+                "query": {"in": "path", "Id": "lost"}, "headers": {"x-name": "Ada", "accept-language": "de"},
             }]),
             answer: json!({"Id": "7", "remote_data": {"Id": "7"}}),
         },

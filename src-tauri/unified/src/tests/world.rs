@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use relink_calls::{ExpressionError, Expressions};
 use relink_domain::unified::{Mapping, UnifiedMethod};
@@ -102,7 +103,7 @@ impl Proxy for Script {
             add(&mut seen, "path", path.into());
         }
         if !call.headers.is_empty() {
-            add(&mut seen, "headers", call.headers.into());
+            add(&mut seen, "headers", relink_calls::headers_for_expressions(&call.headers).into());
         }
         let answer = self.next(seen)?;
         if answer == "a file" {
@@ -116,16 +117,18 @@ impl Proxy for Script {
         Ok(Proxied::Data { data: answer["data"].clone(), page, headers: headers_of(&answer) })
     }
 
-    async fn unified(
-        &self,
-        of: UnifiedMethod<'_>,
-        id: Option<&str>,
+    fn unified<'s>(
+        &'s self,
+        of: UnifiedMethod<'s>,
+        id: Option<&'s str>,
         query: Map<String, Value>,
         body: Option<Value>,
-    ) -> Result<Value, ProxyError<String>> {
-        let UnifiedMethod { model, resource, method } = of;
-        let call = json!({"unified": [model, resource, method], "id": id, "query": query, "body": body});
-        self.next(call).map(|answer| answer["data"].clone())
+    ) -> BoxFuture<'s, std::result::Result<Value, ProxyError<String>>> {
+        Box::pin(async move {
+            let UnifiedMethod { model, resource, method } = of;
+            let call = json!({"unified": [model, resource, method], "id": id, "query": query, "body": body});
+            self.next(call).map(|answer| answer["data"].clone())
+        })
     }
 
     fn cursor_of(&self, _: &str, _: &str, cursor: &str) -> Option<Value> {
