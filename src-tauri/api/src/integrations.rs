@@ -7,6 +7,7 @@ use relink_contract::{
     organization::Team,
 };
 use relink_domain::{EnvironmentId, IntegrationId, caller::Caller, integration::redacted, permission::Permission};
+use relink_engine::MappedResource;
 use serde_json::{Map, Value};
 use utoipa_axum::routes;
 
@@ -195,7 +196,7 @@ async fn delete(
 
 /// List the unified APIs that an integration is mapped to
 ///
-/// Always empty: Relink has no unified API yet.
+/// `{"unified_model", "resource", "methods"}` for each resource of an installed unified model that it is mapped to.
 #[utoipa::path(
     get,
     path = "/integration/{id}/unified-apis",
@@ -210,8 +211,17 @@ async fn unified_apis(
     PathText(id): PathText,
 ) -> ApiResult<Vec<Map<String, Value>>> {
     let entries = api.engine.catalog().list(&caller).await?;
-    let is_known = entries.iter().any(|entry| entry.integration.name == id || entry.integration.id.to_string() == id);
-    if is_known { Ok(Json(Vec::new())) } else { Err(IntegrationId::not_found(&id)) }
+    let entry = entries.iter().find(|entry| entry.integration.name == id || entry.integration.id.to_string() == id);
+    let entry = entry.ok_or_else(|| IntegrationId::not_found(&id))?;
+    let mapped = api.engine.unified_models().mapped(&caller, &entry.integration.name);
+    let shown = |it: MappedResource| {
+        Map::from_iter([
+            ("unified_model".to_owned(), it.model.into()),
+            ("resource".to_owned(), it.resource.into()),
+            ("methods".to_owned(), it.methods.into()),
+        ])
+    };
+    Ok(Json(mapped.into_iter().map(shown).collect()))
 }
 
 fn unreadable() -> ApiError {

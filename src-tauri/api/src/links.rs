@@ -9,11 +9,12 @@ use relink_contract::{
     },
 };
 use relink_domain::{
-    LinkTokenId, Secret,
+    EnvironmentUnifiedModelId, LinkTokenId, Secret, UnifiedModelId,
     caller::Caller,
     link::{LinkOptions, LinkPurpose, Purpose},
     permission::Permission,
 };
+use serde_json::Value;
 use utoipa_axum::routes;
 
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     error::{ApiError, ApiResult},
     listing::{self, Field, Place},
     openapi::{BodyErrors, Conflict, NotFound, QueryErrors, Routes},
-    path::PathId,
+    path::{Id as _, PathId},
     query::Query,
 };
 
@@ -66,21 +67,40 @@ async fn create(
             return Err(ApiError::bad_request("link_purpose", message));
         }
     };
-    if new.environment_unified_model_id.is_some()
-        || new.unified_model_id.is_some()
-        || new.truto_static_gate_id.is_some()
-    {
-        tracing::info!("a link token was requested with fields that have no effect; they are ignored");
+    if new.truto_static_gate_id.is_some() {
+        tracing::info!("a link token was requested for a static gate, which Relink lacks; that is ignored");
     }
+    let text = |value: Option<Value>| present(value.and_then(|value| value.as_str().map(str::to_owned)));
+    let models = [new.unified_model_id, new.environment_unified_model_id].map(text);
+    let unified_model = model_of(&api, &caller, models).await?;
     let options = LinkOptions {
         context: new.context.unwrap_or_default(),
         redirect_uri: present(new.redirect_uri),
         scopes: new.scopes.filter(|scopes| !scopes.is_empty()),
         persist_previous_context: new.persist_previous_context.unwrap_or(false),
         region: present(new.region),
+        unified_model,
     };
     let link = api.engine.connections().create_link(&caller, purpose, options).await?;
     Ok(Json(LinkToken { link_token: WireSecret::from(link.token) }))
+}
+
+/// The unified model that a link is for: by its id or its name, or as installed.
+async fn model_of(
+    api: &ApiState,
+    caller: &Caller,
+    [model, installed]: [Option<String>; 2],
+) -> Result<Option<UnifiedModelId>, ApiError> {
+    let models = api.engine.unified_models();
+    if let Some(text) = installed {
+        let id = text.parse().map_err(|_| EnvironmentUnifiedModelId::not_found(&text))?;
+        return Ok(Some(models.installation(caller, id).await?.model.id));
+    }
+    let Some(text) = model else { return Ok(None) };
+    Ok(Some(match text.parse() {
+        Ok(id) => models.model(caller, id).await?.id,
+        Err(_) => models.model_named(caller, &text).await?.id,
+    }))
 }
 
 /// Create a link token for an account's form

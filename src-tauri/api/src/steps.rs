@@ -16,7 +16,17 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use relink_calls::{Called, MethodCall, MethodError, MethodTarget, Overrides, Parameters};
-use relink_domain::{AccountId, call::CallRoute, caller::Caller, failure::Cause, integration::Definition};
+use relink_domain::{
+    AccountId,
+    call::CallRoute,
+    caller::Caller,
+    failure::Cause,
+    integration::{
+        Definition,
+        actions::{CallApi, NamedCall},
+    },
+    unified::UnifiedMethod,
+};
 use relink_engine::{
     FailedRequest, FormRunner, HttpResponse, PreparedAccount, RunnerFuture, StepCall, StepError, StepRunner, StepScope,
 };
@@ -28,6 +38,7 @@ use crate::{
     error::ApiError,
     method_calls::explain,
     recording::{Begun, attempted},
+    unified::{self, UnifiedAsked, UnifiedData},
 };
 
 /// For so long a step's request may take.
@@ -110,7 +121,7 @@ fn late() -> StepError {
 fn target_of(call: StepCall<'_>) -> (MethodTarget<'_>, &Map<String, Value>, &Value) {
     match call {
         StepCall::Own { action, step, query, body } => (MethodTarget::Step { action, step }, query, body),
-        StepCall::Named { resource, method, query } => {
+        StepCall::Named { call: NamedCall { resource, method, .. }, query } => {
             let id = query.get("id").and_then(Value::as_str);
             (MethodTarget::Named { resource, method, id }, query, &Value::Null)
         }
@@ -141,6 +152,11 @@ async fn answer_of(
     call: StepCall<'_>,
     limits: Limits,
 ) -> Result<Answer, StepError> {
+    if let StepCall::Named { call, query } = call
+        && call.api == CallApi::Unified
+    {
+        return unified_answer(api, caller, account, (call, query), limits).await;
+    }
     let sent = Arc::<OnceLock<Called>>::default();
     let (target, query, body) = target_of(call);
     let (route, path, reached) = match target {
@@ -180,6 +196,39 @@ async fn answer_of(
     match attempted(api, caller, begun, request, forward).await {
         Ok(response) => data_of(response, has_pages).await,
         Err(error) => Err(of_own(error)),
+    }
+}
+
+/// Makes a step's call of the unified API.
+async fn unified_answer(
+    api: &ApiState,
+    caller: &Caller,
+    account: AccountId,
+    (call, query): (&NamedCall, &Map<String, Value>),
+    limits: Limits,
+) -> Result<Answer, StepError> {
+    let Some((model, resource)) = call.resource.split_once('/') else {
+        let message = format!("{:?} is no unified resource. It must be such as \"crm/contacts\".", call.resource);
+        return Err(StepError::new(message));
+    };
+    let of = UnifiedMethod { model, resource, method: &call.method };
+    let mut query = query.clone();
+    let id = query.shift_remove("id");
+    let id = id.as_ref().and_then(Value::as_str);
+    let asked = UnifiedAsked { of, id, query, body: None, only_reads: limits == Limits::OnlyReads, waits_until: None };
+    match Box::pin(unified::data_of(api, caller, account, asked)).await {
+        Ok(UnifiedData { data, next_cursor }) => Ok(Answer { data, next_cursor }),
+        Err(error) => {
+            let status = error.get("statusCode").and_then(Value::as_u64).and_then(|status| status.try_into().ok());
+            let message = error.get("message").and_then(Value::as_str).unwrap_or("The unified call failed.");
+            let failed = StepError::new(message).status(status.unwrap_or(500));
+            if error.get("truto_is_remote_error") != Some(&Value::Bool(true)) {
+                return Err(failed);
+            }
+            let body = error.get("raw_response").cloned().unwrap_or_default();
+            let status = status.unwrap_or(502);
+            Err(failed.failed(FailedRequest::Refused { status, body, retry_after_secs: None }))
+        }
     }
 }
 

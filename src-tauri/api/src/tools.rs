@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::{Extension, Json, extract::State};
 use relink_contract::{
-    capabilities::{Capabilities, CapabilityFilter},
+    capabilities::{Capabilities, CapabilityFilter, UnifiedCapability},
     tool::{MethodFilter, Tools},
 };
 use relink_domain::{AccountId, IntegrationId, caller::Caller, integration::Definition, permission::Permission};
-use relink_engine::{AccountView, CatalogEntry};
+use relink_engine::{AccountView, CatalogEntry, MappedResource};
 use utoipa_axum::routes;
 
 use crate::{
@@ -42,6 +42,32 @@ impl ApiState {
         Ok((view, (integration, definition)))
     }
 
+    /// What an integration is mapped to, as far as it is asked for.
+    fn unified_capabilities(
+        &self,
+        caller: &Caller,
+        integration: &str,
+        filter: &CapabilityFilter,
+    ) -> Vec<UnifiedCapability> {
+        if !filter.unified {
+            return Vec::new();
+        }
+        let is_wanted = |it: &MappedResource| filter.methods.resource.as_ref().is_none_or(|name| *name == it.resource);
+        let mapped = self.engine.unified_models().mapped(caller, integration).into_iter().filter(is_wanted);
+        let base_url = self.port.base_url();
+        mapped
+            .filter_map(|MappedResource { model, resource, description, mut methods, is_overridden }| {
+                methods.retain(|method| filter.methods.names(method));
+                let docs_url = format!("{base_url}/unified/meta/{model}/{integration}");
+                let model_label = label_of(&model);
+                let env_overridden = is_overridden;
+                let found =
+                    UnifiedCapability { model, model_label, resource, description, docs_url, methods, env_overridden };
+                (!found.methods.is_empty()).then_some(found)
+            })
+            .collect()
+    }
+
     /// By its id or its name.
     async fn definition_of_integration(&self, caller: &Caller, text: &str) -> Result<Found, ApiError> {
         let entries = self.engine.catalog().list(caller).await?;
@@ -50,6 +76,16 @@ impl ApiState {
         let entry = entries.into_iter().find(is_named).ok_or_else(|| IntegrationId::not_found(text))?;
         definition_in(entry).ok_or_else(unusable)
     }
+}
+
+/// `crm` is CRM, and `ticketing` Ticketing.
+fn label_of(model: &str) -> String {
+    if model.len() <= 4 {
+        return model.to_uppercase();
+    }
+    let mut chars = model.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string());
+    first.into_iter().chain([chars.as_str().replace(['_', '-'], " ")]).collect()
 }
 
 fn definition_in(entry: CatalogEntry) -> Option<Found> {
@@ -70,9 +106,10 @@ fn method_filter(query: &Query) -> MethodFilter {
 }
 
 fn capability_filter(query: &Query) -> Result<CapabilityFilter, ApiError> {
-    let proxy = match query.one("type") {
-        None | Some("all" | "proxy") => true,
-        Some("unified") => false,
+    let (proxy, unified) = match query.one("type") {
+        None | Some("all") => (true, true),
+        Some("proxy") => (true, false),
+        Some("unified") => (false, true),
         Some(_) => return Err(invalid("type must be proxy, unified or all.")),
     };
     let has_description = match query.one("has_description") {
@@ -81,7 +118,7 @@ fn capability_filter(query: &Query) -> Result<CapabilityFilter, ApiError> {
         Some(_) => return Err(invalid("has_description must be true or false.")),
     };
     let methods = MethodFilter { tags: Vec::new(), ..method_filter(query) };
-    Ok(CapabilityFilter { methods, proxy, has_description })
+    Ok(CapabilityFilter { methods, proxy, unified, has_description })
 }
 
 /// List an account's tools
@@ -158,7 +195,8 @@ async fn capabilities_of_account(
     let filter = capability_filter(&query)?;
     let (view, (integration, definition)) = api.definition_of_account(&caller, id).await?;
     let found = Capabilities::of(integration, &definition, api.engine.environment_id(), &filter);
-    Ok(Json(found.of_account(&view.account)))
+    let unified = api.unified_capabilities(&caller, definition.name(), &filter);
+    Ok(Json(found.with_unified(unified).of_account(&view.account)))
 }
 
 /// Describe what an integration can do
@@ -184,5 +222,6 @@ async fn capabilities_of_integration(
 ) -> ApiResult<Capabilities> {
     let filter = capability_filter(&query)?;
     let (integration, definition) = api.definition_of_integration(&caller, &id).await?;
-    Ok(Json(Capabilities::of(integration, &definition, api.engine.environment_id(), &filter)))
+    let unified = api.unified_capabilities(&caller, definition.name(), &filter);
+    Ok(Json(Capabilities::of(integration, &definition, api.engine.environment_id(), &filter).with_unified(unified)))
 }

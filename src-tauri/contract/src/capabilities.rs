@@ -8,7 +8,6 @@ use relink_domain::{
     integration::{Definition, Field, FieldKind, resources::Schema},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::tool::{MethodFilter, description, tool_name};
@@ -18,13 +17,27 @@ pub struct Capabilities {
     pub integration: DescribedIntegration,
     pub environment_id: EnvironmentId,
     pub proxy: Vec<ProxyResource>,
-    /// Empty: Relink has no unified API yet.
-    pub unified: Vec<Value>,
+    pub unified: Vec<UnifiedCapability>,
     pub auth: AuthForms,
     pub ai_readiness: AiReadiness,
     /// Of an account's capabilities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<DescribedAccount>,
+}
+
+/// A resource of an installed unified model that the integration is mapped to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnifiedCapability {
+    pub model: String,
+    pub model_label: String,
+    pub resource: String,
+    #[schema(required)]
+    pub description: Option<String>,
+    /// Where its methods are described, on this machine.
+    pub docs_url: String,
+    pub methods: Vec<String>,
+    /// Whether the environment maps one of them in its own way.
+    pub env_overridden: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -100,6 +113,8 @@ pub struct CapabilityFilter {
     pub methods: MethodFilter,
     /// Whether methods of the proxy API are wanted.
     pub proxy: bool,
+    /// Whether unified resources are wanted.
+    pub unified: bool,
     /// Whether only methods with a description are wanted.
     pub has_description: bool,
 }
@@ -153,6 +168,11 @@ impl Capabilities {
             },
             account: None,
         }
+    }
+
+    #[must_use]
+    pub fn with_unified(self, unified: Vec<UnifiedCapability>) -> Self {
+        Self { unified, ..self }
     }
 
     #[must_use]

@@ -67,6 +67,11 @@ impl MethodFilter {
         self.tags.is_empty() || tags.any(|tag| self.tags.contains(tag))
     }
 
+    /// Whether a method with this name is wanted.
+    pub fn names(&self, method: &str) -> bool {
+        self.wants_method(method)
+    }
+
     fn wants_method(&self, name: &str) -> bool {
         let kind = match name {
             "get" | "list" => "read",

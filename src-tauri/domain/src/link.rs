@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{AccountId, LinkTokenId, Timestamp, account::ContextValues};
+use crate::{AccountId, LinkTokenId, Timestamp, UnifiedModelId, account::ContextValues};
 
 /// How long an unused link token is valid.
 pub const LIFETIME_SECS: i64 = 7 * 24 * 60 * 60;
@@ -79,6 +79,9 @@ pub struct LinkOptions {
     /// Truto's `region`, kept as given.
     #[serde(default)]
     pub region: Option<String>,
+    /// Only integrations that are mapped to this unified model can be connected.
+    #[serde(default)]
+    pub unified_model: Option<UnifiedModelId>,
 }
 
 /// A link token's record. Of the token itself only a hash is kept.

@@ -236,6 +236,7 @@ impl Engine {
             onboarding: onboarding.clone(),
             address: address.clone(),
             organization: organization.clone(),
+            unified_models: unified_models.clone(),
             takes_deep_links,
         };
         let connections = Connections::new(uses, link_settings);

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, Weak},
 };
 
-use relink_domain::AccountId;
+use relink_domain::{AccountId, integration::actions::NamedCall};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -16,12 +16,11 @@ use crate::{
 
 /// Lists the options of forms and evaluates their validation.
 pub trait FormRunner: Debug + Send + Sync {
-    /// Follows a list to its end, with a method of a resource that reads. Its records, of which there may be `most`.
+    /// Follows a list to its end, with a method that reads. Its records, of which there may be `most`.
     fn list<'a>(
         &'a self,
         account: AccountId,
-        resource: &'a str,
-        method: &'a str,
+        call: &'a NamedCall,
         query: &'a Map<String, Value>,
         most: usize,
     ) -> RunnerFuture<'a, Result<Vec<Value>, StepError>>;

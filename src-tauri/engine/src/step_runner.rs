@@ -6,7 +6,12 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use relink_domain::{AccountId, caller::Caller, failure::Cause, integration::Definition};
+use relink_domain::{
+    AccountId,
+    caller::Caller,
+    failure::Cause,
+    integration::{Definition, actions::NamedCall},
+};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
@@ -59,8 +64,8 @@ pub enum StepCall<'a> {
         query: &'a Map<String, Value>,
         body: &'a Value,
     },
-    /// A method of a resource.
-    Named { resource: &'a str, method: &'a str, query: &'a Map<String, Value> },
+    /// A method of a resource, by its name.
+    Named { call: &'a NamedCall, query: &'a Map<String, Value> },
 }
 
 /// What an expression sees.

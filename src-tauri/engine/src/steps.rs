@@ -2,7 +2,7 @@
 
 use relink_domain::{
     account::{Account, ActionRun, StepRun},
-    integration::actions::{CallApi, NamedCall, Step, StepKind},
+    integration::actions::{NamedCall, Step, StepKind},
     template::Scope,
 };
 use serde_json::{Map, Value};
@@ -134,8 +134,7 @@ async fn run_step(
         }
         StepKind::Call(call) => {
             let query = query_of(call, account, &progress.context)?;
-            let call = StepCall::Named { resource: &call.resource, method: &call.method, query: &query };
-            host.call(&progress.context, call).await?
+            host.call(&progress.context, StepCall::Named { call, query: &query }).await?
         }
         StepKind::Transform(expression) => runner.evaluate(expression, &scope).await?.unwrap_or_default(),
         StepKind::UpdateContext(expression) => {
@@ -161,11 +160,6 @@ pub(crate) fn query_of(
     account: &Account,
     context: &Map<String, Value>,
 ) -> Result<Map<String, Value>, StepError> {
-    if call.api == CallApi::Unified {
-        let name = format!("{} {}", call.resource, call.method);
-        let message = format!("Relink has no unified API yet, so the step can't call {name}. Use \"type\": \"proxy\".");
-        return Err(StepError::new(message).status(501));
-    }
     let Some(template) = &call.query else { return Ok(Map::new()) };
     let none = std::collections::BTreeMap::new();
     let scope = Scope { tenant_id: Some(&account.profile.tenant_id), ..Scope::new(context, &none, None) };

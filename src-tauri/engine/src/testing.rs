@@ -46,6 +46,7 @@ use crate::{
     },
     tasks::Tasks,
     unfinished::Unfinished,
+    unified_models::{self, UnifiedModels},
 };
 
 /// How long a test waits for something that must happen. It only bounds a failure: a busy machine never gets there.
@@ -179,6 +180,11 @@ impl Services {
             onboarding: self.onboarding(accounts),
             address: self.address.clone(),
             organization: Organization::new(self.store.clone(), self.clock.clone()),
+            unified_models: UnifiedModels::new(unified_models::Dependencies {
+                store: self.store.clone(),
+                clock: self.clock.clone(),
+                runners: self.runners.clone(),
+            }),
             takes_deep_links,
         };
         Connections::new(uses, LinkSettings::default())

@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use relink_calls::MethodTarget;
-use relink_domain::{AccountId, caller::Caller, permission::Permission};
+use relink_domain::{AccountId, caller::Caller, permission::Permission, unified::UnifiedMethod};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use url::form_urlencoded;
@@ -32,6 +32,7 @@ use crate::{
     method_calls,
     openapi::{BodyErrors, NotFound, Routes},
     path::Id as _,
+    unified::{self, UnifiedAsked},
     waiting::{WAIT, wait_of},
 };
 
@@ -45,8 +46,8 @@ pub(crate) fn routes() -> Routes {
 /// Make several calls
 ///
 /// `resources` are entries that may depend on each other: requests (`resource`, `method`, `id`, `query`, `body`, `loop_on`), and
-/// `transform` and `spool` (`type`, `name`). Lists are followed to their end. The status is 200 also if calls failed: `errors` has the
-/// errors of each entry. `result` has the records of entries with `"persist": true`.
+/// `transform` and `spool` (`type`, `name`). A resource with a slash, such as `crm/contacts`, is one of the unified API. Lists are followed to their end. The status is 200 also if calls failed: `errors` has the
+/// errors of each entry. `result` has the records of entries with `"persist": true`, the default of unified ones.
 #[utoipa::path(
     post,
     path = "/batch-request",
@@ -112,7 +113,7 @@ async fn run(through: ThroughProxy<'_>, request: BatchRequest) -> Result<Respons
     Ok(Json(runner.run(&steps).await).into_response())
 }
 
-/// Makes each call as the route `/proxy` does.
+/// Makes each call as the route `/proxy` does, or `/unified` if its resource has a slash.
 struct ThroughProxy<'a> {
     api: &'a ApiState,
     caller: &'a Caller,
@@ -122,6 +123,26 @@ struct ThroughProxy<'a> {
 
 impl run::Caller for ThroughProxy<'_> {
     async fn call(&self, call: MethodCall) -> Result<Answered, Value> {
+        if let Some((model, resource)) = call.resource.split_once('/') {
+            let of = UnifiedMethod { model, resource, method: &call.method };
+            let MethodCall { id, query, body, .. } = &call;
+            let asked = UnifiedAsked {
+                of,
+                id: id.as_deref(),
+                query: query.clone(),
+                body: body.clone(),
+                only_reads: false,
+                waits_until: self.waits_until,
+            };
+            let unified::UnifiedData { data, next_cursor } =
+                Box::pin(unified::data_of(self.api, self.caller, self.account, asked)).await?;
+            let records = match data {
+                Value::Array(records) => records,
+                Value::Null => Vec::new(),
+                one => vec![one],
+            };
+            return Ok(Answered { records, next_cursor });
+        }
         let mut request = request(self.account, &call)?;
         if let Some(until) = self.waits_until {
             let at_most = until.saturating_duration_since(Instant::now());

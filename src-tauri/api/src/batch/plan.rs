@@ -40,6 +40,8 @@ struct Entry {
     #[serde(default)]
     run_if: Option<String>,
     #[serde(default)]
+    response_format: Option<String>,
+    #[serde(default)]
     persist: Option<bool>,
     #[serde(default)]
     config: Option<Value>,
@@ -71,8 +73,6 @@ pub(super) struct Step {
 #[derive(Debug)]
 pub(super) enum Action {
     Request(Box<Request>),
-    /// A request to the unified API, which Relink doesn't have.
-    Unified,
     /// JSONata, whose value replaces the records.
     Transform(String),
     /// All records at once.
@@ -85,6 +85,8 @@ pub(super) struct Request {
     pub(super) method: String,
     pub(super) id: Option<Value>,
     pub(super) query: Option<Value>,
+    /// Of a unified request: `raw`, `unified` or `normalized`.
+    pub(super) response_format: Option<String>,
     /// An object with templates, or a text with JSONata.
     pub(super) body: Option<Value>,
     /// The path of a list, for each of whose records there is one request.
@@ -133,12 +135,12 @@ impl Entry {
         let key = key.ok_or_else(|| missing(if is_request { "resource" } else { "name" }))?;
         let is_unified = is_request && key.contains('/');
         let action = match self.kind.as_deref() {
-            _ if is_unified => Action::Unified,
             None | Some("request") => Action::Request(Box::new(Request {
                 resource: key.clone(),
                 method: self.method.unwrap_or_else(|| "list".to_owned()),
                 id: self.id,
                 query: self.query,
+                response_format: self.response_format.filter(|_| is_unified),
                 body: self.body,
                 loop_on: self.loop_on.map(|path| path.split('.').map(|name| name.trim().to_owned()).collect()),
             })),

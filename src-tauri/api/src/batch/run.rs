@@ -102,7 +102,6 @@ impl<C: Caller, X: Expressions> StepRun<'_, '_, C, X> {
             }
         }
         match &step.action {
-            Action::Unified => Err(error(501, "Not Implemented", "Relink has no unified API yet.")),
             Action::Request(request) => self.request(request, resources).await,
             Action::Spool => {
                 self.keep(batch.to_vec().into());
@@ -188,11 +187,14 @@ impl<C: Caller, X: Expressions> Runner<'_, C, X> {
 
     async fn filled(&self, request: &Request, resources: &Map<String, Value>) -> Result<MethodCall, Value> {
         let fill = |value: &Option<Value>| value.as_ref().map_or(Ok(None), |value| self.fill(value, resources));
-        let query = match fill(&request.query)? {
+        let mut query = match fill(&request.query)? {
             Some(Value::Object(query)) => query,
             None | Some(Value::Null) => Map::new(),
             Some(_) => return Err(error(400, "Bad Request", "query must be an object.")),
         };
+        if let Some(format) = &request.response_format {
+            query.insert("truto_response_format".to_owned(), format.as_str().into());
+        }
         let id = fill(&request.id)?.filter(|id| !id.is_null());
         let body = match &request.body {
             Some(Value::String(expression)) => self.evaluate(expression, resources).await?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use relink_domain::{AccountId, caller::Caller};
+use relink_domain::{AccountId, caller::Caller, integration::actions::NamedCall};
 use relink_engine::{FormRunner, RunnerFuture, StepCall, StepError};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
@@ -18,13 +18,12 @@ impl FormRunner for Steps {
     fn list<'a>(
         &'a self,
         account: AccountId,
-        resource: &'a str,
-        method: &'a str,
+        call: &'a NamedCall,
         query: &'a Map<String, Value>,
         most: usize,
     ) -> RunnerFuture<'a, Result<Vec<Value>, StepError>> {
         Box::pin(async move {
-            let listed = Box::pin(all_pages(&self.0, account, (resource, method), (query, most)));
+            let listed = Box::pin(all_pages(&self.0, account, call, (query, most)));
             let late = || StepError::new("The list has no end within two minutes.").status(504);
             timeout(LIST_DEADLINE, listed).await.map_err(|_| late())?
         })
@@ -46,12 +45,12 @@ impl FormRunner for Steps {
 async fn all_pages(
     api: &ApiState,
     account: AccountId,
-    (resource, method): (&str, &str),
+    named: &NamedCall,
     (query, most): (&Map<String, Value>, usize),
 ) -> Result<Vec<Value>, StepError> {
     let (mut query, mut all) = (query.clone(), Vec::new());
     for _ in 0..MAX_PAGES {
-        let call = StepCall::Named { resource, method, query: &query };
+        let call = StepCall::Named { call: named, query: &query };
         // Whoever opens a form makes this call, so it only reads.
         let answer = Box::pin(answer_of(api, &Caller::Internal, account, call, Limits::OnlyReads)).await;
         let Answer { data, next_cursor } = answer?;

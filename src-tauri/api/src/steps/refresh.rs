@@ -9,7 +9,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use relink_calls::{CallError, MethodCall, MethodError, Overrides, ReadError};
-use relink_domain::{caller::Caller, failure::Cause};
+use relink_domain::{caller::Caller, failure::Cause, integration::actions::CallApi};
 use relink_engine::{Error, FailedRequest, PreparedAccount, StepCall, StepError};
 use serde_json::Value;
 
@@ -21,6 +21,12 @@ pub(super) async fn answer_of(
     account: Arc<PreparedAccount>,
     call: StepCall<'_>,
 ) -> Result<Value, StepError> {
+    if let StepCall::Named { call, .. } = call
+        && call.api == CallApi::Unified
+    {
+        let message = "The steps of a refresh can't call the unified API: its mappings may not see tokens.";
+        return Err(StepError::new(message));
+    }
     let (target, query, _) = target_of(call);
     let (id, has_pages) = (account.id(), has_pages(account.definition(), target));
     // A redirect stays as the provider sent it.

@@ -4,7 +4,7 @@ use axum::{
     Json,
     body::Body,
     extract::Request,
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use relink_calls::{Parameters, headers_for_expressions, value_of_body};
@@ -14,14 +14,18 @@ use relink_unified::{
 };
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
+use url::form_urlencoded;
 
-use super::{options::options_of, through_proxy::ThroughProxy};
+use super::{
+    options::options_of,
+    through_proxy::{Mapped, ThroughProxy},
+};
 use crate::{
     ApiState,
     error::ApiError,
     idempotency::Key,
     method_calls::{Call, account_of, sent_uri},
-    recording::{Begun, recorded},
+    recording::{Begun, attempted, recorded},
     waiting::wait_of,
 };
 
@@ -165,13 +169,11 @@ pub(super) async fn run(
     proxy: &ThroughProxy<'_>,
     asked: Asked<'_>,
 ) -> Result<UnifiedAnswer<Response>, Failure<ApiError>> {
-    let local = |error: relink_engine::Error| Failure::Local(ApiError::from(error));
-    let prepared = proxy.prepared().await.map_err(Failure::Local)?;
-    let mapping = proxy.api.engine.unified_models().mapping(proxy.caller, &prepared, asked.of).map_err(local)?;
+    let Mapped { integration, context, mapping } = proxy.mapped(asked.of).await.map_err(Failure::Local)?;
     let Asked { of, id, query, paging, body, passes_body, headers, options } = asked;
     let call = UnifiedCall {
         of,
-        integration: prepared.integration_name(),
+        integration: &integration,
         mapping: &mapping,
         id,
         query,
@@ -179,7 +181,7 @@ pub(super) async fn run(
         body,
         passes_body,
         headers,
-        context: prepared.context(),
+        context: &context,
         options,
     };
     Unified { proxy, expressions: &proxy.api.expressions }.run(call).await
@@ -192,40 +194,81 @@ pub(crate) struct UnifiedData {
     pub(crate) next_cursor: Option<String>,
 }
 
-/// Makes a call for Relink's own steps, forms and batches. An error is in Truto's form.
+/// A call of Relink's own steps, forms and batches.
+pub(crate) struct UnifiedAsked<'a> {
+    pub(crate) of: UnifiedMethod<'a>,
+    pub(crate) id: Option<&'a str>,
+    /// With what is Relink's of it: `limit`, the cursors, and `truto_response_format`.
+    pub(crate) query: Map<String, Value>,
+    pub(crate) body: Option<Value>,
+    pub(crate) only_reads: bool,
+    /// Until then the call may wait for the account's person.
+    pub(crate) waits_until: Option<Instant>,
+}
+
+/// Makes such a call, which is recorded. An error is in Truto's form.
 pub(crate) async fn data_of(
     api: &ApiState,
     caller: &Caller,
     account: AccountId,
-    of: UnifiedMethod<'_>,
-    id: Option<&str>,
-    (query, body): (&Map<String, Value>, Option<Value>),
-    waits_until: Option<Instant>,
+    asked: UnifiedAsked<'_>,
 ) -> Result<UnifiedData, Value> {
-    let mut forwarded = query.clone();
-    let mut own = |name: &str| {
-        let value = forwarded.shift_remove(name)?;
-        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned)).filter(|text| !text.is_empty())
+    let UnifiedAsked { of, id, mut query, body, only_reads, waits_until } = asked;
+    let mut own = |name: &str| match query.shift_remove(name)? {
+        Value::Null => None,
+        Value::String(text) => Some(text).filter(|text| !text.is_empty()),
+        other => Some(other.to_string()),
     };
-    let mut paging = Paging { limit: own("limit"), next_cursor: own("next_cursor"), prev_cursor: own("prev_cursor") };
-    paging.limit = paging.limit.filter(|limit| limit != "null");
-    let mut options = Options::default();
-    if let Some(format) = own("truto_response_format") {
-        options = options_of(&format!("truto_response_format={format}")).map_err(|error| body_of(error))?;
-    }
-    options.ignores_remote_data = own("truto_ignore_remote_data").as_deref() == Some("true");
-    let proxy = ThroughProxy::new(api, caller, account, waits_until);
-    let asked = Asked { of, id, query: forwarded, paging, body, passes_body: false, headers: Map::new(), options };
-    match Box::pin(run(&proxy, asked)).await {
-        Ok(UnifiedAnswer::Data(answer)) => {
-            let next_cursor = answer.next_cursor().map(str::to_owned);
-            Ok(UnifiedData { data: answer.into_data(), next_cursor })
-        }
-        Ok(UnifiedAnswer::File(_)) => {
-            let message = "The provider answered with a file, which can't be used here.";
-            Err(body_of(ApiError::new(StatusCode::BAD_GATEWAY, "answer_is_a_file", message)))
-        }
-        Err(failure) => Err(body_of_failure(failure)),
+    let paging = Paging { limit: own("limit"), next_cursor: own("next_cursor"), prev_cursor: own("prev_cursor") };
+    let names = ["truto_ignore_remote_data", "truto_exclude_fields", "truto_response_format", "truto_super_query"];
+    let given = names.into_iter().filter_map(|name| Some((name, own(name)?)));
+    let given = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
+    let options = options_of(&given).map_err(body_of)?;
+    let target = Target {
+        model: of.model.to_owned(),
+        resource: of.resource.to_owned(),
+        method: of.method.to_owned(),
+        id: id.map(str::to_owned),
+    };
+    let proxy = ThroughProxy::new(api, caller, account, waits_until).only_reading(only_reads);
+    let asked = Asked { of, id, query, paging, body, passes_body: false, headers: Map::new(), options };
+    let mut found = None;
+    let path = target.path();
+    let begun = Begun { account, route: CallRoute::Unified, path: &path, query: None, called: None };
+    let forward = |_: Request| async {
+        let (status, outcome) = match Box::pin(run(&proxy, asked)).await {
+            Ok(UnifiedAnswer::Data(answer)) => {
+                let next_cursor = answer.next_cursor().map(str::to_owned);
+                (StatusCode::OK, Ok(UnifiedData { data: answer.into_data(), next_cursor }))
+            }
+            Ok(UnifiedAnswer::File(_)) => {
+                let message = "The provider answered with a file, which can't be used here.";
+                let error = ApiError::new(StatusCode::BAD_GATEWAY, "answer_is_a_file", message);
+                (StatusCode::BAD_GATEWAY, Err(body_of(error)))
+            }
+            Err(failure) => {
+                let body = body_of_failure(failure);
+                let status = body.get("statusCode").and_then(Value::as_u64).and_then(|it| it.try_into().ok());
+                let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+                (status.unwrap_or(StatusCode::BAD_GATEWAY), Err(body))
+            }
+        };
+        found = Some(outcome);
+        Ok(status.into_response())
+    };
+    let mut request = Request::new(Body::empty());
+    *request.method_mut() = verb_of(of.method);
+    attempted(api, caller, begun, request, forward).await.map_err(body_of)?;
+    found.unwrap_or_else(|| Ok(UnifiedData::default()))
+}
+
+/// As it is recorded.
+fn verb_of(method: &str) -> Method {
+    match method {
+        "list" | "get" => Method::GET,
+        "update" => Method::PATCH,
+        "delete" => Method::DELETE,
+        _ => Method::POST,
     }
 }
 

@@ -12,7 +12,7 @@ use axum::{
 use relink_domain::permission::Permission;
 use utoipa_axum::routes;
 
-pub(crate) use self::call::{UnifiedData, data_of};
+pub(crate) use self::call::{UnifiedAsked, UnifiedData, data_of};
 use self::meta::Asked;
 use crate::{
     ApiState,

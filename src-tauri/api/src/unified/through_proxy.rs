@@ -14,8 +14,14 @@ use relink_calls::{
     Accounts as _, CallError, MethodCall, MethodError, MethodTarget, Overrides, Parameters, Seal, provider_cursor,
     sealed, unsealed,
 };
-use relink_domain::{AccountId, call::CallRoute, caller::Caller, integration::resources::Verb, unified::UnifiedMethod};
-use relink_engine::{Error, PreparedAccount};
+use relink_domain::{
+    AccountId,
+    call::CallRoute,
+    caller::Caller,
+    integration::resources::Verb,
+    unified::{Mapping, UnifiedMethod},
+};
+use relink_engine::Error;
 use relink_unified::{
     Failure, Options, Page, Paging, Proxied, Proxy, ProxyBody, ProxyCall, ProxyError, ProxyTarget, UnifiedAnswer,
 };
@@ -43,6 +49,14 @@ const MAX_DEPTH: usize = 5;
 type Arrived = Response<relink_calls::Body>;
 type Result<T> = std::result::Result<T, ProxyError<ApiError>>;
 
+/// What a call runs with.
+pub(super) struct Mapped {
+    pub(super) mapping: Arc<Mapping>,
+    pub(super) integration: String,
+    /// The account's, without secrets.
+    pub(super) context: Map<String, Value>,
+}
+
 /// Calls with an account.
 pub(super) struct ThroughProxy<'a> {
     pub(super) api: &'a ApiState,
@@ -54,20 +68,61 @@ pub(super) struct ThroughProxy<'a> {
     body: Mutex<Option<Body>>,
     content_type: Option<HeaderValue>,
     depth: usize,
+    only_reads: bool,
 }
 
 impl<'a> ThroughProxy<'a> {
     pub(super) fn new(api: &'a ApiState, caller: &'a Caller, account: AccountId, waits_until: Option<Instant>) -> Self {
-        Self { api, caller, account, waits_until, body: Mutex::default(), content_type: None, depth: 0 }
+        Self {
+            api,
+            caller,
+            account,
+            waits_until,
+            body: Mutex::default(),
+            content_type: None,
+            depth: 0,
+            only_reads: caller.is_read_only(),
+        }
     }
 
     pub(super) fn with_body(self, body: Option<Body>, content_type: Option<HeaderValue>) -> Self {
         Self { body: Mutex::new(body), content_type, ..self }
     }
 
-    /// The account, ready for calls. Whoever may wait for its person does so here.
-    pub(super) async fn prepared(&self) -> std::result::Result<Arc<PreparedAccount>, ApiError> {
-        Ok(self.api.engine.refresher().prepared(self.caller, self.account).await?)
+    /// Refuses what would write.
+    pub(super) fn only_reading(self, only_reads: bool) -> Self {
+        Self { only_reads: self.only_reads || only_reads, ..self }
+    }
+
+    /// The mapping of a method that is in force for the account.
+    pub(super) async fn mapped(&self, of: UnifiedMethod<'_>) -> std::result::Result<Mapped, ApiError> {
+        let (engine, caller) = (&self.api.engine, self.caller);
+        let models = engine.unified_models();
+        match engine.refresher().prepared(caller, self.account).await {
+            Ok(prepared) => Ok(Mapped {
+                mapping: models.mapping(caller, &prepared, of)?,
+                integration: prepared.integration_name().to_owned(),
+                context: prepared.context().clone(),
+            }),
+            // The calls below wait for the account's person.
+            Err(_) if self.waits_until.is_some() => {
+                let account = engine.accounts().get(caller, self.account).await?.account;
+                let profile = account.profile;
+                let over = &profile.settings.unified_model_override;
+                let merged = models.merged_mapping(caller, &profile.integration, Some(over), of)?;
+                Ok(Mapped { mapping: merged.mapping, integration: profile.integration, context: profile.context })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the data of a method's answer is in the envelope of a list. The account was just called, so it is ready.
+    async fn is_enveloped(&self, target: MethodTarget<'_>) -> bool {
+        let prepared = self.api.engine.refresher().prepared(self.caller, self.account).await;
+        match target {
+            MethodTarget::Custom { .. } => true,
+            target => prepared.is_ok_and(|prepared| has_pages(prepared.definition(), target)),
+        }
     }
 
     fn seal_of(&self, of: UnifiedMethod<'_>) -> Seal {
@@ -123,8 +178,6 @@ impl Proxy for ThroughProxy<'_> {
             ProxyTarget::Named { resource, method, id } => MethodTarget::Named { resource, method, id },
             ProxyTarget::Own(_) => MethodTarget::Custom { verb: Verb::Get, path: "" },
         };
-        let prepared = self.prepared().await.map_err(ProxyError::Local)?;
-        let has_pages = has_pages(prepared.definition(), method_target);
         let is_as_sent = body == ProxyBody::AsSent;
         let (body, content_type) = self.body_of(body, &own);
         let mut headers = HeaderMap::new();
@@ -148,7 +201,7 @@ impl Proxy for ThroughProxy<'_> {
             body: body.map_err(Into::into).boxed_unsync(),
             prefix: &prefix,
             called: None,
-            only_reads: self.caller.is_read_only(),
+            only_reads: self.only_reads,
             overrides: Overrides { path, headers: over },
         };
         let sent = if is_main {
@@ -171,7 +224,8 @@ impl Proxy for ThroughProxy<'_> {
             attempted(self.api, self.caller, begun, request, forward).await
         };
         let response = sent.map_err(ProxyError::Local)?;
-        self.read(response, has_pages || matches!(target, ProxyTarget::Own(_))).await
+        let is_enveloped = self.is_enveloped(method_target).await;
+        self.read(response, is_enveloped).await
     }
 
     fn unified<'s>(
@@ -199,6 +253,7 @@ impl Proxy for ThroughProxy<'_> {
                 body: Mutex::default(),
                 content_type: None,
                 depth: self.depth + 1,
+                only_reads: self.only_reads,
             };
             let asked = Asked {
                 of,

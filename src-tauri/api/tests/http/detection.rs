@@ -254,6 +254,11 @@ async fn what_an_answer_to_a_batch_does_to_an_account() {
     what_an_answer_does(Route::Batch).await;
 }
 
+#[tokio::test]
+async fn what_an_answer_to_a_unified_call_does_to_an_account() {
+    what_an_answer_does(Route::UnifiedList).await;
+}
+
 async fn what_an_answer_does(route: Route) {
     let world = World::new().await;
     for (number, row) in TABLE.iter().enumerate() {
@@ -267,6 +272,7 @@ async fn what_an_answer_does(route: Route) {
 async fn check(world: &World, number: usize, row: &Row, auth: SignIn, route: Route, name: &str) {
     let provider = Provider::start(auth != OAuthFixed).await;
     let account = provider.connect(world, auth, number).await;
+    route.prepare(world, &crate::answering_provider::name(auth, number)).await;
     let connected = events(world, &account).await;
     assert_eq!(connected, ["created", "active"], "{name}");
     let tokens = provider.tokens();

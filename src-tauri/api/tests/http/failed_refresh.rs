@@ -7,6 +7,7 @@ use crate::{
     answering_provider::{
         Provider,
         SignIn::{ClientCredentials, OAuth},
+        name as name_of,
     },
     observed::until_is,
     route::Route,
@@ -22,6 +23,7 @@ async fn the_caller_gets_what_the_token_endpoint_says_without_secrets() {
             let name = format!("{auth:?}, {route:?}");
             let provider = Provider::start(true).await;
             let account = provider.connect(&world, auth, number).await;
+            route.prepare(&world, &name_of(auth, number)).await;
             provider.with(|state| {
                 (state.api, state.token) = ([401].into(), 400);
                 state.refusal = json!({

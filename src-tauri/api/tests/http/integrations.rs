@@ -128,7 +128,7 @@ async fn an_integration_is_created_and_changed_by_its_version() {
 }
 
 #[tokio::test]
-async fn an_integration_is_found_by_name_and_sharing_and_has_no_unified_apis_yet() {
+async fn an_integration_is_found_by_name_and_sharing_and_has_no_unified_apis_until_it_is_mapped() {
     let world = World::new().await;
     let created = world.create_integration(acme("")).await;
     for (query, found) in [("name=acme", true), ("sharing=allow", true), ("name=acme&sharing=ask", false)] {

@@ -78,7 +78,7 @@ fn class_of(method: &Method, path: &str, permission: &str) -> Class {
         return Class::Filtered(listed);
     }
     // Parts that Relink lacks, and what every installation has.
-    let reveals_none = ["read_absent", "read_organization"].contains(&permission) || path.starts_with("/unified/");
+    let reveals_none = ["read_absent", "read_organization"].contains(&permission);
     if reveals_none || WITHOUT_ACCOUNTS.contains(&operation.as_str()) {
         return Class::WithoutAccounts;
     }
@@ -99,7 +99,7 @@ fn class_of(method: &Method, path: &str, permission: &str) -> Class {
         _ if path.starts_with("/via/{account}") => {
             |path, id| (path.replace("{account}", id).replace("{path}", "api/me"), Value::Null)
         }
-        _ if path.starts_with("/proxy/") || path.starts_with("/custom/") => {
+        _ if ["/proxy/", "/custom/", "/unified/"].iter().any(|route| path.starts_with(route)) => {
             |path, id| (format!("{}?integrated_account_id={id}", path.replace(['{', '}'], "")), Value::Null)
         }
         "/integrated-account/{id}/mcp" => |path, id| (path.replace("{id}", id), json!({ "name": "claude" })),

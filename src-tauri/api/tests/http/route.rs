@@ -3,7 +3,7 @@
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{unified_model::Model, world::World};
 
 /// The routes that calls take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Route {
     Custom,
     /// A batch with one entry, which is a call of `/proxy`.
     Batch,
+    /// The unified API, with a mapping that changes nothing.
+    UnifiedList,
 }
 
 /// What the provider says in every answer of [`crate::answering_provider`].
@@ -22,7 +24,21 @@ fn said() -> Value {
 }
 
 impl Route {
-    pub const ALL: [Self; 5] = [Self::Via, Self::ProxyList, Self::ProxyGet, Self::Custom, Self::Batch];
+    pub const ALL: [Self; 6] =
+        [Self::Via, Self::ProxyList, Self::ProxyGet, Self::Custom, Self::Batch, Self::UnifiedList];
+
+    /// Prepares what the route needs beside the account: for the unified API, a mapping of the integration.
+    pub async fn prepare(self, world: &World, integration: &str) {
+        if self != Self::UnifiedList {
+            return;
+        }
+        let models = world.get("/environment-unified-model?unified_model.name=sales").await;
+        let model = match models["result"][0]["unified_model_id"].as_str() {
+            Some(_) => Model::of(world, &models["result"][0]),
+            None => Model::new(world).await,
+        };
+        model.map(integration, "items", "list", json!({})).await;
+    }
 
     /// A call of the account.
     pub fn request(self, world: &World, account: &str) -> RequestBuilder {
@@ -33,6 +49,7 @@ impl Route {
             Self::ProxyGet => format!("/proxy/items/7?{of_account}"),
             Self::Custom => format!("/custom/items?{of_account}"),
             Self::Batch => "/batch-request".to_owned(),
+            Self::UnifiedList => format!("/unified/sales/items?{of_account}&truto_ignore_remote_data=true"),
         };
         let url = format!("{}{path}", world.base());
         let request = match self {
@@ -40,7 +57,7 @@ impl Route {
                 let entry = json!({ "resource": "items", "persist": true });
                 world.client.post(url).json(&json!({ "integrated_account_id": account, "resources": [entry] }))
             }
-            Self::Via | Self::ProxyList | Self::ProxyGet | Self::Custom => world.client.get(url),
+            Self::Via | Self::ProxyList | Self::ProxyGet | Self::Custom | Self::UnifiedList => world.client.get(url),
         };
         request.bearer_auth(&world.token)
     }
@@ -68,7 +85,7 @@ impl Route {
     /// The resource and the method that an account's `last_forbidden_error` has of a call.
     pub fn resource_and_method(self) -> [Value; 2] {
         match self {
-            Self::ProxyList | Self::Batch => ["items".into(), "list".into()],
+            Self::ProxyList | Self::Batch | Self::UnifiedList => ["items".into(), "list".into()],
             Self::ProxyGet => ["items".into(), "get".into()],
             Self::Via | Self::Custom => [Value::Null, Value::Null],
         }
@@ -85,7 +102,7 @@ impl Route {
                 let shown = (&body["truto_is_remote_error"], &body["raw_response"], &body["statusCode"]);
                 assert_eq!(shown, (&json!(true), &said(), &json!(status)), "{name}: {body}");
             }
-            Self::ProxyList => assert_eq!(body["result"], json!([said()]), "{name}"),
+            Self::ProxyList | Self::UnifiedList => assert_eq!(body["result"], json!([said()]), "{name}"),
             Self::Custom => assert_eq!(body["result"], said(), "{name}"),
             Self::ProxyGet => assert_eq!(*body, said(), "{name}"),
             // See `answer`.

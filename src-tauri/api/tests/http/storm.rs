@@ -18,6 +18,7 @@ use crate::{
     answering_provider::{
         Provider,
         SignIn::{self, ApiKey, OAuth},
+        name,
     },
     observed::{Person, all_events, until_is},
     route::Route,
@@ -71,6 +72,7 @@ async fn check(storm: Storm) {
     let (answered, earlier) = watch::channel(0);
     let provider = Provider::with_api(true, |_| refusing(accepts_next, earlier)).await;
     let account = provider.connect(&world, auth, 0).await;
+    Route::UnifiedList.prepare(&world, &name(auth, 0)).await;
     let tokens = provider.tokens();
     provider.with(|answers| answers.token = token);
     let mut person = Person::default();

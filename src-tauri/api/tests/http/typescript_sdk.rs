@@ -87,9 +87,23 @@ async fn environment_integration() {
 async fn environment_unified_model_unified_model() {
     let world = World::new().await;
     let sdk = Sdk::new(&world);
-    sdk.finds_nothing_of("environment-unified-model", "LGCD").await;
-    sdk.finds_nothing_of("unified-model", "LGCUD").await;
-    sdk.lacks(Method::POST, "/environment-unified-model?", Some(&json!({ "unified_model_id": "7" }))).await;
+    let model = sdk.create("unified-model", &json!({ "name": "work", "category": "ticketing" })).await.json();
+    let id = &model["id"];
+    assert_eq!(sdk.list("unified-model", "name=work").await, from_ref(&model));
+    assert_eq!(sdk.get("unified-model", id).await.json(), model);
+    let change = json!({ "version": model["version"], "resources": { "tasks": { "methods": ["list"] } } });
+    let updated = sdk.update("unified-model", id, &change).await.json();
+    assert_eq!((&updated["id"], &updated["resources"]["tasks"]["methods"]), (id, &json!(["list"])));
+
+    let installed = sdk.create("environment-unified-model", &json!({ "unified_model_id": id })).await.json();
+    assert_eq!((&installed["unified_model_id"], &installed["unified_model"]["name"]), (id, &json!("work")));
+    let found = sdk.list("environment-unified-model", "unified_model.name=work").await;
+    assert_eq!(found, from_ref(&installed));
+    assert_eq!(sdk.get("environment-unified-model", &installed["id"]).await.json(), installed);
+    sdk.delete("environment-unified-model", &installed["id"]).await;
+    refused_with(404, sdk.get("environment-unified-model", &installed["id"]).await);
+    sdk.delete("unified-model", id).await;
+    refused_with(404, sdk.get("unified-model", id).await);
 }
 
 /// `integratedAccount` LGUD
@@ -162,7 +176,8 @@ async fn link_token() {
     let account = provider.connect(&world, SignIn::OAuth, 0).await;
     let sdk = Sdk::new(&world);
     let link = async |body: Value| sdk.create("link-token", &body).await.json();
-    let new = link(json!({ "tenant_id": "acme-2", "unified_model_id": "crm" })).await;
+    let model = sdk.create("unified-model", &json!({ "name": "work" })).await.json();
+    let new = link(json!({ "tenant_id": "acme-2", "unified_model_id": model["id"] })).await;
     assert!(text(&new["link_token"]).parse::<uuid::Uuid>().is_ok(), "{new}");
     link(json!({ "tenant_id": "acme-2" })).await;
     let body = json!({ "integrated_account_id": account });

@@ -7,30 +7,46 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::{
-    answering_provider::{Provider, SignIn},
+    answering_provider::{Provider, SignIn, name},
     echoing_api::{Echo, ITEMS},
     truto_client::{Read, Sdk, encoded, refused_with, text},
+    unified_model::Model,
     world::World,
 };
 
 /// `unifiedApi` LGCUD, `meta`, `customMethod`
 #[tokio::test]
 async fn unified_api() {
-    let world = World::new().await;
-    let (sdk, body) = (Sdk::new(&world), json!({ "name": "Ada" }));
-    for (method, path, body) in [
-        (Method::GET, "contacts?integrated_account_id=7&limit=10&next_cursor=", None),
-        (Method::GET, "contacts/1?integrated_account_id=7", None),
-        (Method::POST, "contacts?integrated_account_id=7", Some(&body)),
-        (Method::PATCH, "contacts/1?integrated_account_id=7", Some(&body)),
-        (Method::DELETE, "contacts/1?integrated_account_id=7", None),
-        (Method::GET, "contacts/meta/list?integrated_account_id=7", None),
-        (Method::POST, "contacts/merge?integrated_account_id=7", Some(&body)),
-    ] {
-        sdk.lacks(method, &format!("/unified/crm/{path}"), body).await;
+    let it = Echo::new().await;
+    let model = Model::new(&it.world).await;
+    let config = || json!({ "response_mapping": "response.{ 'id': $string(id), 'asked': [method, path, query], 'sent': body }" });
+    for method in ["list", "get", "create", "update", "delete", "merge"] {
+        model.map(&name(SignIn::OAuth, 0), "items", method, config()).await;
     }
+    let (sdk, query) = (Sdk::new(&it.world), it.of_account());
+    let all = sdk.list("unified/sales/items", &format!("{query}&limit=2&truto_ignore_remote_data=true")).await;
+    assert_eq!(
+        all.iter().map(|it| text(&it["id"]).to_owned()).collect::<Vec<_>>(),
+        ["1", "2", "3", "4", "5"],
+        "three pages"
+    );
+    assert_eq!(sdk.first("unified/sales/items", &format!("{query}&limit=2")).await["remote_data"], json!({ "id": 1 }));
+    let asked = async |method: Method, path: &str, body: Option<&Value>| {
+        sdk.request(method, &format!("/unified/sales/{path}?{query}&locale=en"), body).await.json()
+    };
+    let body = json!({ "name": "Ada" });
+    let got = asked(Method::GET, &format!("items/{}", encoded("a/b c")), None).await;
+    assert_eq!(got["asked"], json!(["GET", "/items/a%2Fb%20c", "locale=en"]));
+    let created = asked(Method::POST, "items", Some(&body)).await;
+    assert_eq!((&created["asked"], &created["sent"]), (&json!(["POST", "/items", "locale=en"]), &body));
+    let updated = asked(Method::PATCH, "items/1", Some(&body)).await;
+    assert_eq!((&updated["asked"][1], &updated["sent"]), (&json!("/items/1"), &body));
+    assert_eq!(asked(Method::DELETE, "items/1", None).await, json!({ "id": "1" }));
+    assert_eq!(asked(Method::POST, "items/merge", Some(&body)).await["result"]["asked"][1], "/items/merge");
+    assert_eq!(asked(Method::GET, "items/meta/list", None).await["method"], "list");
     let form = multipart(&[("name", "Ada")]);
-    refused_with(501, sdk.send(Method::POST, "/unified/crm/contacts?", Some(form)).await);
+    let created = sdk.send(Method::POST, &format!("/unified/sales/items?{query}"), Some(form)).await.json();
+    assert_eq!(created["sent"], body);
 }
 
 /// The body of a `FormData`, and its type.

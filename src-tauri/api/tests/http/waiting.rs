@@ -21,6 +21,7 @@ impl Waiting {
         let world = World::new().await;
         let provider = Provider::start(true).await;
         let account = provider.connect(&world, auth, 0).await;
+        Route::UnifiedList.prepare(&world, &answering_provider::name(auth, 0)).await;
         Self { world, provider, auth, account }
     }
 

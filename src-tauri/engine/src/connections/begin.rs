@@ -95,6 +95,10 @@ impl Connections {
                 }
                 self.0.uses.providers.of(&account)?
             }
+            None if !self.is_for(link, &begin.integration) => {
+                let message = "This link is for integrations of a unified model only, and this one isn't mapped to it.";
+                return Err(Error::invalid("link_for_unified_model", message));
+            }
             None => self.0.uses.providers.named(&begin.integration)?,
         };
         if !provider.definition.methods().contains(&begin.format) {
@@ -104,6 +108,11 @@ impl Connections {
         // Check again: the integration may have been added or changed since the link was created.
         reject_credentials_in_context(&link.options.context, &Some(&*provider))?;
         Ok(provider)
+    }
+
+    /// Whether an integration can be connected with a link: all can, unless it is for those that are mapped to a unified model.
+    pub(super) fn is_for(&self, link: &LinkToken, integration: &str) -> bool {
+        link.options.unified_model.is_none_or(|model| self.0.uses.unified_models.is_mapped(model, integration))
     }
 
     /// Makes sure that the tokens can be stored, before a sign-in begins. The person is present, so this may prompt.

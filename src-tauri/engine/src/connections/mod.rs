@@ -66,6 +66,7 @@ use crate::{
     sync::lock,
     tasks::Tasks,
     unfinished::Unfinished,
+    unified_models::UnifiedModels,
 };
 use entry_limit::EntryLimit;
 use flow::{Flow, Flows, Phase};
@@ -90,6 +91,7 @@ pub(crate) struct Dependencies {
     pub(crate) onboarding: Onboarding,
     pub(crate) address: ApiAddress,
     pub(crate) organization: Organization,
+    pub(crate) unified_models: UnifiedModels,
     /// Whether this process is the system's handler for deep links.
     pub(crate) takes_deep_links: bool,
 }

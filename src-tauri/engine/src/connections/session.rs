@@ -25,10 +25,11 @@ impl Connections {
             LinkPurpose::Connect { tenant_id } => {
                 let mut integrations = Vec::new();
                 for entry in self.0.uses.providers.all() {
+                    let is_offered = entry.installed.is_enabled
+                        && entry.installed.show_in_catalog
+                        && self.is_for(&link, &entry.installed.integration.name);
                     // Skip a definition that can't be used. The catalog shows what is wrong with it.
-                    if let (true, true, Ok(provider)) =
-                        (entry.installed.is_enabled, entry.installed.show_in_catalog, &entry.provider)
-                    {
+                    if let (true, Ok(provider)) = (is_offered, &entry.provider) {
                         integrations.push(self.session_integration(provider, &link, None, &Map::new()).await);
                     }
                 }

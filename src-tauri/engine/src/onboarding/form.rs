@@ -15,8 +15,6 @@ use crate::{
     steps::{is_truthy, query_of},
 };
 
-/// What Relink lacks isn't the provider's doing.
-const NOT_IMPLEMENTED: u16 = 501;
 /// Fields' options are at most so many.
 const MAX_OPTIONS: usize = 50_000;
 
@@ -56,7 +54,7 @@ impl Onboarding {
         let call = &options.from;
         let query = query_of(call, account, values).map_err(failed)?;
         let runner = self.0.form_runner.required()?;
-        let listed = runner.list(account.id(), &call.resource, &call.method, &query, MAX_OPTIONS).await;
+        let listed = runner.list(account.id(), call, &query, MAX_OPTIONS).await;
         let redaction = self.redaction_of(account, provider).await;
         let records = listed.map_err(|error| failed(StepError { message: redaction.text(&error.message), ..error }))?;
         let mut offered = Vec::with_capacity(records.len());
@@ -109,7 +107,7 @@ fn form_error(label: &str, error: StepError) -> Error {
         message: error.message,
         hint: "Whoever set up the integration must look at its post_connect_user_form.".to_owned(),
         failed: None,
-        status: error.status.filter(|status| *status == NOT_IMPLEMENTED),
+        status: None,
     }
 }
 
@@ -121,6 +119,6 @@ fn options_error(label: &str, error: StepError) -> Error {
         hint: "Try again in a moment. If it keeps happening, whoever set up the integration must look at its form."
             .to_owned(),
         failed: None,
-        status: error.status.filter(|status| *status == NOT_IMPLEMENTED),
+        status: None,
     }
 }

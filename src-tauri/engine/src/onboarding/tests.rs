@@ -36,7 +36,7 @@ impl StepRunner for Script {
     ) -> RunnerFuture<'a, Result<Value, StepError>> {
         let name = match call {
             StepCall::Own { action, step, .. } => format!("{action} {step}"),
-            StepCall::Named { resource, method, query } => format!("{resource} {method} {}", json!(query)),
+            StepCall::Named { call, query } => format!("{} {} {}", call.resource, call.method, json!(query)),
         };
         lock(&self.called).push(name);
         let answer = lock(&self.answers).pop_front().unwrap_or(Ok(Value::Null));
@@ -255,10 +255,7 @@ async fn a_step_sees_what_was_before_it_and_may_be_skipped() {
 
 #[tokio::test]
 async fn a_step_that_cannot_work_says_what_is_wrong() {
-    let unified = json!({"type": "request", "config": {"type": "unified", "resource": "crm/users", "method": "list"}});
-    for (step, said) in
-        [(unified, "no unified API yet"), (json!({"type": "update_context", "config": "1"}), "gives no object")]
-    {
+    for (step, said) in [(json!({"type": "update_context", "config": "1"}), "gives no object")] {
         let life = Life::with(json!({"post_install": action(&json!([step]))})).await;
         let account = life.ended().await;
         assert_eq!(account.status(), Status::PostInstallError);

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use relink_domain::{
+    UnifiedModelId,
     caller::Caller,
     unified::{Mapping, UnifiedMethod, UnifiedModel, merged},
 };
@@ -76,7 +77,14 @@ impl UnifiedModels {
     pub(crate) async fn open(uses: Dependencies) -> Result<Self> {
         built_in::update(&uses.store, uses.clock.now()).await?;
         let installed = uses.store.read(Snapshot::read).await?;
-        Ok(Self(Arc::new(Inner { uses, installed: Arc::new(ArcSwap::from_pointee(installed)) })))
+        let models = Self::new(uses);
+        models.0.installed.store(Arc::new(installed));
+        Ok(models)
+    }
+
+    /// With nothing installed.
+    pub(crate) fn new(uses: Dependencies) -> Self {
+        Self(Arc::new(Inner { uses, installed: Arc::default() }))
     }
 
     /// The mapping that a call with an account runs with: the base's, the environment's over it, the account's over both.
@@ -145,6 +153,13 @@ impl UnifiedModels {
         }
         found.sort_by(|a, b| (&a.model, &a.resource).cmp(&(&b.model, &b.resource)));
         found
+    }
+
+    /// Whether an integration is mapped to an installed model.
+    pub(crate) fn is_mapped(&self, model: UnifiedModelId, integration: &str) -> bool {
+        let installed = self.0.installed.load();
+        let mut of = installed.models().filter(|(_, it)| it.id == model).flat_map(|(_, it)| it.mappings.keys());
+        of.any(|it| it.integration_name == integration)
     }
 
     /// An installed model, with the environment's override.

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use relink_domain::unified::{Mapping, MappingError, UnifiedMethod, UnifiedModel, merged};
+use relink_domain::{
+    UnifiedModelId,
+    unified::{Mapping, MappingError, UnifiedMethod, UnifiedModel, merged},
+};
 use rusqlite::Connection;
 use serde_json::{Map, Value};
 
@@ -27,6 +30,7 @@ pub(super) struct Entry {
 /// An installed model.
 #[derive(Debug, Clone)]
 pub(super) struct Model {
+    pub(super) id: UnifiedModelId,
     /// With the environment's override.
     pub(super) model: Arc<UnifiedModel>,
     pub(super) mappings: HashMap<MappedMethod, Entry>,
@@ -69,7 +73,11 @@ impl Snapshot {
                 Some((of, Entry { config, mapping, is_overridden: environment.is_some() }))
             });
             let document = merged([Some(&installed.model.document), Some(&installed.r#override)]).unwrap_or_default();
-            let model = Model { model: Arc::new(UnifiedModel::load(&document)), mappings: mappings.collect() };
+            let model = Model {
+                id: installed.model.id,
+                model: Arc::new(UnifiedModel::load(&document)),
+                mappings: mappings.collect(),
+            };
             models.insert(installed.model.name, model);
         }
         Ok(Self { models, version: 0 })
