@@ -352,7 +352,7 @@ calls: Array<CallWithBodies>, };
 /**
  * The route by which a call came.
  */
-export type CallRoute = "via" | "proxy" | "custom";
+export type CallRoute = "via" | "proxy" | "custom" | "unified";
 
 /**
  * A call with its bodies, as far as they are text: up to 16 KiB of each, without the account's secrets.

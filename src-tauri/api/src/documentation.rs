@@ -63,7 +63,7 @@ fn document(texts: &DocumentationTexts) -> Result<Map<String, Value>, ApiError> 
 
 /// List documentation
 ///
-/// Of one integration or of one as installed: exactly one of the ids is needed. Relink has no unified models, so theirs is empty.
+/// Of one integration or of one as installed: exactly one of the ids is needed. There is none of unified models: their rows have descriptions of their own.
 #[utoipa::path(
     get,
     path = "/documentation",
@@ -146,7 +146,7 @@ async fn create(
     Body(new): Body<NewDocumentation>,
 ) -> ApiResult<Documentation> {
     let Some(entity_type) = EntityType::named(&new.entity_type) else {
-        let message = "entity_type must be integration or environment_integration. Relink has no unified models.";
+        let message = "entity_type must be integration or environment_integration. Unified models have descriptions of their own.";
         return Err(Error::invalid_field("entity_type_unknown", "entity_type", message).into());
     };
     let new =

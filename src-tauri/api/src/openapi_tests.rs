@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{OPENAPI_JSON, openapi, router, via};
 
 /// The fields of responses that may be absent, each as `schema.field`.
-const ABSENT_FIELDS: [&str; 11] = [
+const ABSENT_FIELDS: [&str; 12] = [
     "Capabilities.account",
     "ErrorBody.details",
     "ErrorBody.field",
@@ -19,6 +19,7 @@ const ABSENT_FIELDS: [&str; 11] = [
     "ProviderRefusal.truto_is_remote_error",
     "ProviderRefusal.verdict",
     "RemoteErrorBody.truto_error_insight",
+    "ResourceMethod.warnings",
 ];
 
 /// The committed copy, which is reviewed and linted.

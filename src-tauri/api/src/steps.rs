@@ -221,13 +221,7 @@ async fn unified_answer(
         Err(error) => {
             let status = error.get("statusCode").and_then(Value::as_u64).and_then(|status| status.try_into().ok());
             let message = error.get("message").and_then(Value::as_str).unwrap_or("The unified call failed.");
-            let failed = StepError::new(message).status(status.unwrap_or(500));
-            if error.get("truto_is_remote_error") != Some(&Value::Bool(true)) {
-                return Err(failed);
-            }
-            let body = error.get("raw_response").cloned().unwrap_or_default();
-            let status = status.unwrap_or(502);
-            Err(failed.failed(FailedRequest::Refused { status, body, retry_after_secs: None }))
+            Err(StepError::new(message).status(status.unwrap_or(500)))
         }
     }
 }

@@ -32,7 +32,7 @@ pub struct Documentation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewDocumentation {
     pub entity_id: String,
-    /// `integration` or `environment_integration`: Relink has no unified models.
+    /// `integration` or `environment_integration`.
     pub entity_type: String,
     #[serde(flatten)]
     pub texts: DocumentationTexts,

@@ -32,11 +32,13 @@ pub struct NewLinkToken {
     /// `wnam` (the default), `enam`, `apac` or `eu`. Stored and returned, without an effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Accepted for compatibility with Truto, without an effect.
+    /// Only integrations that are mapped to this installed unified model can be connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub environment_unified_model_id: Option<Value>,
-    /// Accepted for compatibility with Truto, without an effect.
+    /// Only integrations that are mapped to this unified model can be connected: its id or its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub unified_model_id: Option<Value>,
     /// Accepted for compatibility with Truto, without an effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -146,7 +146,6 @@ pub(super) async fn show(State(api): State<ApiState>, FormPage(grant): FormPage)
     request_body = OptionsRequest,
     responses(
         (status = 200, description = "The options", body = FormOptions),
-        (status = 501, description = "They come from the unified API, which Relink lacks", body = relink_contract::ErrorBody),
         BodyErrors,
         NotFound,
         Conflict,

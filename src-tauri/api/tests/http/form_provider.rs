@@ -11,7 +11,7 @@ use axum::{
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{unified_model::written, world::World};
 
 pub const KEY: &str = "k-canary-0123456789";
 
@@ -123,6 +123,27 @@ pub struct Story {
 impl Story {
     pub async fn new() -> Self {
         Self::with_form(&form()).await
+    }
+
+    /// Maps the unified tickets to the provider's workspaces.
+    pub async fn map_tickets(&self) {
+        let model = json!({ "name": "ticketing", "resources": { "tickets": {} } });
+        let models = self.world.get("/unified-model?name=ticketing").await;
+        let id = match models["result"][0]["id"].as_str() {
+            Some(id) => json!(id),
+            None => written(&self.world, Method::POST, "/unified-model", model).await["id"].clone(),
+        };
+        let installed = json!({ "unified_model_id": id });
+        let installed = written(&self.world, Method::POST, "/environment-unified-model", installed).await;
+        let config = json!({
+            "resource": "workspaces", "method": "list",
+            "response_mapping": "response.id ~> $distinct ~> $filter(function($id) { $id }) ~> $map(function($id) { { 'id': $id, 'name': 'Ticket ' & $id } })",
+        });
+        let row = json!({
+            "environment_unified_model_id": installed["id"], "integration_name": "acme", "resource_name": "tickets",
+            "method_name": "list", "config": config,
+        });
+        written(&self.world, Method::POST, "/environment-unified-model-resource-method", row).await;
     }
 
     pub async fn with_form(form: &Value) -> Self {

@@ -83,7 +83,20 @@ async fn options_come_from_the_provider_and_its_lists_are_followed_to_the_end() 
         assert!(page == 0 || asked.contains(&format!("page={page}")), "{asked}");
     }
     let (status, body) = options(json!({ "field": "tickets" })).await;
-    assert_eq!((status, &body["code"]), (StatusCode::NOT_IMPLEMENTED, &json!("form_options_failed")), "{body}");
+    assert_eq!((status, &body["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("form_options_failed")), "{body}");
+    assert!(
+        body["message"].as_str().is_some_and(|it| it.contains("no unified mapping ticketing/tickets list")),
+        "{body}"
+    );
+    story.map_tickets().await;
+    story.provider.asked();
+    let (status, body) = options(json!({ "field": "tickets" })).await;
+    assert_eq!(
+        (status, &body["options"][1]),
+        (StatusCode::OK, &json!({ "value": "w-2", "label": "Ticket w-2", "sub_text": null })),
+        "{body}"
+    );
+    assert_eq!(story.provider.asked().len(), 1);
     story.provider.answer(403);
     let (status, body) = options(json!({ "field": "workspace_id" })).await;
     assert_eq!((status, &body["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("form_options_failed")));

@@ -44,7 +44,7 @@ const FILTERED: [&str; 5] = [
 ];
 
 /// Routes that reveal nothing of accounts to these requests. What an agent gets is tested with the messages that it sends.
-const WITHOUT_ACCOUNTS: [&str; 12] = [
+const WITHOUT_ACCOUNTS: [&str; 20] = [
     "POST /mcp/{token}",
     "POST /relink/mcp",
     "GET /integration",
@@ -56,6 +56,14 @@ const WITHOUT_ACCOUNTS: [&str; 12] = [
     "GET /documentation/{id}",
     "GET /environment-integration",
     "GET /environment-integration/{id}",
+    "GET /unified-model",
+    "GET /unified-model/{id}",
+    "GET /environment-unified-model",
+    "GET /environment-unified-model/{id}",
+    "GET /unified-model-resource-method",
+    "GET /unified-model-resource-method/{id}",
+    "GET /environment-unified-model-resource-method",
+    "GET /environment-unified-model-resource-method/{id}",
     "GET /relink/integrations",
 ];
 

@@ -63,7 +63,7 @@ async fn each_method_is_called_as_the_mapping_says() {
     assert_eq!(call(Method::POST, "/merge?", json!({"into": "1"})).await, json!({"result": {"sent": {"into": "1"}}}));
     let page = it.world.get(&format!("/unified/sales/items?limit=1&{query}")).await;
     assert_eq!(page["result"], json!([{"id": "1", "remote_data": {"id": 1}}]));
-    let log = it.world.get(&format!("/log?log_type=unified_proxy_api&{query}&created_at[gt]=2020-01-01")).await;
+    let log = it.world.get(&format!("/log?log_type=unified_proxy_api&{query}")).await;
     let paths: Vec<_> =
         log["result"].as_array().expect("a list").iter().map(|it| (&it["route"], &it["path"])).collect();
     assert!(
@@ -343,7 +343,7 @@ async fn a_link_for_a_model_offers_what_is_mapped_to_it_and_connects_nothing_els
         let link = written(&it.world, Method::POST, "/link-token", link).await;
         let url = format!("{}/connect-account/session", it.world.base());
         let token = link["link_token"].as_str().expect("a token");
-        let answer = it.world.client.post(url).bearer_auth(token).send().await.expect("an answer");
+        let answer = it.world.client.get(url).header("x-relink-link-token", token).send().await.expect("an answer");
         let session: Value = answer.json().await.expect("JSON");
         let names: Vec<_> =
             session["integrations"].as_array().expect("a list").iter().map(|it| it["name"].clone()).collect();

@@ -86,6 +86,7 @@ fn run_of(method: &Method) -> Run<'_> {
         query: Map::new(),
         body: CallersBody::None,
         headers: HeaderMap::new(),
+        over: HeaderMap::new(),
         accepted_coding: HeaderValue::from_static("identity"),
     }
 }

@@ -194,6 +194,7 @@ fn with<T>(method: &Value, call: &Call, use_: impl FnOnce(&Run<'_>, &TestAccount
         query: Parameters::read(call.query).forwarded,
         body: call.body.clone().map_or(CallersBody::None, CallersBody::Value),
         headers: HeaderMap::new(),
+        over: HeaderMap::new(),
         accepted_coding: HeaderValue::from_static("identity"),
     };
     use_(&run, &account)

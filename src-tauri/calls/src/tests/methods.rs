@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Accounts, Answered, BaseError, BuildError, Calls, CursorKey, ExpressionError, Expressions, Incoming, MethodCall,
-    MethodError, MethodTarget, Parameters, Upstream,
+    MethodError, MethodTarget, Overrides, Parameters, Upstream,
     body::full,
     method::tests::{TestAccount, definition},
 };

@@ -10,6 +10,7 @@ mod lists;
 #[cfg(target_os = "linux")]
 mod memory;
 mod methods;
+mod overrides;
 mod own_methods;
 mod provider;
 mod rate_limits;

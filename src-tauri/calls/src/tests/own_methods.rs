@@ -10,7 +10,7 @@ use super::{
     harness::{Got, Provider, text},
     methods::{Names, World, contacts},
 };
-use crate::{CallError, MethodCall, MethodError, MethodTarget, Parameters, body::full};
+use crate::{CallError, MethodCall, MethodError, MethodTarget, Overrides, Parameters, body::full};
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
@@ -127,6 +127,7 @@ async fn a_call_that_may_only_read_is_refused_where_it_writes_with_any_account()
             prefix: "http://relink/via/acme",
             called: None,
             only_reads,
+            overrides: Overrides::default(),
         };
         let answer = world.calls.run_method(&Caller::Person, AccountId::from_uuid(Uuid::nil()), call, &Names).await;
         assert_eq!(matches!(answer, Err(MethodError::Call(CallError::Writes))), is_refused, "{method}: {answer:?}");

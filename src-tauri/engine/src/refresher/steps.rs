@@ -268,8 +268,8 @@ impl Host<'_> {
         let definition = &self.provider.definition;
         let method = match call {
             StepCall::Own { action, step, .. } => definition.actions().request(action, step),
-            StepCall::Named { resource, method, .. } => {
-                definition.resources().get(resource).and_then(|resource| resource.get(method))
+            StepCall::Named { call, .. } => {
+                definition.resources().get(&call.resource).and_then(|resource| resource.get(&call.method))
             }
         };
         match method.and_then(|method| method.base_url.as_ref()) {
