@@ -18,7 +18,7 @@ pub enum ResponseFormat {
 /// An answer in the model's form, or a file as it is.
 #[derive(Debug)]
 pub enum UnifiedAnswer<F> {
-    Data(Answer),
+    Data(Box<Answer>),
     File(F),
 }
 

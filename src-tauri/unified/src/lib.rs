@@ -11,6 +11,7 @@
 mod answer;
 mod evaluation;
 mod failure;
+mod headers;
 mod proxy;
 mod requests;
 mod respond;
@@ -26,6 +27,6 @@ pub use self::{
     answer::{Answer, ResponseFormat, UnifiedAnswer},
     evaluation::MappingFailed,
     failure::{Failure, RemoteFailure, missing_body},
-    proxy::{Page, Paging, Proxied, Proxy, ProxyBody, ProxyCall, ProxyError, ProxyTarget},
+    proxy::{Page, Paging, Proxied, Proxy, ProxyBody, ProxyCall, ProxyData, ProxyError, ProxyTarget},
     run::{Options, Unified, UnifiedCall},
 };

@@ -84,15 +84,19 @@ pub enum ProxyBody {
 /// The provider's answer to a method.
 #[derive(Debug)]
 pub enum Proxied<F> {
-    Data {
-        /// At the method's `response_path`. Of a list: its records.
-        data: Value,
-        /// Of a list.
-        page: Option<Page>,
-        /// Those that the caller may have.
-        headers: HeaderMap,
-    },
+    Data(Box<ProxyData>),
     File(F),
+}
+
+/// JSON that the provider answered.
+#[derive(Debug)]
+pub struct ProxyData {
+    /// At the method's `response_path`. Of a list: its records.
+    pub data: Value,
+    /// Of a list.
+    pub page: Option<Page>,
+    /// Those that the caller may have.
+    pub headers: HeaderMap,
 }
 
 /// Where a list goes on.

@@ -66,7 +66,7 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
             },
         };
         match self.proxy.call(call).await? {
-            Proxied::Data { data, .. } => Ok(data),
+            Proxied::Data(answer) => Ok(answer.data),
             Proxied::File(_) => {
                 let problem = "the provider answered with a file. Only JSON can be used here.";
                 Err(self.evaluator.fail(key, None, problem).into())

@@ -102,7 +102,9 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
             Some(text) => self.evaluator.text("is_partial_expression", text, self.scope.input()).await?,
             None => None,
         };
-        records.iter_mut().for_each(|record| exclude(record, &call.options.excluded));
+        for record in &mut records {
+            exclude(record, &call.options.excluded);
+        }
         match call.of.method {
             "list" => {
                 let mut page = page.unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::{
     answer::{ResponseFormat, UnifiedAnswer},
     evaluation::Evaluator,
     failure::{Failure, RemoteFailure, conditional},
-    proxy::{Paging, Proxied, Proxy, ProxyBody, ProxyCall, ProxyTarget},
+    proxy::{Paging, Proxied, Proxy, ProxyBody, ProxyCall, ProxyData, ProxyTarget},
     scope::Scope,
 };
 
@@ -98,8 +98,9 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
         let target = ProxyTarget::Named { resource: &resource, method: &method, id: self.call.id };
         let call = ProxyCall { target, query, paging, body, path, headers, is_main: true };
         match self.proxy.call(call).await {
-            Ok(Proxied::Data { data, page, headers }) => {
-                self.respond(data, page, headers).await.map(UnifiedAnswer::Data)
+            Ok(Proxied::Data(answer)) => {
+                let ProxyData { data, page, headers } = *answer;
+                Ok(UnifiedAnswer::Data(Box::new(self.respond(data, page, headers).await?)))
             }
             Ok(Proxied::File(file)) => Ok(UnifiedAnswer::File(file)),
             Err(error) => Err(self.failed(error.into()).await),

@@ -117,7 +117,7 @@ async fn answer(
         options,
     };
     match Box::pin(run(&proxy, asked)).await {
-        Ok(UnifiedAnswer::Data(answer)) => Ok(response(answer)),
+        Ok(UnifiedAnswer::Data(answer)) => Ok(response(*answer)),
         Ok(UnifiedAnswer::File(file)) => Ok(file),
         Err(failure) => refused(failure),
     }
@@ -184,7 +184,7 @@ pub(super) async fn run(
         context: &context,
         options,
     };
-    Unified { proxy, expressions: &proxy.api.expressions }.run(call).await
+    Box::pin(Unified { proxy, expressions: &proxy.api.expressions }.run(call)).await
 }
 
 /// The data of a unified call, and where a list goes on.
@@ -330,6 +330,6 @@ fn with_headers(mut response: Response, headers: HeaderMap) -> Response {
 }
 
 /// What is shown of a method without a call.
-pub(super) fn shown(value: &Option<Map<String, Value>>) -> Value {
-    value.as_ref().map_or_else(|| json!(null), |it| Value::Object(it.clone()))
+pub(super) fn shown(value: Option<&Map<String, Value>>) -> Value {
+    value.map_or_else(|| json!(null), |it| Value::Object(it.clone()))
 }

@@ -122,11 +122,11 @@ fn method(name: &str, merged: &MergedMapping) -> Value {
     let properties = schema.as_ref().and_then(|schema| schema.get("properties")).cloned().unwrap_or_default();
     json!({
         "method": name,
-        "schema": shown(schema),
+        "schema": shown(schema.as_ref()),
         "documentation_link": mapping.documentation_link,
         "response_mapping": mapping.response_mapping.as_ref().map(relink_domain::unified::Expression::to_json),
-        "query_schema": shown(&mapping.query_schema),
-        "request_body_schema": shown(&mapping.request_body_schema),
+        "query_schema": shown(mapping.query_schema.as_ref()),
+        "request_body_schema": shown(mapping.request_body_schema.as_ref()),
         "response_schema": properties,
         "default_query": mapping.query,
         "default_body": mapping.body,

@@ -23,7 +23,8 @@ use relink_domain::{
 };
 use relink_engine::Error;
 use relink_unified::{
-    Failure, Options, Page, Paging, Proxied, Proxy, ProxyBody, ProxyCall, ProxyError, ProxyTarget, UnifiedAnswer,
+    Failure, Options, Page, Paging, Proxied, Proxy, ProxyBody, ProxyCall, ProxyData, ProxyError, ProxyTarget,
+    UnifiedAnswer,
 };
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -351,7 +352,7 @@ impl ThroughProxy<'_> {
             }
             data => (data, None),
         };
-        Ok(Proxied::Data { data, page, headers })
+        Ok(Proxied::Data(Box::new(ProxyData { data, page, headers })))
     }
 }
 

@@ -130,13 +130,13 @@ impl<A: Accounts> Calls<A> {
             }
             None => Ok(Asked::default()),
         };
-        let accepted_coding = coding::acceptable(&headers);
         let (name, record) = match target {
             MethodTarget::Named { resource, method, id } => (Some((resource, method)), id),
             MethodTarget::Step { .. } | MethodTarget::Custom { .. } => (None, None),
         };
         let is_callers = matches!(method, Cow::Owned(_));
         let run = Run {
+            accepted_coding: coding::acceptable(&headers),
             method: &method,
             name,
             is_callers,
@@ -146,7 +146,6 @@ impl<A: Accounts> Calls<A> {
             body,
             headers: if is_callers { of_custom_call(headers, &method) } else { HeaderMap::new() },
             over: crate::headers::headers_for_provider(overrides.headers.clone()),
-            accepted_coding,
         };
         let outline = run.outline(&account, asked.as_ref().is_ok_and(Asked::is_later_page))?;
         if let (MethodTarget::Custom { .. } | MethodTarget::Step { .. }, Some(called)) = (target, called) {

@@ -15,8 +15,15 @@ use crate::{error::Result, sync::lock};
 #[derive(Debug)]
 pub(crate) struct OwnMappings {
     over: Map<String, Value>,
-    /// By model, resource and method, each with the version of the installed models that it was merged with.
-    merged: Mutex<HashMap<[String; 3], (u64, Arc<Mapping>)>>,
+    /// By model, resource and method.
+    merged: Mutex<HashMap<[String; 3], Merged>>,
+}
+
+#[derive(Debug)]
+struct Merged {
+    /// Of the installed models that it was merged with.
+    version: u64,
+    mapping: Arc<Mapping>,
 }
 
 impl OwnMappings {
@@ -37,13 +44,11 @@ impl OwnMappings {
         make: impl FnOnce() -> Result<Arc<Mapping>>,
     ) -> Result<Arc<Mapping>> {
         let key = [of.model, of.resource, of.method].map(str::to_owned);
-        if let Some((known, mapping)) = lock(&self.merged).get(&key)
-            && *known == version
-        {
-            return Ok(Arc::clone(mapping));
+        if let Some(known) = lock(&self.merged).get(&key).filter(|known| known.version == version) {
+            return Ok(Arc::clone(&known.mapping));
         }
         let mapping = make()?;
-        lock(&self.merged).insert(key, (version, Arc::clone(&mapping)));
+        lock(&self.merged).insert(key, Merged { version, mapping: Arc::clone(&mapping) });
         Ok(mapping)
     }
 }

@@ -118,7 +118,7 @@ impl UnifiedModels {
         let config = merged([installed.entry(integration, of).map(|entry| &entry.config), own]);
         let config = config.ok_or_else(|| not_mapped(&installed, integration, of))?;
         let mapping = Mapping::load(&config).map_err(|error| broken(integration, of, &error))?;
-        let model = installed.model(of.model).map(|it| &it.model);
+        let model = installed.model(of.model).map(|it| &it.document);
         let schema = model.and_then(|model| model.resources.get(of.resource)?.schema.clone());
         Ok(MergedMapping { config, mapping: Arc::new(mapping), schema })
     }
@@ -135,7 +135,7 @@ impl UnifiedModels {
                         model: name.to_owned(),
                         resource: of.resource_name.clone(),
                         description: model
-                            .model
+                            .document
                             .resources
                             .get(&of.resource_name)
                             .and_then(|resource| resource.description.clone()),
@@ -164,7 +164,7 @@ impl UnifiedModels {
 
     /// An installed model, with the environment's override.
     pub fn installed_model(&self, _caller: &Caller, name: &str) -> Option<Arc<UnifiedModel>> {
-        self.0.installed.load().model(name).map(|model| Arc::clone(&model.model))
+        self.0.installed.load().model(name).map(|model| Arc::clone(&model.document))
     }
 
     /// Writes, and publishes what is installed then.

@@ -32,7 +32,7 @@ pub(super) struct Entry {
 pub(super) struct Model {
     pub(super) id: UnifiedModelId,
     /// With the environment's override.
-    pub(super) model: Arc<UnifiedModel>,
+    pub(super) document: Arc<UnifiedModel>,
     pub(super) mappings: HashMap<MappedMethod, Entry>,
 }
 
@@ -75,7 +75,7 @@ impl Snapshot {
             let document = merged([Some(&installed.model.document), Some(&installed.r#override)]).unwrap_or_default();
             let model = Model {
                 id: installed.model.id,
-                model: Arc::new(UnifiedModel::load(&document)),
+                document: Arc::new(UnifiedModel::load(&document)),
                 mappings: mappings.collect(),
             };
             models.insert(installed.model.name, model);

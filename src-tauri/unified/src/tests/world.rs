@@ -13,13 +13,15 @@ use relink_jsonata::{Bindings, Engines, Limits};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Failure, Options, Page, Paging, Proxied, Proxy, ProxyBody, ProxyCall, ProxyError, ProxyTarget, Unified,
+    Failure, Options, Page, Paging, Proxied, Proxy, ProxyBody, ProxyCall, ProxyData, ProxyError, ProxyTarget, Unified,
     UnifiedAnswer, UnifiedCall,
 };
 
 /// The engines that Relink evaluates with.
 #[derive(Clone, Default)]
 pub(super) struct Jsonata(Engines);
+
+static JSONATA: LazyLock<Jsonata> = LazyLock::new(Jsonata::default);
 
 impl Expressions for Jsonata {
     async fn evaluate(&self, expression: &str, input: Value) -> Result<Option<Value>, ExpressionError> {
@@ -114,7 +116,7 @@ impl Proxy for Script {
             prev_cursor: None,
             is_partial: false,
         });
-        Ok(Proxied::Data { data: answer["data"].clone(), page, headers: headers_of(&answer) })
+        Ok(Proxied::Data(Box::new(ProxyData { data: answer["data"].clone(), page, headers: headers_of(&answer) })))
     }
 
     fn unified<'s>(
@@ -175,7 +177,6 @@ pub(super) async fn answer(config: &Value, asked: Asked, script: &Script) -> Res
         context: &context,
         options: asked.options,
     };
-    static JSONATA: LazyLock<Jsonata> = LazyLock::new(Jsonata::default);
     let unified = Unified { proxy: script, expressions: &*JSONATA };
     match unified.run(call).await {
         Ok(UnifiedAnswer::Data(answer)) => {
