@@ -64,12 +64,10 @@ async fn list(
     let shared = Shared::read(&api, &caller).await?;
     let all = api.engine.unified_models().installed(&caller).await?;
     let all = all.into_iter().map(|installed| shown(&shared, installed)).collect();
-    let fields: [(_, Field<EnvironmentUnifiedModel>); 5] = [
+    let fields: [(_, Field<EnvironmentUnifiedModel>); 3] = [
         ("id", Field::Text(|it| it.id.to_string())),
         ("unified_model_id", Field::Text(|it| it.unified_model_id.to_string())),
         ("unified_model.name", Field::Text(|it| it.unified_model.name.clone())),
-        ("created_at", Field::Time(|it| it.created_at)),
-        ("updated_at", Field::Time(|it| it.updated_at)),
     ];
     let place = |it: &EnvironmentUnifiedModel| Place {
         created_at: it.created_at,

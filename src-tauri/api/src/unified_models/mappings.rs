@@ -130,8 +130,6 @@ async fn listed<T: Shown>(
         ("integration_name", Field::Text(|it| it.mapping().integration_name.clone())),
         ("resource_name", Field::Text(|it| it.mapping().resource_name.clone())),
         ("method_name", Field::Text(|it| it.mapping().method_name.clone())),
-        ("created_at", Field::Time(|it| it.mapping().created_at)),
-        ("updated_at", Field::Time(|it| it.mapping().updated_at)),
     ];
     fields.extend(more);
     let place = |it: &T| {

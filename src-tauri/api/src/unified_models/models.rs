@@ -51,13 +51,11 @@ async fn list(
     let shared = Shared::read(&api, &caller).await?;
     let all = api.engine.unified_models().models(&caller).await?;
     let all = all.into_iter().map(|model| shared.model(model)).collect();
-    let fields: [(_, Field<UnifiedModel>); 6] = [
+    let fields: [(_, Field<UnifiedModel>); 4] = [
         ("id", Field::Text(|it| it.id.to_string())),
         ("name", Field::Text(|it| it.name.clone())),
-        ("category", Field::Text(|it| it.category.clone().unwrap_or_default())),
+        ("category", Field::OptionalText(|it| it.category.clone())),
         ("sharing", Field::Text(|it| it.sharing.clone())),
-        ("created_at", Field::Time(|it| it.created_at)),
-        ("updated_at", Field::Time(|it| it.updated_at)),
     ];
     let place =
         |it: &UnifiedModel| Place { created_at: it.created_at, updated_at: it.updated_at, id: it.id.to_string() };

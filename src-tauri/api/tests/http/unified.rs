@@ -353,3 +353,47 @@ async fn a_link_for_a_model_offers_what_is_mapped_to_it_and_connects_nothing_els
         it.world.ask(Method::POST, "/link-token", json!({"tenant_id": "x", "unified_model_id": "hris"})).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
+
+/// The Sandbox plays both models, so that anybody can try them.
+#[tokio::test]
+async fn the_built_in_models_are_installed_and_can_be_called_with_the_sandbox() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let account = world.account("acme-1").await;
+    let of_account = format!("integrated_account_id={account}&limit=2");
+    for path in ["ticketing/tickets", "ticketing/users", "crm/contacts", "crm/companies", "crm/deals"] {
+        let page = world.get(&format!("/unified/{path}?{of_account}")).await;
+        let record = &page["result"][0];
+        assert!(record["id"].is_string() && record["remote_data"].is_object(), "{path}: {page}");
+        assert_eq!(page["result_count"], 2, "{path}: {page}");
+        let id = record["id"].as_str().expect("an id");
+        let one = world.get(&format!("/unified/{path}/{id}?{of_account}")).await;
+        assert_eq!(one["id"], record["id"], "{path}");
+    }
+    let created = json!({"name": "Try it", "description": "For the test"});
+    let (status, refused) = world.ask(Method::POST, &format!("/unified/ticketing/tickets?{of_account}"), created).await;
+    assert_eq!(
+        (status, &refused["code"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &json!("sandbox_is_read_only")),
+        "{refused}"
+    );
+    // They can't be changed, but overridden here.
+    let model = world.get("/unified-model?name=crm").await["result"][0].clone();
+    assert_eq!(model["is_built_in"], true);
+    let path = format!("/unified-model/{}", model["id"].as_str().expect("an id"));
+    let (status, refused) =
+        world.ask(Method::PATCH, &path, json!({"version": model["version"], "description": "x"})).await;
+    assert_eq!((status, &refused["code"]), (StatusCode::CONFLICT, &json!("unified_model_built_in")));
+    let base =
+        world.get("/unified-model-resource-method?unified_model_name=crm&integration_name=sandbox&limit=1").await;
+    let base = format!("/unified-model-resource-method/{}", base["result"][0]["id"].as_str().expect("an id"));
+    assert_eq!(world.ask(Method::DELETE, &base, Value::Null).await.0, StatusCode::CONFLICT);
+    let installed = world.get("/environment-unified-model?unified_model.name=crm").await["result"][0]["id"].clone();
+    let own = json!({
+        "environment_unified_model_id": installed, "integration_name": "sandbox", "resource_name": "contacts",
+        "method_name": "list", "config": {"response_mapping": "response.{ 'id': 'mine-' & id }"},
+    });
+    written(&world, Method::POST, "/environment-unified-model-resource-method", own).await;
+    let page = world.get(&format!("/unified/crm/contacts?{of_account}")).await;
+    assert!(page["result"][0]["id"].as_str().is_some_and(|id| id.starts_with("mine-")), "{page}");
+}

@@ -166,3 +166,19 @@ fn a_model_is_read_and_what_is_wrong_is_named() {
         assert!(error.contains(said), "{document}: {error}");
     }
 }
+
+#[test]
+fn the_built_in_models_pass_the_checks_of_what_is_written() {
+    let models = built_in_models();
+    assert_eq!(models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>(), ["ticketing", "crm"]);
+    for model in models {
+        let (read, warnings) = check_model(&model.document).expect("a good model");
+        assert_eq!(warnings, [], "{}", model.name);
+        for (integration, resource, method, config) in model.mappings() {
+            let name = format!("{} {integration} {resource} {method}", model.name);
+            let (_, warnings) = Mapping::check(config).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(warnings, [], "{name}");
+            assert!(read.resources[resource].methods.iter().any(|it| it == method), "{name}");
+        }
+    }
+}
