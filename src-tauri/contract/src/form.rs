@@ -6,7 +6,10 @@ use relink_domain::integration::actions;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use ts_rs::TS;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{Object, SchemaType, Type},
+};
 
 use crate::{
     WireSecret,
@@ -75,11 +78,16 @@ pub enum FormFieldType {
 pub struct FormOption {
     /// A text, a number or a flag.
     #[ts(type = "string | number | boolean")]
-    #[schema(value_type = Object)]
+    #[schema(schema_with = scalar)]
     pub value: Value,
     pub label: String,
     #[schema(required)]
     pub sub_text: Option<String>,
+}
+
+fn scalar() -> Object {
+    let types = [Type::String, Type::Number, Type::Boolean];
+    Object::builder().schema_type(SchemaType::from_iter(types)).description(Some("A text, a number or a flag.")).build()
 }
 
 /// What a person has filled in so far.
