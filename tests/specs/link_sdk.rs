@@ -177,7 +177,7 @@ async fn an_app_gets_the_result_of_the_frame_that_the_link_sdk_shows() -> Result
     // The person closes it.
     open(&new_token(&relink, json!({ "tenant_id": "acme-1" })).await?).await?;
     browser.shows("Connect Sandbox").await?;
-    browser.press("Close").await?;
+    browser.press_away("Close").await?;
     browser.switch_to_first().await?;
     browser.shows("{\"rejected\":\"closed\"}").await?;
     assert_eq!(messages(&browser).await?, [json!({ "origin": IN_FRAME, "data": "closed" })]);

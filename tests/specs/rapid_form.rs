@@ -213,7 +213,7 @@ async fn an_app_shows_the_form_in_a_frame() -> Result<()> {
     browser.click("#connect").await?;
     browser.enter_frame("#truto-link-iframe").await?;
     browser.shows("Set up Acme").await?;
-    browser.press("Close").await?;
+    browser.press_away("Close").await?;
     assert_eq!(result(&browser).await?, json!({ "rejected": "closed" }));
     browser.close().await?;
     relink.stop().await

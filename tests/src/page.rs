@@ -103,6 +103,15 @@ impl Page {
         self.click_when_still(found?).await
     }
 
+    /// Clicks the button or link with this text in a frame, which the click removes. A driver may answer that the frame is gone before
+    /// it answers that it has clicked.
+    pub async fn press_away(&self, text: &str) -> Result<()> {
+        match self.press(text).await {
+            Err(error) if format!("{error:#}").contains("target frame detached") => Ok(()),
+            pressed => pressed,
+        }
+    }
+
     /// Clicks an element after it has stopped moving. While the page is still being laid out, the click could miss it.
     async fn click_when_still(&self, element: Element) -> Result<()> {
         let end = Instant::now() + DEADLINE;
