@@ -45,7 +45,24 @@ pub(super) enum RefreshProgress {
         token: Option<AccessToken>,
         error: KeychainError,
     },
-    Finished(Result<AccessToken>),
+    Finished(Result<Refreshed>),
+}
+
+/// A refresh that has ended well.
+#[derive(Debug, Clone)]
+pub(super) enum Refreshed {
+    /// The provider has issued this token.
+    Anew(AccessToken),
+    /// It wasn't needed, because there is this one.
+    Unneeded(AccessToken),
+}
+
+impl Refreshed {
+    fn into_token(self) -> AccessToken {
+        match self {
+            Self::Anew(token) | Self::Unneeded(token) => token,
+        }
+    }
 }
 
 /// The result of [`Refresher::enter_refresh`].
@@ -97,14 +114,22 @@ impl Refresher {
             let is_settled = |progress: &RefreshProgress| !matches!(progress, RefreshProgress::Running);
             let outcome = match progress.wait_for(is_settled).await.map_err(|_| Error::Stopping)?.clone() {
                 RefreshProgress::Finished(outcome) => outcome,
-                RefreshProgress::WaitingForKeychain { token, error } => token.ok_or_else(|| error.into()),
+                RefreshProgress::WaitingForKeychain { token, error } => {
+                    token.map(Refreshed::Anew).ok_or_else(|| error.into())
+                }
                 RefreshProgress::Running => Err(Error::Stopping),
             };
-            // A due refresh may be deferred; one that a caller waits for is always attempted.
-            if joined && reason != RefreshReason::Due && matches!(outcome, Err(Error::Deferred)) {
+            // A due refresh may be deferred; one that a caller waits for is always attempted, and a requested one even where another
+            // one wasn't needed.
+            let is_open = match outcome {
+                Err(Error::Deferred) => reason != RefreshReason::Due,
+                Ok(Refreshed::Unneeded(_)) => reason == RefreshReason::Requested,
+                Ok(Refreshed::Anew(_)) | Err(_) => false,
+            };
+            if joined && is_open {
                 continue;
             }
-            return outcome;
+            return outcome.map(Refreshed::into_token);
         }
     }
 

@@ -21,7 +21,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::{
     Refresher,
-    in_flight::{RefreshProgress, RefreshReason},
+    in_flight::{RefreshProgress, RefreshReason, Refreshed},
     keep::Exchanged,
     steps::{StepsEnded, no_steps},
 };
@@ -90,14 +90,14 @@ impl Refresher {
         id: AccountId,
         Admission { reason, urgent }: &Admission,
         progress: &watch::Sender<RefreshProgress>,
-    ) -> Result<AccessToken> {
+    ) -> Result<Refreshed> {
         let reason = *reason;
         loop {
             // Boxed, because thousands of refreshes may wait for their hosts at a time: these futures use memory only
             // while they run.
             let host = match Box::pin(self.prepare(caller, id, reason)).await? {
                 ControlFlow::Continue(host) => host,
-                ControlFlow::Break(token) => return Ok(token),
+                ControlFlow::Break(token) => return Ok(Refreshed::Unneeded(token)),
             };
             // Take the host permit before the account lock, so that a slow host cannot block the account.
             let tasks = &self.0.uses.tasks;
@@ -115,7 +115,7 @@ impl Refresher {
             }
             let admitted = AdmittedRefresh { caller, id, reason, host, permit };
             match Box::pin(self.refresh_admitted(admitted, progress)).await? {
-                ControlFlow::Break(token) => return Ok(token),
+                ControlFlow::Break(refreshed) => return Ok(refreshed),
                 ControlFlow::Continue(()) => {
                     tracing::debug!(account = %id, "its token endpoint is at another host now");
                 }
@@ -164,7 +164,7 @@ impl Refresher {
         &self,
         AdmittedRefresh { caller, id, reason, host, permit }: AdmittedRefresh<'_>,
         progress: &watch::Sender<RefreshProgress>,
-    ) -> Result<ControlFlow<AccessToken>> {
+    ) -> Result<ControlFlow<Refreshed>> {
         let accounts = &self.0.uses.accounts;
         let mut lock = AccountLock { lock: accounts.lock_of(id), guard: None };
         self.0.uses.tasks.unless_stopping(lock.take()).await?;
@@ -172,7 +172,7 @@ impl Refresher {
         if reason == RefreshReason::TokenNeeded
             && let Some(token) = self.fresh_in_memory(id)
         {
-            return Ok(ControlFlow::Break(token));
+            return Ok(ControlFlow::Break(Refreshed::Unneeded(token)));
         }
         let account = accounts.load(id).await?;
         let provider = accounts.provider_for(&account).await?;
@@ -194,13 +194,13 @@ impl Refresher {
             if reason == RefreshReason::TokenNeeded
                 && let Some(token) = self.fresh_in_memory(id)
             {
-                return Ok(ControlFlow::Break(token));
+                return Ok(ControlFlow::Break(Refreshed::Unneeded(token)));
             }
         }
         if reason == RefreshReason::Due
             && let Some(token) = self.refreshed_meanwhile(&account)
         {
-            return Ok(ControlFlow::Break(token));
+            return Ok(ControlFlow::Break(Refreshed::Unneeded(token)));
         }
         let Credential::Renewing(renewing) = account.state.credential().clone() else {
             return Err(Rejected::NotRenewing.into());
@@ -231,7 +231,7 @@ impl Refresher {
                     Exchanged { account: &account, provider: &provider, item, generation, tokens, keeps_access };
                 let token = self.keep(caller, exchanged, progress, &mut lock).await?;
                 tracing::info!(account = %id, ?reason, "refreshed");
-                Ok(ControlFlow::Break(token))
+                Ok(ControlFlow::Break(Refreshed::Anew(token)))
             }
             Err(failure) => {
                 host.close_for(failure.retry_after_secs, self.now());
@@ -286,7 +286,7 @@ impl Refresher {
         account: &Account,
         provider: &Provider,
         error: KeychainError,
-    ) -> Result<AccessToken> {
+    ) -> Result<Refreshed> {
         let (id, accounts) = (account.id(), &self.0.uses.accounts);
         let reason = match &error {
             KeychainError::Damaged { .. } | KeychainError::Newer { .. } => {
@@ -348,7 +348,7 @@ impl Refresher {
         provider: &Provider,
         generation: u64,
         failure: Failure,
-    ) -> Result<AccessToken> {
+    ) -> Result<Refreshed> {
         let input = Input::RefreshFailed { generation, failure };
         let step = self.0.uses.accounts.commit(caller, id, input).await?;
         match step.account.state.trouble().cloned() {

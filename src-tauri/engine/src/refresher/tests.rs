@@ -181,6 +181,16 @@ async fn a_due_refresh_is_skipped_when_the_token_was_refreshed_meanwhile() {
 }
 
 #[tokio::test]
+async fn a_requested_refresh_is_made_although_the_due_one_in_flight_is_skipped() {
+    let it = Refreshing::at(NOWHERE).await;
+    let mut due = Box::pin(it.begin(RefreshReason::Due));
+    assert!((&mut due).now_or_never().is_none(), "it is in flight");
+    let (due, requested) = tokio::join!(due, it.begin(RefreshReason::Requested));
+    assert_eq!(due.expect("the one at hand").token.expose(), "at hand");
+    assert_eq!(requested.expect_err("it is tried").code(), "credential_missing");
+}
+
+#[tokio::test]
 async fn a_due_refresh_is_made_although_the_token_in_memory_is_still_fresh() {
     let it = Refreshing::at(NOWHERE).await;
     it.services.clock.advance_secs(3600 - 6 * 60);
