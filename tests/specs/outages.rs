@@ -160,7 +160,11 @@ async fn kill_9_at_each_crash_point_loses_nothing_recoverable() -> Result<()> {
     for point in crash::Point::ALL {
         for rotation in crash::ROTATIONS {
             let tally = crash::run(*point, rotation, 2).await?;
-            let lossy = *point == crash::Point::RefreshAnswered && rotation != "grace";
+            let is_only_in_memory = matches!(
+                point,
+                crash::Point::RefreshAnswered | crash::Point::StepRefreshRequested | crash::Point::StepRefreshAnswered
+            );
+            let lossy = is_only_in_memory && rotation != "grace";
             assert_eq!(tally.survived + tally.lost, 2);
             if lossy {
                 assert_eq!(

@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 pub use self::point::Point;
-use self::steps::{WITH_STEPS, with_steps};
+use self::steps::{WITH_STEPS, connect_by_steps, with_steps};
 use crate::{
     canary::Canaries,
-    provider::Provider,
+    provider::{self, Provider},
     receiver::{Delivery, Receiver},
     relink::{DEADLINE, POLL_INTERVAL, Relink},
     session::Session,
@@ -45,7 +45,7 @@ pub struct Tally {
 
 /// Runs this many rounds at one crash point with one kind of rotation.
 pub async fn run(point: Point, rotation: &str, rounds: u32) -> Result<Tally> {
-    let mut harness = Harness::new(rotation).await?;
+    let mut harness = Harness::new(point, rotation).await?;
     let mut tally = Tally::default();
     for round in 0..rounds {
         let mut outcome = harness.round(point).await;
@@ -84,23 +84,29 @@ struct Harness {
     session: Session,
     provider: Provider,
     receiver: Receiver,
+    /// The account's integration.
+    integration: &'static str,
     account: String,
 }
 
 impl Harness {
-    async fn new(rotation: &str) -> Result<Self> {
+    async fn new(point: Point, rotation: &str) -> Result<Self> {
         let session = Session::start().await?;
         let provider = Provider::start().await?;
         provider.control("PATCH", "", json!({ "rotation": rotation })).await?;
         let receiver = Receiver::start().await?;
         let relink = Relink::start(&session).await?;
-        let account = provider.connect(&relink).await?;
+        let (integration, account) = if point.is_by_steps() {
+            connect_by_steps(&provider, &relink).await?
+        } else {
+            (provider::NAME, provider.connect(&relink).await?)
+        };
         relink.post("/relink/integrations", json!({ "text": with_steps(&provider)? })).await?;
         // An event that no other step of a round causes.
         let tokens_only = json!({ "target_url": receiver.url(), "event_types": ["api_token:created"] });
         relink.post("/webhook", tokens_only).await?;
         relink.stop().await?;
-        Ok(Self { session, provider, receiver, account })
+        Ok(Self { session, provider, receiver, integration, account })
     }
 
     /// Repairs the account after an interrupted round, by reauthorization if necessary.
@@ -114,16 +120,16 @@ impl Harness {
 
     async fn reauthorize(&self, relink: &Relink) -> Result<()> {
         let link = relink.magic_link(json!({ "integrated_account_id": self.account })).await?;
-        let flow = self.provider.complete_link(relink, &link).await?;
+        let flow = self.provider.complete(relink, &link, self.integration, &mut Canaries::default()).await?;
         ensure!(flow["phase"] == "succeeded", "the reauthorization failed: {flow}");
         Ok(())
     }
 
     /// Runs one round. `None`: nothing was lost; otherwise the reported cause.
     async fn round(&mut self, point: Point) -> Result<Option<String>> {
-        let relink = Relink::start_with(&self.session, &[("RELINK_CRASH_AT", point.name().to_owned())]).await?;
+        let relink = Relink::start_with(&self.session, &[("RELINK_CRASH_AT", point.place().to_owned())]).await?;
         let state_before = self.state_before(point, &relink).await?;
-        let marker = format!("crash-point {}", point.name());
+        let marker = format!("crash-point {}", point.place());
         tokio::select! {
             // It never returns: the program has stopped at the crash point.
             result = self.trigger(point, &relink, &state_before) => bail!("the program did not stop at the crash point: {result:?}"),
@@ -137,6 +143,9 @@ impl Harness {
             self.provider.revoke_token(&state_before.refresh_token).await?;
         }
         let relink = Relink::start(&self.session).await?;
+        if point == Point::StepRefreshFailed {
+            self.check_failed_again(&relink).await?;
+        }
         let lost = match point {
             Point::DeliverySending => self.check_delivered(&relink, &state_before, (deliveries, 0)).await?,
             Point::DeliveryAnswered => self.check_delivered(&relink, &state_before, (deliveries, 1)).await?,
@@ -144,9 +153,16 @@ impl Harness {
             Point::StepsBegin | Point::StepsRan | Point::StepsCommitted => {
                 self.check_onboarded(&relink, &state_before).await?
             }
-            Point::RefreshIntent | Point::RefreshAnswered | Point::RefreshKept | Point::RefreshCommitted => {
-                self.works(&relink).await?
-            }
+            Point::RefreshIntent
+            | Point::RefreshAnswered
+            | Point::RefreshKept
+            | Point::RefreshCommitted
+            | Point::StepRefreshIntent
+            | Point::StepRefreshRequested
+            | Point::StepRefreshAnswered
+            | Point::StepRefreshFailed
+            | Point::StepRefreshKept
+            | Point::StepRefreshCommitted => self.works(&relink).await?,
             Point::ReplaceIntent => self.check_old_sign_in(&relink, &state_before).await?,
             Point::ReplaceKept => self.check_new_sign_in(&relink, &state_before).await?,
         };
@@ -169,6 +185,12 @@ impl Harness {
             | Point::RefreshAnswered
             | Point::RefreshKept
             | Point::RefreshCommitted
+            | Point::StepRefreshIntent
+            | Point::StepRefreshRequested
+            | Point::StepRefreshAnswered
+            | Point::StepRefreshFailed
+            | Point::StepRefreshKept
+            | Point::StepRefreshCommitted
             | Point::DeliverySending
             | Point::DeliveryAnswered => None,
         };
@@ -190,7 +212,19 @@ impl Harness {
     /// Performs the action that leads to the crash point.
     async fn trigger(&self, point: Point, relink: &Relink, state_before: &StateBefore) -> Result<Value> {
         match point {
-            Point::RefreshIntent | Point::RefreshAnswered | Point::RefreshKept | Point::RefreshCommitted => {
+            Point::RefreshIntent
+            | Point::RefreshAnswered
+            | Point::RefreshKept
+            | Point::RefreshCommitted
+            | Point::StepRefreshIntent
+            | Point::StepRefreshRequested
+            | Point::StepRefreshAnswered
+            | Point::StepRefreshFailed
+            | Point::StepRefreshKept
+            | Point::StepRefreshCommitted => {
+                if point.is_by_steps() {
+                    self.let_steps_fail(relink, point == Point::StepRefreshFailed).await?;
+                }
                 relink.post(&format!("/relink/accounts/{}/refresh", self.account), Value::Null).await
             }
             Point::ReplaceIntent | Point::ReplaceKept | Point::ConnectKept => {

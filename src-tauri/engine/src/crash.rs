@@ -12,6 +12,10 @@ pub(crate) enum CrashPoint {
     RefreshIntent,
     /// The provider has responded; nothing is stored yet.
     RefreshAnswered,
+    /// The provider has answered a request of a refresh by steps; the next one isn't sent yet.
+    RefreshStepAnswered,
+    /// The steps have failed behind a new refresh token, which is in the keychain; the database isn't updated yet.
+    RefreshRotatedKept,
     /// The new refresh token is in the keychain; the database isn't updated yet.
     RefreshKept,
     /// Everything is committed.
@@ -40,6 +44,8 @@ impl CrashPoint {
         match self {
             Self::RefreshIntent => "refresh-intent",
             Self::RefreshAnswered => "refresh-answered",
+            Self::RefreshStepAnswered => "refresh-step-answered",
+            Self::RefreshRotatedKept => "refresh-rotated-kept",
             Self::RefreshKept => "refresh-kept",
             Self::RefreshCommitted => "refresh-committed",
             Self::ReplaceIntent => "replace-intent",

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-/// The crash points, by their names in the code.
+/// The crash points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
     /// The intent is committed; no request was sent.
@@ -13,6 +13,18 @@ pub enum Point {
     RefreshKept,
     /// Everything is committed.
     RefreshCommitted,
+    /// [`Point::RefreshIntent`], of a refresh by an integration's own steps.
+    StepRefreshIntent,
+    /// The provider has answered the first request of the steps, with new tokens; the next one isn't sent yet.
+    StepRefreshRequested,
+    /// [`Point::RefreshAnswered`] behind all steps.
+    StepRefreshAnswered,
+    /// A later step has failed. The new refresh token of the first one is in the keychain; the database isn't updated yet.
+    StepRefreshFailed,
+    /// [`Point::RefreshKept`] behind steps.
+    StepRefreshKept,
+    /// [`Point::RefreshCommitted`] behind steps.
+    StepRefreshCommitted,
     /// A replacement item is about to be written to the keychain.
     ReplaceIntent,
     /// The replacement is in the keychain; the database isn't updated yet.
@@ -37,6 +49,12 @@ impl Point {
         Self::RefreshAnswered,
         Self::RefreshKept,
         Self::RefreshCommitted,
+        Self::StepRefreshIntent,
+        Self::StepRefreshRequested,
+        Self::StepRefreshAnswered,
+        Self::StepRefreshFailed,
+        Self::StepRefreshKept,
+        Self::StepRefreshCommitted,
         Self::ReplaceIntent,
         Self::ReplaceKept,
         Self::ConnectKept,
@@ -53,9 +71,41 @@ impl Point {
         found.copied().with_context(|| format!("there is no crash point {name:?}; the crash points are {}", all()))
     }
 
-    /// Its name in the code.
+    /// Whether the account is one that an integration's own steps refresh.
+    pub const fn is_by_steps(self) -> bool {
+        matches!(
+            self,
+            Self::StepRefreshIntent
+                | Self::StepRefreshRequested
+                | Self::StepRefreshAnswered
+                | Self::StepRefreshFailed
+                | Self::StepRefreshKept
+                | Self::StepRefreshCommitted
+        )
+    }
+
+    /// The name of the place in the code.
+    pub const fn place(self) -> &'static str {
+        match self {
+            Self::StepRefreshIntent => Self::RefreshIntent.name(),
+            Self::StepRefreshRequested => "refresh-step-answered",
+            Self::StepRefreshAnswered => Self::RefreshAnswered.name(),
+            Self::StepRefreshFailed => "refresh-rotated-kept",
+            Self::StepRefreshKept => Self::RefreshKept.name(),
+            Self::StepRefreshCommitted => Self::RefreshCommitted.name(),
+            other => other.name(),
+        }
+    }
+
+    /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::StepRefreshIntent => "step-refresh-intent",
+            Self::StepRefreshRequested => "step-refresh-requested",
+            Self::StepRefreshAnswered => "step-refresh-answered",
+            Self::StepRefreshFailed => "step-refresh-failed",
+            Self::StepRefreshKept => "step-refresh-kept",
+            Self::StepRefreshCommitted => "step-refresh-committed",
             Self::RefreshIntent => "refresh-intent",
             Self::RefreshAnswered => "refresh-answered",
             Self::RefreshKept => "refresh-kept",

@@ -1,4 +1,4 @@
-//! Kills during the steps that an integration runs after a sign-in.
+//! Kills during the steps that an integration runs after a sign-in, and in place of a refresh.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
@@ -7,6 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Harness, StateBefore};
 use crate::{
+    canary::Canaries,
     provider::Provider,
     relink::{DEADLINE, POLL_INTERVAL, Relink},
 };
@@ -25,7 +26,50 @@ pub(super) fn with_steps(provider: &Provider) -> Result<String> {
     Ok(definition.to_string())
 }
 
+/// The name of an integration whose own steps refresh its accounts.
+const REFRESHED_BY_STEPS: &str = "refreshed-by-steps";
+
+/// Connects an account that an integration's own steps refresh: a request gets new tokens, another one uses them. Between them, the steps
+/// leave the refresh token alone, and fail if the account's context says so.
+pub(super) async fn connect_by_steps(provider: &Provider, relink: &Relink) -> Result<(&'static str, String)> {
+    let refresh = json!({ "type": "request", "config": {
+        "path": "/token", "method": "post", "no_auth": true, "body_format": "form",
+        "body": {
+            "grant_type": "refresh_token", "refresh_token": "{{oauth.token.refresh_token}}", "client_id": "relink-sandbox",
+        },
+    } });
+    let update = |expression: &str| json!({ "type": "update_context", "config": { "expression": expression } });
+    let rotated = update("{ \"oauth\": { \"token\": { \"refresh_token\": $previous.refresh_token } } }");
+    let fails = json!({ "type": "request", "run_if": "context.fails", "config": { "path": "/nowhere" } });
+    let renewed = update("{ \"oauth\": { \"token\": steps[0] } }");
+    let uses = json!({ "type": "request", "config": { "path": "/api/me" } });
+    let mut definition: Value = serde_json::from_str(&provider.definition())?;
+    definition["name"] = REFRESHED_BY_STEPS.into();
+    definition["config"]["actions"] = json!({ "refresh_token": { "steps": [refresh, rotated, fails, renewed, uses] } });
+    relink.post("/relink/integrations", json!({ "text": definition.to_string() })).await?;
+    let link = relink.magic_link(json!({ "tenant_id": "acme-1" })).await?;
+    let flow = provider.complete(relink, &link, REFRESHED_BY_STEPS, &mut Canaries::default()).await?;
+    let id = flow["outcome"]["account"]["id"].as_str().with_context(|| format!("not connected: {flow}"))?;
+    Ok((REFRESHED_BY_STEPS, id.to_owned()))
+}
+
 impl Harness {
+    /// Says whether the steps of a refresh fail behind their new refresh token.
+    pub(super) async fn let_steps_fail(&self, relink: &Relink, fails: bool) -> Result<()> {
+        let path = format!("/integrated-account/{}", self.account);
+        relink.request(Method::PATCH, &path, json!({ "context": { "fails": fails } })).await?;
+        Ok(())
+    }
+
+    /// Asserts that the steps, which Relink tries again by itself, fail as before the kill. Then they work again, and a person refreshes.
+    pub(super) async fn check_failed_again(&self, relink: &Relink) -> Result<()> {
+        let path = format!("/relink/accounts/{}", self.account);
+        relink.until(&path, |account| !account["last_error"].is_null()).await?;
+        self.let_steps_fail(relink, false).await?;
+        relink.post(&format!("{path}/refresh"), Value::Null).await?;
+        Ok(())
+    }
+
     /// Asserts that the new account goes on with its steps by itself and is active after them, with what they found and with
     /// exactly its two events.
     pub(super) async fn check_onboarded(&self, relink: &Relink, state_before: &StateBefore) -> Result<Option<String>> {

@@ -76,7 +76,9 @@ impl Refresher {
         lock: &mut AccountLock,
     ) -> Result<()> {
         item.secrets.insert(REFRESH_TOKEN.to_owned(), rotated);
-        self.write_until_taken(account, provider, &item, (generation, None), progress, lock).await
+        self.write_until_taken(account, provider, &item, (generation, None), progress, lock).await?;
+        CrashPoint::RefreshRotatedKept.here(&item).await;
+        Ok(())
     }
 
     /// The old refresh token may be used up, so writing the new one to the keychain is retried until it succeeds.

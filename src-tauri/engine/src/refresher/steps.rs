@@ -23,6 +23,7 @@ use url::Url;
 use super::{Refresher, refresh::RefreshCredentials};
 use crate::{
     access_tokens::AccessToken,
+    crash::CrashPoint,
     error::Result,
     keychain::Item,
     oauth::{self, Tokens},
@@ -302,6 +303,7 @@ impl StepHost for Host<'_> {
         let prepared = prepared.map_err(|error| StepError::new(error.to_string()))?;
         lock(&self.found).asked = self.address_of(call, &prepared);
         let answer = self.runner.call_in_refresh(Arc::new(prepared), call).await;
+        CrashPoint::RefreshStepAnswered.here(&self.known).await;
         let mut found = lock(&self.found);
         let answer = answer.inspect_err(|error| {
             if let Some(FailedRequest::Refused(answer)) = error.failed.as_deref()
