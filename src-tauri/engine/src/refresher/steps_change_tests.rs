@@ -45,16 +45,16 @@ impl Given {
         match what {
             "account" => {
                 let change = AccountChange { integration_override: object(&config), ..AccountChange::default() };
-                self.it.accounts.update(caller, self.it.id, change).await.map(drop)
+                Box::pin(self.it.accounts.update(caller, self.it.id, change)).await.map(drop)
             }
             "installation" => {
                 let change = InstallationChange { r#override: Some(object(&config)), ..InstallationChange::default() };
-                self.catalog.change_installation(caller, installed.id, change).await.map(drop)
+                Box::pin(self.catalog.change_installation(caller, installed.id, change)).await.map(drop)
             }
             _ => {
                 let (id, version) = (installed.integration.id, installed.integration.version);
                 let change = object(&json!({ "config": config }));
-                self.catalog.change_row(caller, id, version, &change).await.map(drop)
+                Box::pin(self.catalog.change_row(caller, id, version, &change)).await.map(drop)
             }
         }
     }
