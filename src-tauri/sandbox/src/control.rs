@@ -54,6 +54,17 @@ pub(crate) struct Target {
     subject: Option<String>,
 }
 
+impl Target {
+    /// The refusal of a subject that nobody has.
+    fn unknown(&self) -> Option<Response> {
+        let subject = self.subject.as_deref()?;
+        let known = PEOPLE.iter().map(|person| person.subject).chain([SERVICE_CLIENT_ID]);
+        let names: Vec<_> = known.collect();
+        let message = format!("Nobody has the subject {subject:?}. The subjects are: {}.", names.join(", "));
+        (!names.contains(&subject)).then(|| refusal(StatusCode::BAD_REQUEST, &message))
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct LogQuery {
@@ -127,18 +138,24 @@ pub(crate) async fn change(
 }
 
 /// `POST /control/expire`: expires access tokens.
-pub(crate) async fn expire(State(provider): State<Arc<Provider>>, JsonBody(target): JsonBody<Target>) -> Json<Value> {
+pub(crate) async fn expire(State(provider): State<Arc<Provider>>, JsonBody(target): JsonBody<Target>) -> Response {
+    if let Some(refusal) = target.unknown() {
+        return refusal;
+    }
     let now = provider.now();
     let count = provider.state().grants.expire_all(target.subject.as_deref(), now);
     provider.save();
-    Json(json!({ "expired": count }))
+    Json(json!({ "expired": count })).into_response()
 }
 
 /// `POST /control/revoke`: revokes sign-ins, API keys and clients.
-pub(crate) async fn revoke(State(provider): State<Arc<Provider>>, JsonBody(target): JsonBody<Target>) -> Json<Value> {
+pub(crate) async fn revoke(State(provider): State<Arc<Provider>>, JsonBody(target): JsonBody<Target>) -> Response {
+    if let Some(refusal) = target.unknown() {
+        return refusal;
+    }
     let count = provider.state().grants.revoke_all(target.subject.as_deref());
     provider.save();
-    Json(json!({ "revoked": count }))
+    Json(json!({ "revoked": count })).into_response()
 }
 
 /// `POST /control/faults`.

@@ -5,7 +5,7 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::StatusCode,
+    http::{StatusCode, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{any, get, post},
@@ -55,6 +55,17 @@ fn own_endpoints() -> Router<Arc<Provider>> {
         .route("/api/items", get(api::items))
         .route("/api/records", get(api::records))
         .route("/api/{*path}", any(api::resource))
+        .fallback(no_such_path)
+}
+
+/// Says which paths there are: an unknown one says nothing about the caller's token. Without this fallback, the controls' guard would
+/// answer.
+async fn no_such_path(uri: Uri) -> Response {
+    let message = format!(
+        "The Sandbox has no path {}. Try /api/me, the person who signed in, or /api/items, sample items.",
+        uri.path()
+    );
+    (StatusCode::NOT_FOUND, Json(json!({ "error": "not_found", "message": message }))).into_response()
 }
 
 /// Refuses requests whose `Host` is another address (DNS rebinding).

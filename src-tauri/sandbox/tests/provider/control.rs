@@ -21,6 +21,33 @@ async fn the_controls_need_their_key_and_refuse_web_pages() {
 }
 
 #[tokio::test]
+async fn an_unknown_path_is_a_404_that_names_the_paths_there_are() {
+    let world = World::new().await;
+    let tokens = world.sign_in().await;
+    let token = tokens["access_token"].as_str().expect("a token");
+    for path in ["/", "/nope", "/user", "/v1/users", "/control/nope"] {
+        let response = world.http.get(world.at(path)).bearer_auth(token).send().await.expect("a response");
+        assert_eq!(response.status(), 404, "{path}");
+        let body: Value = response.json().await.expect("JSON");
+        assert!(body["message"].as_str().is_some_and(|text| text.contains("/api/me")), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_subject_that_nobody_has_is_refused_with_those_there_are() {
+    let world = World::new().await;
+    let tokens = world.sign_in().await;
+    for path in ["/control/revoke", "/control/expire"] {
+        let request = world.http.post(world.at(path)).bearer_auth(KEY).json(&json!({ "subject": "ada" }));
+        let response = request.send().await.expect("a response");
+        assert_eq!(response.status(), 400, "{path}");
+        let body: Value = response.json().await.expect("JSON");
+        assert!(body["message"].as_str().is_some_and(|text| text.contains("sandbox-ada, sandbox-grace")), "{body}");
+    }
+    assert_eq!(world.call(&tokens["access_token"]).await, 200, "nothing happened");
+}
+
+#[tokio::test]
 async fn settings_out_of_bounds_are_refused_and_change_nothing() {
     let world = World::new().await;
     let before = world.control("GET", "/control", Value::Null).await["settings"].clone();
