@@ -11,7 +11,12 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use relink_calls::{BaseError, BuildError, Called, MethodCall, MethodError, MethodTarget, Overrides, Parameters};
-use relink_domain::{AccountId, call::CallRoute, caller::Caller, integration::resources::Verb};
+use relink_domain::{
+    AccountId,
+    call::CallRoute,
+    caller::Caller,
+    integration::{Definition, resources::Verb},
+};
 use relink_engine::Error;
 use serde_json::{Value, json};
 
@@ -234,6 +239,21 @@ pub(crate) fn account_of(caller: &Caller, parameters: &Parameters) -> Result<Acc
             let message = "integrated_account_id is missing. Name the account in the query: ?integrated_account_id=ID.";
             Err(ApiError::bad_request("integrated_account_id_missing", message))
         }
+    }
+}
+
+/// Whether the data is in the envelope of a list.
+pub(crate) fn has_pages(definition: &Definition, target: MethodTarget<'_>) -> bool {
+    match target {
+        MethodTarget::Named { method: "list", .. } => true,
+        MethodTarget::Named { resource, method, .. } => {
+            let method = definition.resources().get(resource).and_then(|resource| resource.get(method));
+            method.is_some_and(|method| method.pagination.is_some())
+        }
+        MethodTarget::Step { action, step } => {
+            definition.actions().request(action, step).is_some_and(|method| method.pagination.is_some())
+        }
+        MethodTarget::Custom { .. } => false,
     }
 }
 

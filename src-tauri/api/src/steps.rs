@@ -21,10 +21,7 @@ use relink_domain::{
     call::CallRoute,
     caller::Caller,
     failure::Cause,
-    integration::{
-        Definition,
-        actions::{CallApi, NamedCall},
-    },
+    integration::actions::{CallApi, NamedCall},
     unified::UnifiedMethod,
 };
 use relink_engine::{
@@ -36,7 +33,7 @@ use tokio::time::timeout;
 use crate::{
     ApiState,
     error::ApiError,
-    method_calls::explain,
+    method_calls::{explain, has_pages},
     recording::{Begun, attempted},
     unified::{self, UnifiedAsked, UnifiedData},
 };
@@ -223,21 +220,6 @@ async fn unified_answer(
             let message = error.get("message").and_then(Value::as_str).unwrap_or("The unified call failed.");
             Err(StepError::new(message).status(status.unwrap_or(500)))
         }
-    }
-}
-
-/// Whether the data is in the envelope of a list.
-pub(crate) fn has_pages(definition: &Definition, target: MethodTarget<'_>) -> bool {
-    match target {
-        MethodTarget::Named { method: "list", .. } => true,
-        MethodTarget::Named { resource, method, .. } => {
-            let method = definition.resources().get(resource).and_then(|resource| resource.get(method));
-            method.is_some_and(|method| method.pagination.is_some())
-        }
-        MethodTarget::Step { action, step } => {
-            definition.actions().request(action, step).is_some_and(|method| method.pagination.is_some())
-        }
-        MethodTarget::Custom { .. } => false,
     }
 }
 

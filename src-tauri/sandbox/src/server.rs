@@ -61,10 +61,12 @@ fn own_endpoints() -> Router<Arc<Provider>> {
 /// Says which paths there are: an unknown one says nothing about the caller's token. Without this fallback, the controls' guard would
 /// answer.
 async fn no_such_path(uri: Uri) -> Response {
-    let message = format!(
-        "The Sandbox has no path {}. Try /api/me, the person who signed in, or /api/items, sample items.",
-        uri.path()
-    );
+    let path = uri.path();
+    let message = if path.starts_with("/control/") {
+        "The Sandbox has no such control.".to_owned()
+    } else {
+        format!("The Sandbox has no path {path}. Try /api/me, the person who signed in, or /api/items, sample items.")
+    };
     (StatusCode::NOT_FOUND, Json(json!({ "error": "not_found", "message": message }))).into_response()
 }
 

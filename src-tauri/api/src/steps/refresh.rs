@@ -13,8 +13,12 @@ use relink_domain::{caller::Caller, failure::Cause, integration::actions::CallAp
 use relink_engine::{Error, FailedRequest, PreparedAccount, StepCall, StepError};
 use serde_json::Value;
 
-use super::{answered, data_of, has_pages, of_own, parameters_of, target_of};
-use crate::{ApiState, calls::InRefresh, method_calls::explain};
+use super::{answered, data_of, of_own, parameters_of, target_of};
+use crate::{
+    ApiState,
+    calls::InRefresh,
+    method_calls::{explain, has_pages},
+};
 
 pub(super) async fn answer_of(
     api: &ApiState,

@@ -34,9 +34,8 @@ use crate::{
     ApiState,
     calls::EngineAccounts,
     error::ApiError,
-    method_calls::explain,
+    method_calls::{explain, has_pages},
     recording::{Begun, attempted},
-    steps::has_pages,
     waiting::waited,
     withdrawn::until_withdrawn,
 };

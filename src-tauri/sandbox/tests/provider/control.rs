@@ -25,11 +25,17 @@ async fn an_unknown_path_is_a_404_that_names_the_paths_there_are() {
     let world = World::new().await;
     let tokens = world.sign_in().await;
     let token = tokens["access_token"].as_str().expect("a token");
-    for path in ["/", "/nope", "/user", "/v1/users", "/control/nope"] {
+    for (path, said) in [
+        ("/", "/api/me"),
+        ("/nope", "/api/me"),
+        ("/user", "/api/me"),
+        ("/v1/users", "/api/me"),
+        ("/control/nope", "no such control"),
+    ] {
         let response = world.http.get(world.at(path)).bearer_auth(token).send().await.expect("a response");
         assert_eq!(response.status(), 404, "{path}");
         let body: Value = response.json().await.expect("JSON");
-        assert!(body["message"].as_str().is_some_and(|text| text.contains("/api/me")), "{body}");
+        assert!(body["message"].as_str().is_some_and(|text| text.contains(said)), "{body}");
     }
 }
 
