@@ -28,7 +28,7 @@ ACME = {
 }
 # Parts of Truto that Relink lacks, and what else than a list and one of it can be asked for.
 ABSENT = [
-    "environment_unified_models", "unified_models", "sync_jobs", "sync_job_runs", "sync_job_cron_triggers", "datastores", "alarms",
+    "sync_jobs", "sync_job_runs", "sync_job_cron_triggers", "datastores", "alarms",
     "workflows", "workflow_runs", "daemons", "daemon_jobs", "daemon_job_runs", "daemon_job_cron_triggers", "static_gates",
 ]
 
@@ -217,8 +217,44 @@ async def webhooks(client):
     return found
 
 
+async def unified(client):
+    models, installed, unified = client.unified_models, client.environment_unified_models, client.unified_api
+    created = await models.create({"name": "people", "category": "crm", "resources": {"contacts": {"methods": ["list", "get"]}}})
+    updated = await models.update(created["id"], {"version": created["version"], "description": "Ours"})
+    row = await models.install(created["id"])
+    mapping = {
+        "request_body_mapping": "{ 'name': body.full_name }", "response_mapping": "response.{ 'id': $string(id), 'full_name': name }",
+    }
+    methods = {method: mapping for method in ("list", "get", "create", "update", "delete")}
+    methods["list"] = {key: mapping[key] for key in ("response_mapping",)}
+    await client.integrated_accounts.update(ACCOUNT, {"unified_model_override": {"people": {"contacts": methods}}})
+    plain = {**OF_ACCOUNT, "truto_ignore_remote_data": "true"}
+    listed = await unified.list("people", "contacts", {**plain, "limit": 2}).to_array()
+    new = await unified.create("people", "contacts", {"full_name": "Ada"}, plain)
+    found = {
+        "model": {key: updated[key] for key in ("name", "category", "description", "version")},
+        "models": any(model["id"] == created["id"] for model in await models.list(name="people").to_array()),
+        "got_model": (await models.get(created["id"]))["id"] == created["id"],
+        "installed": row["unified_model_id"] == created["id"],
+        "installations": [it["id"] for it in await installed.list().to_array()].count(row["id"]),
+        "got_installation": (await installed.get(row["id"]))["unified_model"]["name"],
+        "overridden": (await installed.update(row["id"], {"override": {"description": "Here"}}))["override"],
+        "first": listed[0],
+        "ids": len({contact["id"] for contact in listed}) == len(listed) > 2,
+        "remote": (await unified.get("people", "contacts", listed[0]["id"], OF_ACCOUNT))["remote_data"],
+        "created": new["full_name"],
+        "updated": (await unified.update("people", "contacts", new["id"], {"full_name": "Ada L."}, plain))["full_name"],
+        "deleted": await unified.delete("people", "contacts", new["id"], plain) == {"id": new["id"]},
+        "gone": await outcome(unified.get("people", "contacts", new["id"], plain)),
+        "unmapped": await outcome(unified.get("people", "deals", "1", plain)),
+        "uninstalled": await models.uninstall(row["id"]) == {"id": row["id"]},
+        "deleted_model": await models.delete(created["id"]) == {"id": created["id"]},
+    }
+    return found
+
+
 async def absent(client):
-    found, unified = {}, client.unified_api
+    found = {}
     for name in ABSENT:
         member = getattr(client, name)
         calls = {"list": member.list(limit=10).to_array()}
@@ -227,19 +263,12 @@ async def absent(client):
             if hasattr(type(member.member), method):
                 calls[method] = getattr(member, method)(*given)
         found[name] = {method: await outcome(call) for method, call in calls.items()}
-    found["unified_api"] = {
-        "list": await outcome(unified.list("crm", "contacts", dict(OF_ACCOUNT)).to_array()),
-        "get": await outcome(unified.get("crm", "contacts", "1", OF_ACCOUNT)),
-        "create": await outcome(unified.create("crm", "contacts", {}, OF_ACCOUNT)),
-        "update": await outcome(unified.update("crm", "contacts", "1", {}, OF_ACCOUNT)),
-        "delete": await outcome(unified.delete("crm", "contacts", "1", OF_ACCOUNT)),
-    }
     return found
 
 
 async def main():
     client = Client(os.environ["RELINK_TOKEN"])
-    parts = [organization, integrations, accounts, calls, mcp, webhooks, absent]
+    parts = [organization, integrations, accounts, calls, mcp, webhooks, unified, absent]
     found = {part.__name__: await part(client) for part in parts}
     found["not_called"] = sorted(set(client.methods()) - Member.called)
     print(json.dumps(found))

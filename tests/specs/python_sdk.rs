@@ -78,6 +78,7 @@ async fn trutos_python_sdk_works_with_relink_unchanged() -> Result<()> {
     calls_the_provider(&found["calls"]);
     calls_tools(&found["mcp"]);
     manages_webhooks_and_receives_those_of_providers(&world, &found["webhooks"]).await?;
+    maps_and_calls_unified_models(&found["unified"]);
     goes_on_without_what_relink_lacks(&found["absent"])?;
     ensure!(!world.relink.logged().contains(&world.token), "the token is nowhere in the log");
     drop(world.api);
@@ -205,13 +206,27 @@ async fn manages_webhooks_and_receives_those_of_providers(world: &World, found: 
     world.receiver.wait_for_count(3).await.context("one event of each route, and the test")
 }
 
+fn maps_and_calls_unified_models(found: &Value) {
+    let model = json!({ "name": "people", "category": "crm", "description": "Ours", "version": 2 });
+    assert_eq!(found["model"], model);
+    assert_eq!((&found["got_installation"], &found["installations"]), (&json!("people"), &json!(1)));
+    assert_eq!(found["overridden"], json!({ "description": "Here" }));
+    assert_eq!(found["first"], json!({ "id": "1", "full_name": "Contact 1" }));
+    assert_eq!(found["remote"], json!({ "id": "1", "name": "Contact 1" }));
+    assert_eq!((&found["created"], &found["updated"]), (&json!("Ada"), &json!("Ada L.")));
+    for holds in ["models", "got_model", "installed", "ids", "deleted", "uninstalled", "deleted_model"] {
+        assert_eq!(found[holds], true, "{holds}: {found}");
+    }
+    let missing = json!([404, "Not Found"]);
+    assert_eq!((&found["gone"], &found["unmapped"]), (&missing, &missing));
+}
+
 fn goes_on_without_what_relink_lacks(found: &Value) -> Result<()> {
     let members = found.as_object().context("no object")?;
-    assert_eq!(members.len(), 15);
+    assert_eq!(members.len(), 12);
     for (member, outcomes) in members {
         for (method, outcome) in outcomes.as_object().context("no object")? {
             let expected = match (member.as_str(), method.as_str()) {
-                ("unified_api", _) => json!([501, "Not Implemented"]),
                 (_, "list") => json!([]),
                 (_, "get") => json!([404, "Not Found"]),
                 ("workflow_runs", "create" | "update") => json!([405, "Method Not Allowed"]),
