@@ -58,7 +58,7 @@ words! {
         /// It waits to be started, possibly for another run with the same mutex.
         Created = "created",
         Running = "running",
-        /// The provider asked for a pause. The run goes on by itself.
+        /// The provider limits calls for a while. The run goes on by itself.
         RateLimited = "rate_limited",
         Completed = "completed",
         Failed = "failed",
