@@ -53,9 +53,11 @@ pub(crate) fn give_up(handle: &AppHandle, error: &dyn Error) {
         .show(move |_| exiting.exit(1));
 }
 
+const DATA_DIR_VARIABLE: &str = "RELINK_DATA_DIR";
+
 /// The user's data folder, or the one in `RELINK_DATA_DIR`, for tests and second profiles.
 fn data_dir(handle: &AppHandle) -> tauri::Result<PathBuf> {
-    match std::env::var_os("RELINK_DATA_DIR") {
+    match std::env::var_os(DATA_DIR_VARIABLE) {
         Some(folder) => Ok(folder.into()),
         None => handle.path().app_data_dir(),
     }
@@ -101,6 +103,7 @@ async fn start_engine(
         // See screen_lock.rs.
         detects_unlock: cfg!(target_os = "linux"),
         data_dir,
+        has_own_data_dir: std::env::var_os(DATA_DIR_VARIABLE).is_some(),
     };
     let sandbox_runner = serving.sandbox_runner().clone();
     let local_calls = serving.local_calls().clone();

@@ -80,7 +80,7 @@ export type Commands = {
   /** Opens the provider's guide to registering an OAuth client. */
   open_documentation: [arguments: { integration: string }, output: null];
   webhooks: [arguments: void, output: Array<Webhook>];
-  event_types: [arguments: void, output: Array<string>];
+  event_types: [arguments: void, output: Array<EventType>];
   /** Copies the new webhook's signing secret to the clipboard; it can't be read again. */
   add_webhook: [arguments: { webhook: NewWebhook }, output: Webhook];
   remove_webhook: [arguments: { id: WebhookId }, output: null];
@@ -236,6 +236,10 @@ programs: Array<UsageOfProgram>,
 dropped: number, };
 
 export type AddedIntegration = { name: string, 
+/**
+ * How many accounts use it, if it took the place of a definition of the same name; `null` if it is new.
+ */
+replaced_for: number | null, 
 /**
  * Warnings about unknown keys or inadvisable values in the definition.
  */
@@ -554,6 +558,15 @@ field: string | null, };
  * An event. It is the `id` in the body of every delivery of the event.
  */
 export type EventId = string;
+
+/**
+ * A kind of event that a webhook can receive.
+ */
+export type EventType = { name: string, 
+/**
+ * When it is sent, as a sentence.
+ */
+description: string, };
 
 export type Fact = { name: string, value: string, };
 

@@ -4,7 +4,8 @@ use axum::{Extension, Json, extract::State, http::StatusCode};
 use relink_contract::{
     Results,
     integration::{
-        AddedIntegration, CatalogEntry, InstalledIntegration, NamedIntegration, NewIntegration, OAuthClient,
+        AddedIntegration, CatalogEntry, InstalledIntegration, IntegrationClient, NamedIntegration, NewIntegration,
+        OAuthClient,
     },
 };
 use relink_domain::{caller::Caller, permission::Permission};
@@ -62,7 +63,7 @@ async fn catalog(
 
 /// Add an integration from a definition file
 ///
-/// Also installs it. The body has the file's text, or is the file itself: `{"name", "config", "label", "category", "documentation",
+/// Also installs it. An integration of the same name is replaced, and its accounts use the new definition. The body has the file's text, or is the file itself: `{"name", "config", "label", "category", "documentation",
 /// "audit_notes"}`. Its documentation takes the place of the integration's.
 #[utoipa::path(
     post,
@@ -85,6 +86,8 @@ async fn add(
     let body = AddedIntegration {
         name: added.installed.integration.name,
         environment_integration_id: added.installed.id,
+        replaced: added.replaced,
+        accounts: added.accounts,
         warnings: added.warnings,
     };
     Ok((StatusCode::CREATED, Json(body)))
@@ -138,15 +141,17 @@ async fn uninstall_named(
     tag = "Integrations",
     params(("name" = String, Path)),
     request_body = OAuthClient,
-    responses((status = 200, description = "The client was set", body = NamedIntegration), BodyErrors, NotFound, Conflict),
+    responses((status = 200, description = "The client was set", body = IntegrationClient), BodyErrors, NotFound, Conflict),
 )]
 async fn set_client(
     State(api): State<ApiState>,
     Extension(caller): Extension<Caller>,
     PathText(name): PathText,
     Body(client): Body<OAuthClient>,
-) -> ApiResult<NamedIntegration> {
+) -> ApiResult<IntegrationClient> {
     let secret = client.secret.map(relink_contract::WireSecret::into_secret).filter(|secret| !secret.is_empty());
-    api.engine.catalog().set_client(&caller, &name, client.id, secret).await?;
-    Ok(Json(NamedIntegration { name }))
+    let catalog = api.engine.catalog();
+    catalog.set_client(&caller, &name, client.id, secret).await?;
+    let not_ready = catalog.client_not_ready(&caller, &name).await?;
+    Ok(Json(IntegrationClient { name, not_ready }))
 }

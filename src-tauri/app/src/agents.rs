@@ -50,11 +50,19 @@ impl App {
     }
 
     /// The settings for `relink mcp`, with the path of the command line where the app was installed with it: agents that are started
-    /// from a menu don't search the shell's path.
+    /// from a menu don't search the shell's path, nor do they have its variables that name a data folder.
     pub async fn agent_snippet(&self) -> Result<String> {
         let beside = tokio::task::spawn_blocking(command_beside_the_app).await.unwrap_or_default();
         let command = beside.map_or_else(|| "relink".to_owned(), |path| path.display().to_string());
-        Ok(settings_of("relink", &json!({ "command": command, "args": ["mcp"] })))
+        let info = &self.0.runtime_info;
+        let folder = info
+            .has_own_data_dir
+            .then(|| std::path::absolute(&info.data_dir).unwrap_or_else(|_| info.data_dir.clone()));
+        let arguments: Vec<_> = match &folder {
+            Some(folder) => vec!["--data-dir".into(), folder.to_string_lossy(), "mcp".into()],
+            None => vec!["mcp".into()],
+        };
+        Ok(settings_of("relink", &json!({ "command": command, "args": arguments })))
     }
 
     async fn account_of(&self, id: AccountId) -> Result<Account> {

@@ -45,7 +45,7 @@ impl App {
         let id = self.entry(&name).await?.integration.id;
         let warnings =
             self.0.engine.catalog().replace(&Caller::Person, id, version, &text).await.map_err(error_view)?;
-        Ok(AddedIntegration { name, warnings })
+        Ok(AddedIntegration { name, replaced_for: None, warnings })
     }
 
     pub async fn check_override(&self, name: String, text: String) -> Result<Option<DefinitionProblem>> {

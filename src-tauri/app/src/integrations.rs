@@ -107,5 +107,6 @@ impl App {
 }
 
 fn shown(added: Added) -> AddedIntegration {
-    AddedIntegration { name: added.installed.integration.name, warnings: added.warnings }
+    let replaced_for = added.replaced.then_some(added.accounts);
+    AddedIntegration { name: added.installed.integration.name, replaced_for, warnings: added.warnings }
 }

@@ -93,6 +93,8 @@ pub struct RuntimeInfo {
     /// Whether the shell detects that the machine was unlocked.
     pub detects_unlock: bool,
     pub data_dir: PathBuf,
+    /// Whether the person chose it, so that other programs don't find it without its name.
+    pub has_own_data_dir: bool,
 }
 
 impl App {

@@ -2,7 +2,7 @@
 
 use std::future::{Ready, ready};
 
-use relink_contract::window::{Delivery, DeliveryDetails, DeliveryState, NewWebhook, Webhook};
+use relink_contract::window::{Delivery, DeliveryDetails, DeliveryState, EventType, NewWebhook, Webhook};
 use relink_domain::{
     DeliveryId, WebhookId,
     caller::Caller,
@@ -60,8 +60,10 @@ impl App {
     }
 
     /// The events that a webhook can subscribe to.
-    pub fn event_types(&self) -> Ready<Result<Vec<String>>> {
-        ready(Ok(names(EventKind::ALL)))
+    pub fn event_types(&self) -> Ready<Result<Vec<EventType>>> {
+        let described =
+            |kind: &EventKind| EventType { name: kind.as_str().to_owned(), description: kind.description().to_owned() };
+        ready(Ok(EventKind::ALL.iter().map(described).collect()))
     }
 
     /// Copies the new webhook's signing secret to the clipboard.

@@ -55,7 +55,7 @@ pub(crate) enum Command {
     /// Run Relink without its window.
     Serve {
         /// Address to listen on [default: 127.0.0.1:7417]. Port 0 picks a free port.
-        #[arg(long, value_name = "ADDRESS", env = "RELINK_LISTEN")]
+        #[arg(long, value_name = "ADDRESS", env = "RELINK_LISTEN", value_parser = listen_address)]
         listen: Option<SocketAddr>,
         /// Also serve the connect UI at localhost:5173, for iframes of Truto's Link SDK.
         #[arg(long)]
@@ -204,6 +204,11 @@ pub(crate) enum Command {
     },
 }
 
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let advice = "write an IP address of this machine and a port, such as 127.0.0.1:7417";
+    text.parse().map_err(|_| advice.to_owned())
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Integrations {
     /// Add an integration from a file and install it.
@@ -263,6 +268,9 @@ pub(crate) enum Links {
         /// The https address of your tunnel or reverse proxy, for links that work elsewhere. Empty: off.
         #[arg(long, value_name = "URL")]
         public_address: Option<String>,
+        /// Redirect URLs that a program may name for its links, separated by commas. Replaces the list; empty allows none.
+        #[arg(long, value_name = "URLS", value_delimiter = ',')]
+        redirect_uris: Option<Vec<String>>,
     },
 }
 
@@ -347,6 +355,12 @@ mod tests {
             let error = Arguments::try_parse_from(arguments).expect_err("invalid");
             assert_eq!(error.exit_code(), 2, "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn an_address_to_listen_on_that_is_a_name_is_refused_with_an_example() {
+        let error = Arguments::try_parse_from(["relink", "serve", "--listen", "localhost:7499"]).expect_err("a name");
+        assert!(error.to_string().contains("such as 127.0.0.1:7417"), "{error}");
     }
 
     #[test]

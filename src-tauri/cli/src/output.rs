@@ -32,6 +32,19 @@ impl Output {
         self.print(result, |result| Stream::Output.table(&table(result)))
     }
 
+    /// Prints a list as JSON, or as a table. `empty`: what is printed for people if it has no entry.
+    pub(crate) fn list<T: Serialize>(
+        self,
+        result: &T,
+        table: impl FnOnce(&T) -> Table,
+        empty: &str,
+    ) -> Result<(), CliError> {
+        self.print(result, |result| match table(result) {
+            table if table.is_empty() => Stream::Output.lines(empty),
+            table => Stream::Output.table(&table),
+        })
+    }
+
     /// Prints entries as JSON, one per line for programs that follow, or as a table.
     pub(crate) fn entries<T: Serialize>(
         self,
@@ -64,13 +77,16 @@ pub(crate) fn relative_time(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "–".to_owned(), |at| relative(at.millis_since(now()).div_euclid(1000)))
 }
 
+/// The past is rounded down, as an age is. What is to come is rounded to the nearest: a moment after a link for seven days was made,
+/// it expires in seven days.
 fn relative(secs: i64) -> String {
     let span = secs.unsigned_abs();
-    let (count, unit) = match span {
-        0..=59 => (span, "s"),
-        60..=3_599 => (span / 60, "min"),
-        3_600..=86_399 => (span / 3_600, "h"),
-        _ => (span / 86_400, "d"),
+    let in_units = |size: u64| if secs < 0 { span / size } else { (span + size / 2) / size };
+    let (count, unit) = match (in_units(60), in_units(3_600), in_units(86_400)) {
+        _ if span < 60 => (span, "s"),
+        (minutes, _, _) if minutes < 60 => (minutes, "min"),
+        (_, hours, _) if hours < 24 => (hours, "h"),
+        (_, _, days) => (days, "d"),
     };
     match secs {
         -2..=2 => "now".to_owned(),
@@ -84,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_relative_and_rounded_down() {
+    fn times_are_relative_and_rounded() {
         for (secs, text) in [
             (0, "now"),
             (-30, "30 s ago"),
@@ -93,6 +109,11 @@ mod tests {
             (-3 * 86_400, "3 d ago"),
             (59, "in 59 s"),
             (60, "in 1 min"),
+            (3_595, "in 1 h"),
+            (-3_595, "59 min ago"),
+            (86_395, "in 1 d"),
+            (7 * 86_400 - 5, "in 7 d"),
+            (-7 * 86_400 + 5, "6 d ago"),
         ] {
             assert_eq!(relative(secs), text);
         }

@@ -60,6 +60,10 @@ impl Table {
         self.rows.push(row.into());
     }
 
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Separates cells by a gap, without padding, for output whose later rows are not known yet.
     pub(crate) fn unaligned(self) -> Self {
         Self { is_aligned: false, ..self }
@@ -119,6 +123,9 @@ mod tests {
         let rows = vec![["a\nb".into(), "c".into(), "".into()], ["d".into(), "".into(), "".into()]];
         assert_eq!(printed(rows, false), "a b  c\nd\n");
         assert_eq!(printed::<1>(Vec::new(), false), "");
+        let none: Table = Vec::<[Cell; 1]>::new().into_iter().collect();
+        let one: Table = [["".into()]].into_iter().collect();
+        assert!(none.is_empty() && !one.is_empty());
     }
 
     #[test]

@@ -193,6 +193,10 @@ pub struct NewIntegration {
 pub struct AddedIntegration {
     pub name: String,
     pub environment_integration_id: EnvironmentIntegrationId,
+    /// Whether it took the place of a definition of the same name.
+    pub replaced: bool,
+    /// How many accounts use it.
+    pub accounts: u32,
     /// Warnings, such as unknown keys in the file.
     pub warnings: Vec<String>,
 }
@@ -207,6 +211,15 @@ pub struct InstalledIntegration {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NamedIntegration {
     pub name: String,
+}
+
+/// An integration whose OAuth client was set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IntegrationClient {
+    pub name: String,
+    /// What the client still lacks before anybody can sign in, such as its secret; null if nothing.
+    #[schema(required)]
+    pub not_ready: Option<String>,
 }
 
 /// The OAuth client that is registered with the provider.

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::provider_text;
 
 macro_rules! events {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
+    ($($variant:ident = $name:literal, $description:literal;)+) => {
         /// The kind of an event that webhooks and subscribers receive.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(ts_rs::TS))]
         pub enum EventKind {
-            $($(#[$doc])* #[serde(rename = $name)] $variant,)+
+            $(#[doc = $description] #[serde(rename = $name)] $variant,)+
         }
 
         impl EventKind {
@@ -22,43 +22,35 @@ macro_rules! events {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
+
+            /// When it is sent, as a sentence for people.
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$variant => $description,)+ }
+            }
         }
     };
 }
 
 events! {
-    /// An account was created; its connect steps follow. Never sent for a reauthorization.
     AccountCreated = "integrated_account:created",
-    /// An account was changed. Also the first event of a reauthorization.
-    AccountUpdated = "integrated_account:updated",
-    /// An account is ready. Also the last event of a reauthorization.
-    AccountActive = "integrated_account:active",
-    /// A post-install step failed.
-    AccountPostInstallError = "integrated_account:post_install_error",
-    /// The validation step failed.
-    AccountValidationError = "integrated_account:validation_error",
-    /// A person submitted an account's `RapidForm`.
-    AccountFormSubmitted = "integrated_account:post_connect_form_submitted",
-    /// A refresh failed, or a call was answered with 401.
+        "An account was created; the steps after its sign-in follow. Never sent for a reauthorization.";
+    AccountUpdated = "integrated_account:updated", "An account was changed. Also the first event of a reauthorization.";
+    AccountActive = "integrated_account:active", "An account is ready. Also the last event of a reauthorization.";
+    AccountPostInstallError = "integrated_account:post_install_error", "A step after a sign-in failed.";
+    AccountValidationError = "integrated_account:validation_error", "The validation after a sign-in failed.";
+    AccountFormSubmitted = "integrated_account:post_connect_form_submitted", "A person submitted an account's form.";
     AccountAuthenticationError = "integrated_account:authentication_error",
-    /// An account that needed reauthorization recovered without it.
+        "An account needs to be reauthorized: a refresh was refused, or a call was answered with 401.";
     AccountReactivated = "integrated_account:reactivated",
-    /// An account was deleted.
-    AccountDeleted = "integrated_account:deleted",
-    /// A connect flow failed at the provider.
-    LinkTokenConnectionError = "link_token:connection_error",
-    /// An integration was installed.
-    EnvironmentIntegrationCreated = "environment_integration:created",
-    /// An installed integration was changed.
-    EnvironmentIntegrationUpdated = "environment_integration:updated",
-    /// An integration was uninstalled.
-    EnvironmentIntegrationDeleted = "environment_integration:deleted",
-    /// An API token was created.
-    ApiTokenCreated = "api_token:created",
-    /// An API token was revoked.
-    ApiTokenDeleted = "api_token:deleted",
-    /// A webhook's test.
-    Test = "test",
+        "An account that needed to be reauthorized works again without it.";
+    AccountDeleted = "integrated_account:deleted", "An account was deleted.";
+    LinkTokenConnectionError = "link_token:connection_error", "A sign-in failed at the provider.";
+    EnvironmentIntegrationCreated = "environment_integration:created", "An integration was installed.";
+    EnvironmentIntegrationUpdated = "environment_integration:updated", "An installed integration was changed.";
+    EnvironmentIntegrationDeleted = "environment_integration:deleted", "An integration was uninstalled.";
+    ApiTokenCreated = "api_token:created", "An API token was created.";
+    ApiTokenDeleted = "api_token:deleted", "An API token was revoked.";
+    Test = "test", "Somebody tests the webhook.";
 }
 
 /// Written by hand: the derive can't read names that come through a macro.
@@ -66,9 +58,12 @@ events! {
 impl utoipa::PartialSchema for EventKind {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         let names = Self::ALL.iter().map(|kind| kind.as_str());
+        let described: Vec<_> =
+            Self::ALL.iter().map(|kind| format!("- `{}`: {}", kind.as_str(), kind.description())).collect();
         utoipa::openapi::schema::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::String)
             .enum_values(Some(names))
+            .description(Some(described.join("\n")))
             .into()
     }
 }
@@ -83,7 +78,7 @@ impl fmt::Display for EventKind {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not an event. The events are listed in the documentation of webhooks.")]
+#[error("\"{0}\" is not an event. The events are listed in docs/api.md under Webhooks, and by: relink webhook events")]
 pub struct UnknownEvent(pub String);
 
 impl FromStr for EventKind {
@@ -314,6 +309,16 @@ mod tests {
             unknown.parse::<EventPattern>().expect_err(unknown);
         }
         assert_eq!("account:created".parse::<EventKind>(), Err(UnknownEvent("account:created".into())));
+    }
+
+    #[test]
+    fn the_documentation_describes_every_event() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api.md");
+        let document = std::fs::read_to_string(file).expect("docs/api.md is there");
+        for kind in EventKind::ALL {
+            let row = format!("| `{kind}` | {} |", kind.description());
+            assert!(document.contains(&row), "docs/api.md has no row: {row}");
+        }
     }
 
     #[test]

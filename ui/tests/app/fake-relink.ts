@@ -170,7 +170,18 @@ export class FakeRelink {
     set_client: () => null,
     ...DEFINITIONS,
     webhooks: () => this.webhooks,
-    event_types: () => ['integrated_account:active', 'integrated_account:authentication_error', 'test'],
+    event_types: () => [
+      {
+        name: 'integrated_account:active',
+        description: 'An account is ready. Also the last event of a reauthorization.',
+      },
+      {
+        name: 'integrated_account:authentication_error',
+        description:
+          'An account needs to be reauthorized: a refresh was refused, or a call was answered with 401.',
+      },
+      { name: 'test', description: 'Somebody tests the webhook.' },
+    ],
     add_webhook: ({ webhook }) => {
       const made: Webhook = {
         id: `webhook-${this.webhooks.length + 1}`,

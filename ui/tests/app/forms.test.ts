@@ -67,7 +67,11 @@ it('shows each mistake in the form at its field, and asks for an API name where 
     expect(await dialog.getByText('This value isn’t valid').count()).toBe(0);
     if (field === 'name') await inspect(app, 'add-integration-api-name');
   }
-  relink.handlers.create_integration = ({ integration: { name } }) => ({ name, warnings: [] });
+  relink.handlers.create_integration = ({ integration: { name } }) => ({
+    name,
+    replaced_for: null,
+    warnings: [],
+  });
   await dialog.getByLabel('API name').fill('prilozhenie');
   await dialog.getByText('app.relink.desktop:/oauth/callback/prilozhenie').waitFor();
   await add.click();
@@ -94,6 +98,7 @@ it('asks for at least one event, at the events, and saves nothing until then', a
   await page.getByRole('button', { name: 'Add', exact: true }).click();
   await page.getByRole('alert').getByText('Choose at least one event.').waitFor();
   expect(relink.webhooks).toEqual([]);
+  await page.getByText('An account is ready.').waitFor();
   await inspect(app, 'add-webhook-no-event');
   await page.getByLabel('integrated_account:active').check();
   await page.getByText('Choose at least one event.').waitFor({ state: 'detached' });

@@ -64,7 +64,7 @@ it('continues to connect an integration that was added from the dialog', async (
   const relink = relinkWithIntegrations();
   relink.handlers.add_integration = () => {
     relink.integrations = [...relink.integrations, integration('acme', { label: 'Acme CRM' })];
-    return { name: 'acme', warnings: [] };
+    return { name: 'acme', replaced_for: null, warnings: [] };
   };
   app = await openWindow(relink);
   const { page } = app;
@@ -75,6 +75,19 @@ it('continues to connect an integration that was added from the dialog', async (
   await page.getByRole('heading', { name: 'Connect Acme CRM' }).waitFor();
   await page.getByRole('button', { name: 'Continue' }).waitFor();
   await inspectLargeText(app, 'connect');
+});
+
+it('says that a file has replaced an integration, and how many accounts use it', async () => {
+  const relink = relinkWithIntegrations();
+  relink.handlers.add_integration = () => ({ name: 'acme', replaced_for: 2, warnings: [] });
+  const page = await go('Integrations', relink);
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByLabel('Or paste the JSON').fill('{ "name": "acme" }');
+  await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByRole('heading', { name: 'Integration replaced' }).waitFor();
+  await page.getByText('replaced its definition, which 2 accounts use.').waitFor();
+  await inspect(app, 'integration-replaced');
+  await page.getByRole('button', { name: 'Continue' }).click();
 });
 
 it('saves the OAuth client of a provider, and copies the redirect URIs to register', async () => {

@@ -306,6 +306,25 @@ async fn a_webhook_for_selected_events_needs_at_least_one() {
 }
 
 #[tokio::test]
+async fn an_agents_settings_name_a_data_folder_that_it_would_not_find() {
+    let world = World::new().await;
+    let folder = world.command("overview", json!({})).await["data_folder"].clone();
+    let snippet = world.app.agent_snippet().await.expect("settings");
+    let settings: serde_json::Value = serde_json::from_str(&snippet).expect("JSON");
+    assert_eq!(settings["mcpServers"]["relink"]["args"], json!(["--data-dir", folder, "mcp"]));
+}
+
+#[tokio::test]
+async fn every_event_that_can_be_chosen_is_explained() {
+    let world = World::new().await;
+    let events = world.app.event_types().await.expect("a list");
+    assert_eq!(events.len(), relink_domain::event::EventKind::ALL.len());
+    for event in events {
+        assert!(event.description.len() > 10 && event.description.ends_with('.'), "{event:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_invalid_port_is_refused_at_its_field() {
     let world = World::new().await;
     let typed = async |port: &str| {

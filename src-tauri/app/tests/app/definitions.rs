@@ -48,6 +48,14 @@ async fn a_definition_is_checked_in_place_and_saved_with_its_version() {
 }
 
 #[tokio::test]
+async fn a_file_that_replaces_an_integration_says_so() {
+    let world = World::new().await;
+    let add = json!({ "text": acme("https://api.acme.example") });
+    assert_eq!(world.command("add_integration", add.clone()).await["replaced_for"], Value::Null, "it is new");
+    assert_eq!(world.command("add_integration", add).await["replaced_for"], 0, "no account uses it");
+}
+
+#[tokio::test]
 async fn an_override_is_checked_in_place_and_saved() {
     let world = World::new().await;
     world.command("add_integration", json!({ "text": acme("https://api.acme.example") })).await;

@@ -152,6 +152,7 @@ impl World {
             api_port: serving.port().clone(),
             detects_unlock: true,
             data_dir,
+            has_own_data_dir: true,
         };
         let desktop = Arc::new(FakeDesktop::default());
         let sandbox_runner = serving.sandbox_runner().clone();

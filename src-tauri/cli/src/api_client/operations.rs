@@ -67,6 +67,8 @@ operations! {
     RevokeLink = DELETE "/relink/links/{id}";
     GetLinkSettings = GET "/relink/link-settings";
     SetLinkSettings = PUT "/relink/link-settings";
+    ListRedirectUris = GET "/relink/redirect-uris";
+    SetRedirectUris = PUT "/relink/redirect-uris";
 
     ListApiTokens = GET "/api-token";
     CreateApiToken = POST "/relink/api-tokens";

@@ -8,11 +8,11 @@ use relink_contract::{
     event::Events,
     integration::{
         AddedIntegration, CatalogEntry, EnvironmentIntegration, EnvironmentIntegrationChange, InstalledIntegration,
-        NamedIntegration, NewIntegration, OAuthClient,
+        IntegrationClient, NamedIntegration, NewIntegration, OAuthClient,
     },
     link::{
         Callback, CallbackTaken, IssuedLink, IssuedLinkStatus, LinkSettings, LinkSettingsState, LinkToken, NewFormLink,
-        NewLinkToken,
+        NewLinkToken, RedirectUris,
     },
     mcp::{CreatedMcpToken, McpToken, NewMcpToken},
     status::Status,
@@ -126,7 +126,7 @@ impl ApiClient {
         self.call_with(Operation::UpdateEnvironmentIntegration.of(id), &change)
     }
 
-    pub(crate) fn set_oauth_client(&self, name: &str, client: &OAuthClient) -> Result<NamedIntegration, CliError> {
+    pub(crate) fn set_oauth_client(&self, name: &str, client: &OAuthClient) -> Result<IntegrationClient, CliError> {
         self.call_with(Operation::SetClient.of(name), client)
     }
 
@@ -161,6 +161,14 @@ impl ApiClient {
 
     pub(crate) fn set_link_settings(&self, settings: &LinkSettings) -> Result<LinkSettingsState, CliError> {
         self.call_with(Operation::SetLinkSettings, settings)
+    }
+
+    pub(crate) fn redirect_uris(&self) -> Result<RedirectUris, CliError> {
+        self.call(Operation::ListRedirectUris)
+    }
+
+    pub(crate) fn set_redirect_uris(&self, uris: &RedirectUris) -> Result<RedirectUris, CliError> {
+        self.call_with(Operation::SetRedirectUris, uris)
     }
 
     pub(crate) fn api_tokens(&self) -> Result<List<ApiToken>, CliError> {

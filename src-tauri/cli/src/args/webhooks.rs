@@ -10,7 +10,7 @@ pub(crate) enum Webhooks {
     Add {
         /// URL to deliver to: https, or http on this machine.
         url: String,
-        /// Deliver only these events, separated by commas.
+        /// Deliver only these events, separated by commas. To list them: relink webhook events.
         #[arg(long, value_delimiter = ',')]
         events: Vec<String>,
         /// Encoding of the signature [default: base64].
@@ -20,6 +20,8 @@ pub(crate) enum Webhooks {
         #[arg(long)]
         allow_private: bool,
     },
+    /// List the events that a webhook can receive.
+    Events,
     /// List webhooks.
     List,
     /// Change a webhook. What isn't named stays.
@@ -87,6 +89,13 @@ pub(crate) struct WebhookChanges {
     /// Allow a URL on a private network.
     #[arg(long, requires = "url")]
     pub(crate) allow_private: bool,
+}
+
+impl WebhookChanges {
+    /// Whether nothing is changed.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.url.is_none() && self.events.is_empty() && !self.all_events && self.signature.is_none()
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

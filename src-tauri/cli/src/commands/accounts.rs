@@ -21,9 +21,6 @@ use crate::{
     terminal::Stream,
 };
 
-/// The length of a shortened ID: its time to the millisecond, which distinguishes accounts.
-const SHORT_ID_LEN: usize = 13;
-
 const NEEDS_REAUTH_WARNING: &str = "Warning: this token still works, but it can't be refreshed any more. Reauthorize the connection: relink reauthorize ID";
 
 pub(super) fn list(client: &ApiClient, output: Output) -> Result<(), CliError> {
@@ -50,12 +47,13 @@ fn urgency(account: &AccountRow) -> u8 {
     }
 }
 
-fn row(account: &AccountRow) -> [Cell; 5] {
+fn row(account: &AccountRow) -> [Cell; 6] {
     let error = account.last_error.as_ref().map_or("", |error| &error.message);
     [
-        account.id.to_string()[..SHORT_ID_LEN].to_owned().into(),
+        account.id.to_string().into(),
         account.name.as_str().into(),
         account.integration_label.as_str().into(),
+        account.tenant_id.as_str().into(),
         state(account),
         error.into(),
     ]

@@ -33,7 +33,11 @@ pub(super) fn run(client: &ApiClient, command: ApiTokens, output: Output) -> Res
                 token.token.expose()
             })
         }
-        ApiTokens::List => output.table(&client.api_tokens()?, |tokens| tokens.result.iter().map(row).collect()),
+        ApiTokens::List => output.list(
+            &client.api_tokens()?,
+            |tokens| tokens.result.iter().map(row).collect(),
+            "No API tokens yet. To create one: relink api-token create NAME",
+        ),
         ApiTokens::Revoke { id } => {
             output.text(&client.revoke_api_token(&id)?, |_| "The token was revoked.".to_owned())
         }

@@ -2,7 +2,7 @@
 
 use relink_contract::{
     WireSecret,
-    integration::{AddedIntegration, CatalogEntry, EnvironmentIntegration, OAuthClient},
+    integration::{AddedIntegration, CatalogEntry, EnvironmentIntegration, IntegrationClient, OAuthClient},
 };
 use relink_domain::{Secret, name::natural_order};
 use serde_json::{Map, Value};
@@ -32,9 +32,7 @@ pub(super) fn run(client: &ApiClient, command: Option<Integrations>, output: Out
         }
         Some(Integrations::Client { name, id, secret_stdin }) => {
             let secret = if secret_stdin { Some(read_secret()?) } else { None };
-            output.text(&client.set_oauth_client(&name, &OAuthClient { id, secret })?, |_| {
-                format!("OAuth is set up for {name}. Connect an account: relink connect {name} --open")
-            })
+            output.text(&client.set_oauth_client(&name, &OAuthClient { id, secret })?, describe_client)
         }
         Some(Integrations::Override { name, file, clear }) => {
             let over = match file {
@@ -72,11 +70,30 @@ fn shown_override(installed: &EnvironmentIntegration) -> String {
 }
 
 fn read_secret() -> Result<WireSecret, CliError> {
-    Ok(Secret::new(read_stdin()?.trim()).into())
+    secret_of(&read_stdin()?)
+}
+
+fn secret_of(text: &str) -> Result<WireSecret, CliError> {
+    match text.trim() {
+        "" => Err(CliError::new("Standard input has no client secret. Nothing was changed.")),
+        secret => Ok(Secret::new(secret).into()),
+    }
+}
+
+fn describe_client(IntegrationClient { name, not_ready }: &IntegrationClient) -> String {
+    match not_ready {
+        Some(reason) => format!("The client ID of {name} is set, and that isn't all. {reason}"),
+        None => format!("OAuth is set up for {name}. Connect an account: relink connect {name} --open"),
+    }
 }
 
 fn describe_added(added: &AddedIntegration) -> String {
-    let mut text = format!("{} was added and installed.", added.name);
+    let mut text = match (added.replaced, added.accounts) {
+        (false, _) => format!("{} was added and installed.", added.name),
+        (true, 0) => format!("{} was replaced. No account uses it.", added.name),
+        (true, 1) => format!("{} was replaced. 1 account uses the new definition.", added.name),
+        (true, many) => format!("{} was replaced. {many} accounts use the new definition.", added.name),
+    };
     for warning in &added.warnings {
         text.push_str("\nNote: ");
         text.push_str(warning);
@@ -99,6 +116,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_integration_that_was_replaced_is_described_with_its_accounts() {
+        let described = |replaced: bool, accounts: u32| {
+            let id = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
+            let added = json!({ "name": "acme", "environment_integration_id": id, "replaced": replaced, "accounts": accounts,
+                "warnings": [] });
+            describe_added(&serde_json::from_value(added).expect("an added integration"))
+        };
+        assert_eq!(described(false, 0), "acme was added and installed.");
+        assert_eq!(described(true, 0), "acme was replaced. No account uses it.");
+        assert_eq!(described(true, 1), "acme was replaced. 1 account uses the new definition.");
+        assert_eq!(described(true, 2), "acme was replaced. 2 accounts use the new definition.");
+    }
+
+    #[test]
+    fn a_client_without_its_secret_is_not_called_set_up() {
+        let described = |not_ready: Option<&str>| {
+            describe_client(&IntegrationClient { name: "github".into(), not_ready: not_ready.map(str::to_owned) })
+        };
+        assert!(described(None).starts_with("OAuth is set up for github."));
+        let text = described(Some("GitHub needs a client secret first."));
+        assert!(text.contains("needs a client secret") && !text.contains("OAuth is set up"), "{text}");
+        for empty in ["", " \n"] {
+            assert!(secret_of(empty).expect_err("no secret").to_string().contains("Nothing was changed"));
+        }
+        assert_eq!(secret_of(" s\n").expect("a secret").expose(), "s");
+    }
 
     #[test]
     fn an_override_is_a_json_object_or_the_error_says_where_it_is_not() {

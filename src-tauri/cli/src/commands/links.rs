@@ -3,8 +3,9 @@
 use std::process::{Command as Process, Stdio};
 
 use relink_contract::{
+    List,
     connect::{LinkPurpose, NewOpening},
-    link::{Callback, IssuedLink, LinkSettings, LinkSettingsState, LinkToken, NewFormLink, NewLinkToken},
+    link::{Callback, IssuedLink, LinkSettings, LinkSettingsState, LinkToken, NewFormLink, NewLinkToken, RedirectUris},
 };
 use relink_domain::Secret;
 use serde::Serialize;
@@ -31,6 +32,8 @@ pub(super) fn connect(
     output: Output,
 ) -> Result<(), CliError> {
     let base_url = base_url(client)?;
+    // Names of integrations have no capital letters, and people write Sandbox.
+    let integration = &integration.to_lowercase();
     client.install_integration(integration)?;
     ensure_ready(client, integration)?;
     let link = client.create_link_token(&NewLinkToken { tenant_id: Some(tenant), ..NewLinkToken::default() })?;
@@ -126,21 +129,37 @@ pub(super) fn callback(client: &ApiClient, url: String, output: Output) -> Resul
 
 pub(super) fn run(client: &ApiClient, command: Option<Links>, output: Output) -> Result<(), CliError> {
     match command {
-        None => output.table(&client.usable_links()?, |links| links.result.iter().map(row).collect()),
-        Some(Links::Revoke { id }) => output.text(&client.revoke_link(&id)?, |_| "The link was revoked.".to_owned()),
-        Some(Links::Settings { also_listen: None, frame_origins: None, public_address: None }) => {
-            output.text(&client.link_settings()?, settings_text)
+        None => {
+            let rows = |links: &List<IssuedLink>| links.result.iter().map(row).collect();
+            output.list(&client.usable_links()?, rows, "No link can be used. To create one: relink connect INTEGRATION")
         }
-        Some(Links::Settings { also_listen, frame_origins, public_address }) => {
-            let now = client.link_settings()?.settings;
-            let settings = LinkSettings {
-                also_listen: also_listen.unwrap_or(now.also_listen),
-                frame_origins: frame_origins.unwrap_or(now.frame_origins),
-                public_address: public_address.or(now.public_address),
+        Some(Links::Revoke { id }) => output.text(&client.revoke_link(&id)?, |_| "The link was revoked.".to_owned()),
+        Some(Links::Settings { also_listen, frame_origins, public_address, redirect_uris }) => {
+            let redirects = match redirect_uris {
+                Some(redirect_uris) => client.set_redirect_uris(&RedirectUris { redirect_uris })?,
+                None => client.redirect_uris()?,
             };
-            output.text(&client.set_link_settings(&settings)?, settings_text)
+            let mut links = client.link_settings()?;
+            if also_listen.is_some() || frame_origins.is_some() || public_address.is_some() {
+                let now = links.settings;
+                links = client.set_link_settings(&LinkSettings {
+                    also_listen: also_listen.unwrap_or(now.also_listen),
+                    frame_origins: frame_origins.unwrap_or(now.frame_origins),
+                    public_address: public_address.or(now.public_address),
+                })?;
+            }
+            output.text(&AllSettings { links, redirects }, settings_text)
         }
     }
+}
+
+/// Where links work, and where they may lead to afterwards.
+#[derive(Serialize)]
+struct AllSettings {
+    #[serde(flatten)]
+    links: LinkSettingsState,
+    #[serde(flatten)]
+    redirects: RedirectUris,
 }
 
 fn row(link: &IssuedLink) -> [Cell; 4] {
@@ -161,7 +180,7 @@ fn row(link: &IssuedLink) -> [Cell; 4] {
     ]
 }
 
-fn settings_text(state: &LinkSettingsState) -> String {
+fn settings_text(AllSettings { links: state, redirects }: &AllSettings) -> String {
     let LinkSettings { also_listen, frame_origins, public_address } = &state.settings;
     let mut lines = vec![match public_address {
         Some(address) => format!("Links lead to {address}."),
@@ -175,6 +194,10 @@ fn settings_text(state: &LinkSettingsState) -> String {
         (_, Some(problem)) => format!("The connect UI isn't at http://localhost:5173: {problem}"),
         (true, None) => "The connect UI is also at http://localhost:5173.".to_owned(),
         (false, None) => "The setting for http://localhost:5173 is off.".to_owned(),
+    });
+    lines.push(match redirects.redirect_uris.as_slice() {
+        [] => "Links lead back to no page of a program.".to_owned(),
+        uris => format!("Links may lead back to: {}.", uris.join(", ")),
     });
     lines.join("\n")
 }

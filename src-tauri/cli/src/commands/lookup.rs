@@ -40,7 +40,10 @@ fn choose(mut accounts: Vec<AccountRow>, named: &str) -> Result<AccountRow, CliE
         _ => {
             let candidates: Vec<_> = accounts
                 .iter()
-                .map(|account| format!("  {}  {} ({})", account.id, account.name, account.integration_label))
+                .map(|account| {
+                    let AccountRow { id, name, integration_label, tenant_id, .. } = account;
+                    format!("  {id}  {name} ({integration_label}, tenant {tenant_id})")
+                })
                 .collect();
             Err(CliError::new(format!(
                 "{named} matches several accounts. Pass the ID of one:\n{}",
@@ -73,7 +76,7 @@ mod tests {
         for (ambiguous, matches) in [("Acme", 2), ("0190aaaa", 2), ("0190", 3)] {
             let message = found(ambiguous).expect_err(ambiguous).to_string();
             assert_eq!(message.lines().count(), 1 + matches, "{message}");
-            assert!(message.contains(&accounts[0].id.to_string()), "{message}");
+            assert!(message.contains(&accounts[0].id.to_string()) && message.contains("tenant acme-1"), "{message}");
         }
         assert!(found("019").is_err(), "too short");
         assert!(found("nobody").is_err());

@@ -1,6 +1,6 @@
 //! `relink timeline`.
 
-use relink_contract::timeline::TimelineEntry;
+use relink_contract::{Results, timeline::TimelineEntry};
 use relink_domain::account;
 
 use super::lookup::find_account_id;
@@ -13,7 +13,8 @@ use crate::{
 
 pub(super) fn run(client: &ApiClient, id: Option<&str>, limit: u32, output: Output) -> Result<(), CliError> {
     let id = id.map(|id| find_account_id(client, id)).transpose()?;
-    output.table(&client.timeline(id.as_deref(), limit)?, |timeline| timeline.result.iter().map(row).collect())
+    let rows = |timeline: &Results<TimelineEntry>| timeline.result.iter().map(row).collect();
+    output.list(&client.timeline(id.as_deref(), limit)?, rows, "Nothing has happened yet.")
 }
 
 fn row(entry: &TimelineEntry) -> [Cell; 5] {

@@ -2,10 +2,15 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use relink_contract::webhook::{
-    ConsentedWebhookChange, CreatedWebhook, Delivery, DeliveryAttempt, DeliveryDetails, DeliveryState,
-    NewConsentedWebhook, NewWebhook, Webhook, WebhookChange,
+use relink_contract::{
+    Results,
+    webhook::{
+        ConsentedWebhookChange, CreatedWebhook, Delivery, DeliveryAttempt, DeliveryDetails, DeliveryState,
+        NewConsentedWebhook, NewWebhook, Webhook, WebhookChange,
+    },
 };
+use relink_domain::event::EventKind;
+use serde::Serialize;
 
 use crate::{
     api_client::ApiClient,
@@ -23,7 +28,18 @@ pub(super) fn run(client: &ApiClient, command: Webhooks, output: Output) -> Resu
             let webhook = NewWebhook { target_url: url, is_active: None, event_types, signature_format };
             output.text(&client.create_webhook(&NewConsentedWebhook { webhook, allow_private })?, describe_created)
         }
-        Webhooks::List => output.table(&client.webhooks()?, |webhooks| webhooks.result.iter().map(row).collect()),
+        Webhooks::Events => output.table(&Results { result: event_types() }, |events| {
+            events.result.iter().map(|event| [event.event.into(), event.description.into()]).collect()
+        }),
+        Webhooks::List => output.list(
+            &client.webhooks()?,
+            |webhooks| webhooks.result.iter().map(row).collect(),
+            "No webhooks yet. To add one: relink webhook add URL",
+        ),
+        Webhooks::Change(changes) if changes.is_empty() => {
+            let message = "Nothing was changed, because no option says what to change: relink webhook change --help";
+            Err(CliError::new(message))
+        }
         Webhooks::Change(changes) => {
             let (id, change) = change(changes);
             output.text(&client.change_webhook(&id, &change)?, |_| "The webhook was changed.".to_owned())
@@ -50,6 +66,17 @@ pub(super) fn run(client: &ApiClient, command: Webhooks, output: Output) -> Resu
             output.text(&client.replay_delivery(&id, &delivery)?, |_| "The delivery will be sent again.".to_owned())
         }
     }
+}
+
+/// An event that a webhook can receive.
+#[derive(Serialize)]
+struct EventType {
+    event: &'static str,
+    description: &'static str,
+}
+
+fn event_types() -> Vec<EventType> {
+    EventKind::ALL.iter().map(|kind| EventType { event: kind.as_str(), description: kind.description() }).collect()
 }
 
 fn change(changes: WebhookChanges) -> (String, ConsentedWebhookChange) {

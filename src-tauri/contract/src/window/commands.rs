@@ -95,7 +95,7 @@ macro_rules! window_commands {
             fn open_documentation(integration: String) -> ();
 
             fn webhooks() -> Vec<Webhook>;
-            fn event_types() -> Vec<String>;
+            fn event_types() -> Vec<EventType>;
             /// Copies the new webhook's signing secret to the clipboard; it can't be read again.
             fn add_webhook(webhook: NewWebhook) -> Webhook;
             fn remove_webhook(id: WebhookId) -> ();

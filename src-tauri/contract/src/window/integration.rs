@@ -68,6 +68,8 @@ pub struct NewIntegration {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct AddedIntegration {
     pub name: String,
+    /// How many accounts use it, if it took the place of a definition of the same name; `null` if it is new.
+    pub replaced_for: Option<u32>,
     /// Warnings about unknown keys or inadvisable values in the definition.
     pub warnings: Vec<String>,
 }

@@ -46,4 +46,4 @@ pub use secret_input::SecretInput;
 pub use sign_in::SignInProgress;
 pub use timeline::{Fact, TimelineEntry, TimelinePage};
 pub use typescript::typescript;
-pub use webhook::{Delivery, DeliveryDetails, NewWebhook, Webhook};
+pub use webhook::{Delivery, DeliveryDetails, EventType, NewWebhook, Webhook};

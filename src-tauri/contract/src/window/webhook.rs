@@ -4,6 +4,14 @@ use ts_rs::TS;
 
 use crate::webhook::{DeliveryAttempt, DeliveryState};
 
+/// A kind of event that a webhook can receive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct EventType {
+    pub name: String,
+    /// When it is sent, as a sentence.
+    pub description: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct Webhook {
     pub id: WebhookId,

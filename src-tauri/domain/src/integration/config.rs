@@ -216,7 +216,10 @@ impl Config {
             self.refuse_secrets_in_url(method, &node.at(&config_of_step(action, step)))?;
         }
         for (action, step, form) in actions.forms() {
-            form.refuse_writes(&resources, &node.at(&config_of_step(action, step)))?;
+            form.check_options(&resources, &node.at(&config_of_step(action, step)))?;
+        }
+        for (action, step, call) in actions.calls() {
+            call.find(&resources, &node.at(&config_of_step(action, step)));
         }
         (self.resources, self.shared, self.actions) = (resources, shared, actions);
         Ok(())

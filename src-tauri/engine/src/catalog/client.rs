@@ -3,6 +3,7 @@
 
 use relink_domain::{
     Secret,
+    account::AuthenticationMethod,
     caller::Caller,
     integration::{MAX_CLIENT_ID_CHARS, WebUrl, is_client_id},
     merge::merge,
@@ -46,6 +47,10 @@ impl Catalog {
             return Err(Error::invalid("unknown_method", format!("{} doesn't use OAuth 2.0.", provider.label())));
         }
         let installed = Installed::clone(&provider.installed);
+        if installed.integration.is_own_sandbox() {
+            let message = "The Sandbox has its own OAuth client, which Relink sets itself. Nothing was changed.";
+            return Err(Error::conflict("sandbox_client", message));
+        }
         let change = move |installed: &mut Installed| {
             let client = client_override(&installed.integration, &id);
             merge(&mut installed.r#override, &client);
@@ -58,6 +63,13 @@ impl Catalog {
         let installed = self.write_secrets(&installed, false, secrets, commit).await?;
         tracing::info!(integration = name, ?caller, "its OAuth client was set");
         Ok(installed)
+    }
+
+    /// What an installed integration still lacks for a sign-in with its OAuth client, and what to do about it.
+    pub async fn client_not_ready(&self, _caller: &Caller, name: &str) -> Result<Option<String>> {
+        let entry = self.0.providers.entry_named(name);
+        let provider = entry.ok_or_else(|| Error::not_found("installed integration", name))?.usable()?;
+        Ok(self.0.providers.not_ready(&provider, AuthenticationMethod::Oauth2).await)
     }
 
     /// Sets the Sandbox's URLs to the address on which its provider listens.

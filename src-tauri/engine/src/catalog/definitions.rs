@@ -23,7 +23,7 @@ use crate::{
     keychain::Key,
     provider::NewSecrets,
     store::{
-        StoreError, documentation,
+        StoreError, accounts, documentation,
         integrations::{self, Installed, Integration},
         orphans,
     },
@@ -33,6 +33,10 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Added {
     pub installed: Installed,
+    /// Whether it took the place of a definition of the same name.
+    pub replaced: bool,
+    /// How many accounts use it.
+    pub accounts: u32,
     /// The parts of the definition that Relink doesn't know or advises against.
     pub warnings: Vec<String>,
 }
@@ -42,6 +46,8 @@ pub struct Added {
 struct Stored {
     integration: Integration,
     installed: Option<Installed>,
+    replaced: bool,
+    accounts: u32,
     warnings: Vec<String>,
 }
 
@@ -195,6 +201,7 @@ impl Catalog {
         }
 
         let secrets = NewSecrets { client: secret, ..NewSecrets::default() };
+        let replaced = known.is_some();
         let (is_new, has_secret, written) = (before.is_none(), secrets.client.is_some(), ChangedSecrets::by(&secrets));
         let is_installed = !is_new || has_secret || installs == Installs::All;
         let (record, providers, environment) = (installed.clone(), self.0.providers.clone(), self.0.environment);
@@ -229,11 +236,12 @@ impl Catalog {
                 announce(tx, event, installed, environment, now)?;
             }
             let integration = integrations::get(tx, id)?.unwrap_or(record.integration);
-            Ok(Ok((integration, installed)))
+            let accounts = accounts::counts(tx)?.get(&record.id).copied().unwrap_or(0);
+            Ok(Ok((integration, installed, accounts)))
         };
         let commit = async {
-            let publish = move |written: &std::result::Result<(Integration, Option<Installed>), Option<i64>>| {
-                written.iter().filter_map(|(_, installed)| installed.clone()).for_each(|it| providers.publish(it));
+            let publish = move |written: &std::result::Result<(Integration, Option<Installed>, u32), Option<i64>>| {
+                written.iter().filter_map(|(_, installed, _)| installed.clone()).for_each(|it| providers.publish(it));
             };
             self.0.store.write_then(write, publish).await?.map_err(|current| match (replaces, current) {
                 (Replaces::Nothing, _) => name_taken(definition.name()),
@@ -244,21 +252,21 @@ impl Catalog {
                 }
             })
         };
-        let (integration, installed) = self.write_secrets(&installed, is_new, secrets, commit).await?;
+        let (integration, installed, accounts) = self.write_secrets(&installed, is_new, secrets, commit).await?;
         if let Some(installed) = &installed {
             self.follow_addresses(installed).await;
         }
         tracing::info!(integration = integration.name, version = integration.version, ?caller, "stored");
         let warnings = checked.warnings.iter().map(ToString::to_string).collect();
-        Ok(Stored { integration, installed, warnings })
+        Ok(Stored { integration, installed, replaced, accounts, warnings })
     }
 }
 
 impl Stored {
     fn installed(self) -> Result<Added> {
-        let Self { integration, installed, warnings } = self;
+        let Self { integration, installed, replaced, accounts, warnings } = self;
         let installed = installed.ok_or_else(|| Error::not_found("installed integration", &integration.name))?;
-        Ok(Added { installed, warnings })
+        Ok(Added { installed, replaced, accounts, warnings })
     }
 }
 

@@ -365,7 +365,11 @@ fn invalid(problems: Vec<relink_contract::form::FormProblem>) -> SubmittedForm {
 }
 
 fn not_set_up(label: &str) -> Error {
-    Error::conflict("form_not_set_up", format!("{label} has no form to fill in: its RapidForm isn't set up."))
+    let message = format!(
+        "{label} has no form to fill in: its RapidForm isn't set up. A form is the action post_connect_user_form of the \
+         integration's definition (docs/api.md, Forms)."
+    );
+    Error::conflict("form_not_set_up", message)
 }
 
 fn token_unknown() -> Error {

@@ -100,16 +100,16 @@ impl Form {
         self.fields.iter().filter(|field| field.kind == FormFieldKind::Password).map(|field| field.name.as_str())
     }
 
-    /// Whoever opens a form makes the calls of its options, so that these only read. `node`: the form.
-    pub(in crate::integration) fn refuse_writes(&self, resources: &Resources, node: &Node<'_>) -> Result<()> {
+    /// Whoever opens a form makes the calls of its options, so that these only read. Warns of those that can't be made. `node`: the form.
+    pub(in crate::integration) fn check_options(&self, resources: &Resources, node: &Node<'_>) -> Result<()> {
         for (at, field) in self.fields.iter().enumerate() {
             let FormOptions::Fetched(options) = &field.options else { continue };
-            let NamedCall { api: CallApi::Proxy, resource, method: name, .. } = &options.from else { continue };
-            let method = resources.get(resource).and_then(|resource| resource.get(name));
-            if method.is_some_and(|method| method.is_write(name)) {
-                let key = |key: &str| Step::Key(key.to_owned());
-                let place = node.at(&[key("fields"), Step::Item(at), key("data_source"), key("method")]);
-                place.fail_if_written(format_args!(
+            let key = |key: &str| Step::Key(key.to_owned());
+            let source = node.at(&[key("fields"), Step::Item(at), key("data_source")]);
+            let Some(method) = options.from.find(resources, &source) else { continue };
+            let name = &options.from.method;
+            if method.is_write(name) {
+                source.at(&[key("method")]).fail_if_written(format_args!(
                     "is {name:?}, which writes; options are only read, so name a method that reads, such as \"list\""
                 ))?;
             }

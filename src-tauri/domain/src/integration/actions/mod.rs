@@ -15,7 +15,10 @@ pub use self::{
     form::{FetchedOptions, FixedOption, Form, FormField, FormFieldKind, FormOptions},
     submission::{FormProblem, Submission},
 };
-use super::resources::Method;
+use super::{
+    node::Node,
+    resources::{Method, Resources},
+};
 use crate::{account::ConnectStep, template::Template};
 
 /// The action that replaces a refresh. Its steps leave the new tokens at `oauth.token` of the context.
@@ -77,6 +80,23 @@ pub enum CallApi {
     Unified,
 }
 
+impl NamedCall {
+    /// The method. Warns if there is none; those of the unified API are in no definition. `node`: the object that names it.
+    pub(in crate::integration) fn find<'a>(&self, resources: &'a Resources, node: &Node<'_>) -> Option<&'a Method> {
+        if self.api == CallApi::Unified {
+            return None;
+        }
+        let found = resources.get(&self.resource).and_then(|resource| resource.get(&self.method));
+        if found.is_none() {
+            node.warn(format_args!(
+                "names the method {:?} of the resource {:?}, which \"resources\" doesn't have, so the call will fail",
+                self.method, self.resource
+            ));
+        }
+        found
+    }
+}
+
 impl Actions {
     pub fn get(&self, name: &str) -> Option<&Action> {
         self.0.get(name)
@@ -122,6 +142,17 @@ impl Actions {
     pub(in crate::integration) fn requests(&self) -> impl Iterator<Item = (&str, usize, &Method)> {
         let of = |(name, action)| Self::requests_of(name, action);
         self.iter().flat_map(of)
+    }
+
+    /// Every request that names a method, with the action's name and the step's place.
+    pub(in crate::integration) fn calls(&self) -> impl Iterator<Item = (&str, usize, &NamedCall)> {
+        self.iter().flat_map(|(name, action)| {
+            let steps = action.steps.iter().enumerate();
+            steps.filter_map(move |(at, step)| match &step.kind {
+                StepKind::Call(call) => Some((name, at, call)),
+                _ => None,
+            })
+        })
     }
 
     /// Every form, with the action's name and the step's place.

@@ -80,6 +80,31 @@ fn a_form_is_read_and_its_mistakes_are_named() {
 }
 
 #[test]
+fn a_call_of_a_method_that_is_not_there_is_warned_of() {
+    let warnings = |resource: &str, method: &str| {
+        let fields = json!([{"name": "team", "type": "single_select", "options": {"value": "id", "label": "name"},
+            "data_source": {"resource": resource, "method": method}}]);
+        let mut document = document(&json!({
+            "post_install": {"steps": [{"type": "request", "config": {"resource": resource, "method": method}}]},
+            "post_connect_user_form": {"steps": [{"type": "form", "config": {"fields": fields}}]},
+        }));
+        document["config"]["resources"] = json!({"teams": {"list": {"path": "/teams"}}});
+        let parsed = parse(&document.to_string()).expect("it is only warned of");
+        let texts = parsed.warnings.iter().map(ToString::to_string);
+        texts.filter(|text| text.contains("of the resource")).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings("teams", "list"), [""; 0]);
+    for (resource, method) in [("team", "list"), ("teams", "search")] {
+        let found = warnings(resource, method);
+        let named = format!("the method \"{method}\" of the resource \"{resource}\"");
+        for place in ["actions.post_install.steps[0].config", "fields[0].data_source"] {
+            let of_place = |text: &&String| text.contains(place) && text.contains(&named);
+            assert_eq!(found.iter().filter(of_place).count(), 1, "{place}: {found:?}");
+        }
+    }
+}
+
+#[test]
 fn options_come_from_methods_that_read() {
     let document = |method: &str| {
         let fields = json!([{"name": "team", "type": "single_select", "options": {"value": "id", "label": "name"},
