@@ -153,6 +153,30 @@ async fn an_app_shows_the_form_after_a_connection_and_again_later() -> Result<()
     relink.stop().await
 }
 
+/// The SDK sends `iframe=true` then, too.
+#[tokio::test]
+async fn an_app_shows_the_form_in_its_own_window() -> Result<()> {
+    let (session, relink) = Relink::start_with_sandbox().await?;
+    set_up(&relink, &form()).await?;
+    let (browser, app) = (Browser::start(&session).await?, App::start().await?);
+    connect(&browser, &relink, &app, &json!({ "skipRapidForm": true })).await?;
+    let id = result(&browser).await?["resolved"]["integrated_account_id"].as_str().context("an id")?.to_owned();
+    let options = json!({ "baseUrl": relink.base_url(), "sameWindow": true });
+    let token = account_token(&relink, &id).await?;
+    browser.open(&app.form_page(&token, &options)?).await?;
+    browser.click("#connect").await?;
+    browser.shows("Set up Acme").await?;
+    let address = browser.address().await?;
+    let opened = format!("{}/connect-account/post-connect/open/", relink.base_url());
+    ensure!(address.starts_with(&opened) && address.ends_with("?iframe=true"), "it has no account token: {address}");
+    browser.press_label("Analytical engine").await?;
+    browser.press("Save").await?;
+    browser.shows("Your answers for").await?;
+    assert_eq!(relink.get(&format!("/integrated-account/{id}")).await?["context"]["item"], json!(1));
+    browser.close().await?;
+    relink.stop().await
+}
+
 #[tokio::test]
 async fn an_app_gets_a_form_error_where_there_is_nothing_to_fill_in() -> Result<()> {
     let (session, relink) = Relink::start_with_sandbox().await?;

@@ -206,8 +206,12 @@ impl Story {
 
     /// Opens the form with an account token, as the Link SDK does. The page's token, or the status of a page that explains.
     pub async fn open(&self, account_token: &str) -> Result<String, StatusCode> {
-        let query =
-            [("integrated_account_session_token", account_token), ("iframe", "true"), ("truto_disabled_fields", "{}")];
+        let query = [
+            ("integrated_account_session_token", account_token),
+            ("iframe", "true"),
+            ("integrated_account_session_token", "again"),
+            ("truto_disabled_fields", "{}"),
+        ];
         let url = format!("{}/connect-account/post-connect", self.world.base());
         let answer = self.world.client.get(url).query(&query).send().await.expect("an answer");
         if answer.status() != StatusCode::SEE_OTHER {
