@@ -175,7 +175,11 @@ async fn an_account_from_its_link_to_its_deletion() -> Result<()> {
     let beginning = id.split('-').take(2).collect::<Vec<_>>().join("-");
     terminal.list("result", ACCOUNT, &["accounts"]).await?;
     for named in [id.as_str(), &beginning, "Ada Lovelace"] {
-        assert_eq!(terminal.json(ACCOUNT, &["account", named]).await?["id"], id.as_str(), "{named}");
+        assert_eq!(
+            terminal.json(&format!("{ACCOUNT} context"), &["account", named]).await?["id"],
+            id.as_str(),
+            "{named}"
+        );
     }
     let shown = terminal.exits_with(0, &["account", &id]).await?.out;
     assert!(shown.contains("Ada Lovelace") && shown.contains("working"), "{shown}");

@@ -119,7 +119,7 @@ async fn a_sandbox_account_on_the_command_line() -> Result<()> {
     assert_eq!(cli(&["sandbox", "revoke"]).await?.code, 0);
     let refused = cli(&["refresh", "Ada Lovelace"]).await?;
     assert_eq!(refused.code, 4, "the account needs reauthorization: {}", refused.err);
-    assert!(refused.err.contains("Reauthorize"), "the message says what to do: {}", refused.err);
+    assert!(refused.err.contains("relink reauthorize "), "the message says what to do: {}", refused.err);
 
     let link = cli(&["reauthorize", "Ada Lovelace"]).await?;
     browser.open(link.out.trim()).await?;

@@ -113,6 +113,8 @@ async fn an_app_shows_the_form_after_a_connection_and_again_later() -> Result<()
     let account = relink.get(&format!("/integrated-account/{id}")).await?;
     assert_eq!(account["context"], json!({ "item": 2, "parts": ["mill"] }));
     relink.event("integrated_account:post_connect_form_submitted", 0).await?;
+    let shown = relink.cli(&session, &["account", &id]).await?.out;
+    ensure!(shown.contains("item: 2") && shown.contains("parts: [\"mill\"]"), "{shown}");
 
     // Later, it shows what is there, and keeps what the app doesn't let go of.
     let options = json!({

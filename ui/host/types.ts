@@ -35,6 +35,8 @@ export type Commands = {
   record_call_bodies: [arguments: { id: AccountId, on: boolean }, output: CallBodies];
   /** The calls that the account's integration defines. */
   known_calls: [arguments: { id: AccountId }, output: Array<KnownCall>];
+  /** What was filled in and found for the account, and isn't secret: its context. */
+  context: [arguments: { id: AccountId }, output: Array<Fact>];
   /** Whether the account's integration has a form to fill in after a sign-in. */
   has_form: [arguments: { id: AccountId }, output: boolean];
   /** Makes a call with the account. */
@@ -299,7 +301,7 @@ seq: number,
  */
 at: Timestamp, 
 /**
- * The API token that it was made with; null if the person made it.
+ * The API token that it was made with; null if it was made without one, by the person or by Relink itself.
  */
 api_token_id: ApiTokenId | null, 
 /**
@@ -1135,7 +1137,7 @@ p95_ms: number | null, };
  */
 export type UsageOfProgram = { 
 /**
- * Null for the person.
+ * Null for the person, and for others without an API token.
  */
 api_token_id: ApiTokenId | null, 
 /**

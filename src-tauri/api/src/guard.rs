@@ -16,7 +16,7 @@ use crate::{
     error::{self, ApiError},
     limits::{self, Client},
     mcp,
-    permit::unauthorized,
+    permit::{TokenPlace, unauthorized},
     reached::{ReachedAt, host_of},
     server::{Arrival, Entrance},
     via,
@@ -49,9 +49,14 @@ where
     if let Some(reached) = reached {
         request.extensions_mut().insert(reached);
     }
+    let place = match mcp::token_in(request.uri().path()) {
+        Some(_) => TokenPlace::McpAddress,
+        None => TokenPlace::Header,
+    };
+    request.extensions_mut().insert(place);
     let response = inner.oneshot(request).await.unwrap_or_else(|never| match never {});
     let has_ended = caller.is_some_and(|caller| !api.engine.access().is_still_valid(&caller));
-    if has_ended { unauthorized() } else { response }
+    if has_ended { unauthorized(place) } else { response }
 }
 
 /// Refuses every request of a connection that another user opened, whatever token it has. A tunnel or a reverse proxy may be another

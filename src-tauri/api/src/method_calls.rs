@@ -25,7 +25,7 @@ use crate::{
     error::ApiError,
     idempotency::{Key, OwnedTarget},
     path::Id as _,
-    permit::unauthorized,
+    permit::{TokenPlace, unauthorized},
     recording::{Begun, recorded},
     server::Arrival,
     upgrade::Upgrade,
@@ -48,7 +48,9 @@ impl FromRequest<ApiState> for Call {
     type Rejection = Response;
 
     async fn from_request(request: Request, api: &ApiState) -> Result<Self, Response> {
-        let Some(caller) = request.extensions().get::<Caller>().cloned() else { return Err(unauthorized()) };
+        let Some(caller) = request.extensions().get::<Caller>().cloned() else {
+            return Err(unauthorized(TokenPlace::Header));
+        };
         Ok(Self { api: api.clone(), caller, request })
     }
 }

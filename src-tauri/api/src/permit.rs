@@ -17,8 +17,25 @@ use tower::{Layer, Service};
 
 use crate::error::ApiError;
 
-pub(crate) fn unauthorized() -> Response {
-    let message = "The Authorization header has no valid token. Create one with: relink api-token create NAME";
+/// Where a request's token is. An extension of requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum TokenPlace {
+    #[default]
+    Header,
+    /// The path of an MCP server.
+    McpAddress,
+}
+
+pub(crate) fn unauthorized(place: TokenPlace) -> Response {
+    let message = match place {
+        TokenPlace::Header => {
+            "The Authorization header has no valid token. Create one with: relink api-token create NAME"
+        }
+        TokenPlace::McpAddress => {
+            "This isn't the address of an MCP server, or the server was deleted or has expired, or it also needs an API \
+             token in the Authorization header. Create one with: relink mcp create ACCOUNT"
+        }
+    };
     let refused = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).closing_connection();
     let mut response = refused.into_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -63,7 +80,10 @@ impl<S: Service<Request, Response = Response>> Service<Request> for Permitted<S>
 
 /// The caller of a request that needs a permission.
 pub(crate) fn permitted(permission: Permission, request: &Request) -> Result<&Caller, Response> {
-    let caller = request.extensions().get::<Caller>().ok_or_else(unauthorized)?;
+    let caller = request
+        .extensions()
+        .get::<Caller>()
+        .ok_or_else(|| unauthorized(request.extensions().get().copied().unwrap_or_default()))?;
     check(caller, permission, request).map(|()| caller).map_err(IntoResponse::into_response)
 }
 

@@ -20,7 +20,7 @@ use crate::{
     call_error::explain,
     error::{ApiError, no_such_method},
     openapi::{PassThroughErrors, Routes},
-    permit,
+    permit::{self, TokenPlace},
     recording::{Begun, recorded},
     server::Arrival,
     upgrade::Upgrade,
@@ -151,7 +151,9 @@ async fn other_method(State(api): State<ApiState>, request: Request) -> Response
 }
 
 async fn call(api: &ApiState, request: Request) -> Response {
-    let Some(caller) = request.extensions().get::<Caller>().cloned() else { return permit::unauthorized() };
+    let Some(caller) = request.extensions().get::<Caller>().cloned() else {
+        return permit::unauthorized(TokenPlace::Header);
+    };
     let uri = Arrival::uri_of(&request).clone();
     let (prefix, path) = split(uri.path());
     let account = match account_named(api, &caller, prefix.get(PREFIX.len()..).unwrap_or_default()).await {

@@ -3,10 +3,11 @@
 use relink_api::CallWaits;
 use relink_contract::{
     account::DeletedAccount,
-    window::{Account, AccountContext, CheckResult},
+    window::{Account, AccountContext, CheckResult, Fact},
 };
 use relink_domain::{AccountId, Timestamp, caller::Caller};
 use relink_engine::{AccountView, Error, Filter};
+use serde_json::Value;
 
 use crate::{App, Result, error_view};
 
@@ -50,6 +51,14 @@ impl App {
             Ok(_) | Err(Error::Step { .. }) => self.account(id).await,
             Err(error) => Err(error_view(error)),
         }
+    }
+
+    /// What was filled in and found for the account: its context, which has no secrets.
+    pub async fn context(&self, id: AccountId) -> Result<Vec<Fact>> {
+        let view = self.0.engine.accounts().get(&Caller::Person, id).await.map_err(error_view)?;
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let fact = |(name, value): (&String, &Value)| Fact { name: name.clone(), value: text(value) };
+        Ok(view.shown_context().iter().map(fact).collect())
     }
 
     /// Whether the account's integration has a form to fill in after a sign-in.

@@ -75,7 +75,7 @@ pub(crate) enum Command {
         /// Integration name, such as github.
         integration: String,
         /// Tenant the account will belong to.
-        #[arg(long, default_value = "default")]
+        #[arg(long, default_value = "default", value_parser = tenant)]
         tenant: String,
         /// Also open the link in the browser.
         #[arg(long)]
@@ -207,6 +207,13 @@ pub(crate) enum Command {
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let advice = "write an IP address of this machine and a port, such as 127.0.0.1:7417";
     text.parse().map_err(|_| advice.to_owned())
+}
+
+fn tenant(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("name the tenant, or leave the option out: then it is \"default\""),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -361,6 +368,16 @@ mod tests {
     fn an_address_to_listen_on_that_is_a_name_is_refused_with_an_example() {
         let error = Arguments::try_parse_from(["relink", "serve", "--listen", "localhost:7499"]).expect_err("a name");
         assert!(error.to_string().contains("such as 127.0.0.1:7417"), "{error}");
+    }
+
+    #[test]
+    fn a_tenant_without_a_name_is_refused_with_what_to_do() {
+        let connect = |tenant: &str| Arguments::try_parse_from(["relink", "connect", "github", "--tenant", tenant]);
+        for empty in ["", "  "] {
+            let error = connect(empty).expect_err("no name").to_string();
+            assert!(error.contains("leave the option out"), "{error}");
+        }
+        connect("acme").expect("a name");
     }
 
     #[test]

@@ -24,6 +24,11 @@ pub(crate) enum Exit {
     Limit = 10,
 }
 
+/// The command that reauthorizes an account.
+pub(crate) fn how_to_reauthorize(id: &str) -> String {
+    format!("To reauthorize it: relink reauthorize {id} --open")
+}
+
 /// Why a command failed, and what to do about it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CliError {
@@ -130,6 +135,17 @@ impl CliError {
             },
             None => Self::from_failure(account.verdict, "", "The account does not work.", None),
         }
+        .about_account(&account.id.to_string())
+    }
+
+    /// Also says how to reauthorize this account, if that is what is needed.
+    pub(crate) fn about_account(self, id: &str) -> Self {
+        if self.exit != Exit::NeedsReauthorization {
+            return self;
+        }
+        let command = how_to_reauthorize(id);
+        let advice = self.advice.map_or_else(|| command.clone(), |advice| format!("{advice}\n{command}"));
+        Self { advice: Some(advice), ..self }
     }
 
     fn from_failure(verdict: Option<Verdict>, code: &str, message: &str, advice: Option<&str>) -> Self {
@@ -212,6 +228,9 @@ mod tests {
             let error = CliError::from_error_body(&serde_json::from_value(body).expect("an error"));
             assert_eq!((error.exit, error.advice.as_deref()), (exit, Some("h")), "{code}");
             assert_eq!(error.provider_said.as_deref(), verdict.map(|_| "x: in its words"), "{code}");
+            let advice = error.about_account("0190").advice.expect("advice");
+            let names_command = advice == "h\nTo reauthorize it: relink reauthorize 0190 --open";
+            assert_eq!(names_command, exit == Exit::NeedsReauthorization, "{code}: {advice}");
         }
     }
 

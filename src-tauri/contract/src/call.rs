@@ -15,7 +15,7 @@ pub struct Call {
     pub seq: i64,
     /// When it began.
     pub at: Timestamp,
-    /// The API token that it was made with; null if the person made it.
+    /// The API token that it was made with; null if it was made without one, by the person or by Relink itself.
     #[schema(required)]
     pub api_token_id: Option<ApiTokenId>,
     /// The token's name when the call was made.
@@ -100,7 +100,7 @@ pub struct UsageOfDay {
 /// The calls of one program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, TS)]
 pub struct UsageOfProgram {
-    /// Null for the person.
+    /// Null for the person, and for others without an API token.
     #[schema(required)]
     pub api_token_id: Option<ApiTokenId>,
     /// The token's name at its last call.
@@ -131,7 +131,7 @@ impl AccountUsage {
         }
         let mut programs: Vec<(Program, Usage)> = Vec::new();
         for (_, program, usage) in rows {
-            match programs.iter_mut().find(|(known, _)| known.api_token_id == program.api_token_id) {
+            match programs.iter_mut().find(|(known, _)| known.key() == program.key()) {
                 Some((known, sum)) => {
                     *known = program;
                     sum.merge(&usage);
@@ -284,14 +284,15 @@ mod tests {
         let rows = vec![
             (day - 2, agent("old name"), usage(1, 200)),
             (day - 2, person.clone(), usage(5, 500)),
+            (day - 1, Program::from(&Caller::Internal), usage(3, 200)),
             (day, agent("agent"), usage(9, 429)),
         ];
-        let usage = AccountUsage::new(day - 2, day, rows, 3);
+        let usage = AccountUsage::new(day - 3, day, rows, 3);
         let days: Vec<_> = usage.days.iter().map(|day| (day.date.as_str(), day.calls, day.errors)).collect();
-        assert_eq!(days, [("1969-12-30", 2, 1), ("1969-12-31", 0, 0), ("1970-01-01", 1, 1)]);
-        assert_eq!((usage.days[0].p50_ms, usage.days[1].p95_ms), (Some(1.5), None));
+        assert_eq!(days, [("1969-12-29", 0, 0), ("1969-12-30", 2, 1), ("1969-12-31", 1, 0), ("1970-01-01", 1, 1)]);
+        assert_eq!((usage.days[1].p50_ms, usage.days[0].p95_ms), (Some(1.5), None));
         let programs: Vec<_> = usage.programs.iter().map(|it| (it.name.as_str(), it.calls, it.errors)).collect();
-        assert_eq!(programs, [("agent", 2, 1), ("you", 1, 1)]);
+        assert_eq!(programs, [("agent", 2, 1), ("you", 1, 1), ("Relink", 1, 0)]);
         assert_eq!(usage.dropped, 3);
     }
 

@@ -51,6 +51,9 @@ impl From<&McpConfig> for MethodFilter {
 }
 
 impl MethodFilter {
+    /// What may be wanted of every integration: the words for several methods, and the methods that have one.
+    pub const WORDS: [&str; 8] = ["read", "write", "custom", "get", "list", "create", "update", "delete"];
+
     /// The wanted methods of a definition: resource, method's name, and the method.
     pub fn select<'d>(&self, definition: &'d Definition) -> Vec<(&'d str, &'d str, &'d Method)> {
         let wants_resource = |name: &str| self.resource.as_deref().is_none_or(|wanted| wanted == name);

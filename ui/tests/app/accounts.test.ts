@@ -259,6 +259,24 @@ it('keeps long names within the window', async () => {
   await inspect(app, 'long-names');
 });
 
+it('shows what was filled in for an account', async () => {
+  const relink = relinkWithAccounts();
+  app = await openWindow(relink);
+  await app.page.getByText('OS keychain').waitFor();
+  expect(await app.page.getByText('Context', { exact: true }).count()).toBe(0);
+  await app.context.close();
+  relink.context = [
+    { name: 'workspace_id', value: 'w-1' },
+    { name: 'projects', value: '["mill","store"]' },
+    { name: 'a_rather_long_name_of_a_field', value: 'Analytical engine '.repeat(12).trim() },
+  ];
+  app = await openWindow(relink);
+  await app.page.getByText('Context', { exact: true }).waitFor();
+  await app.page.getByText('workspace_id w-1').waitFor();
+  await inspect(app, 'account-context');
+  await inspectLargeText(app, 'account-context');
+});
+
 it('opens the form of an account whose integration has one', async () => {
   const relink = relinkWithAccounts();
   app = await openWindow(relink);

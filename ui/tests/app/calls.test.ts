@@ -16,14 +16,22 @@ function used(): FakeRelink {
   relink.usage = usageOf([0, 12, 40, 33, 8, 0, 0, 51, 64, 48, 70, 22, 3, 37], {
     programs: [
       { api_token_id: 'token-1', name: 'nightly-report', calls: 371, errors: 49, last_at: at(3) },
-      { api_token_id: null, name: 'you', calls: 17, errors: 0, last_at: at(90) },
+      { api_token_id: null, name: 'you', calls: 14, errors: 0, last_at: at(90) },
+      { api_token_id: null, name: 'Relink', calls: 3, errors: 0, last_at: at(95) },
     ],
   });
   relink.calls = [
     madeCall(20, { method: 'POST', path: '/repos/acme/web/issues', status: 201, received_bytes: 3150 }),
     madeCall(19, { status: 404, failed: true, path: '/repos/acme/gone' }),
     madeCall(18, { program: 'you', api_token_id: null, path: '/user' }),
-    madeCall(17, { status: null, error: 'caller_left', headers_ms: null, received_bytes: 0 }),
+    madeCall(17, {
+      program: 'Relink',
+      api_token_id: null,
+      status: null,
+      error: 'caller_left',
+      headers_ms: null,
+      received_bytes: 0,
+    }),
     madeCall(16, {
       status: 502,
       failed: true,
@@ -56,6 +64,12 @@ it('shows how much an account is used, by which programs, and the last calls', a
   await page.getByText('the program closed the connection').waitFor();
   await inspect(app, 'calls');
   await inspectLargeText(app, 'calls');
+  // A caller without a token has one name in both lists.
+  await page
+    .getByRole('listitem')
+    .filter({ hasText: /^Relink\s*3 calls/ })
+    .waitFor();
+  await page.getByRole('listitem').filter({ hasText: 'Relink · ' }).waitFor();
   // What the chart shows, for screen readers.
   const table = page.getByRole('table', { name: /Calls on each day/ });
   expect(await table.getByRole('row').count()).toBe(15);

@@ -5,6 +5,7 @@ import type {
   Call,
   CallBodies,
   Delivery,
+  Fact,
   TimelineEntry,
   TimelinePage,
   Health,
@@ -90,6 +91,8 @@ export class FakeRelink {
   links: IssuedLink[] = [];
   /** Whether the integrations of its accounts have forms. */
   hasForm = false;
+  /** What was filled in for an account. */
+  context: Fact[] = [];
   linkSettings: LinkSettingsState = {
     also_listen: false,
     frame_origins: [],
@@ -150,6 +153,7 @@ export class FakeRelink {
       return null;
     },
     has_form: () => this.hasForm,
+    context: () => this.context,
     get_connection_link: () => ({
       id: 'link-1',
       shown: 'http://127.0.0.1:7417/connect-account?link_token=…',

@@ -1,7 +1,7 @@
 //! What of a body isn't as its route needs it (contract section 0.4).
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use serde_path_to_error::Path;
 
 use crate::error::ApiError;
@@ -94,8 +94,13 @@ fn is_integer(name: &str) -> bool {
     ["i8", "i16", "i32", "i64", "isize", "u8", "u16", "u32", "u64", "usize"].contains(&name)
 }
 
-/// The field of the body that the error is about: without it there is none, or another one. Serde loses the path to fields of a
-/// flattened struct. A field that must be there is tried last: without it there is always another error.
+/// Some value of each kind that a field may have.
+fn samples() -> [Value; 7] {
+    [json!(""), json!("00000000-0000-0000-0000-000000000000"), json!(0), json!(true), json!([]), json!({}), Value::Null]
+}
+
+/// The field of the body that the error is about: without it, or with another value, there is none, or another one. Serde loses the
+/// path to fields of a flattened struct. A field that must be there is tried last: without it there is always another error.
 fn field_at_fault<T: DeserializeOwned>(body: &Map<String, Value>, error: &str) -> Option<String> {
     if body.len() > MAX_FIELDS {
         return None;
@@ -107,8 +112,15 @@ fn field_at_fault<T: DeserializeOwned>(body: &Map<String, Value>, error: &str) -
         let is_missing = other.as_deref().and_then(|text| named(text, "missing field")) == Some(name);
         is_missing == is_required && other.as_deref() != Some(error)
     };
+    let can_be_mended = |name: &&String| {
+        samples().into_iter().any(|sample| {
+            let mut mended = body.clone();
+            mended.insert((*name).clone(), sample);
+            serde_json::from_value::<T>(Value::Object(mended)).is_ok()
+        })
+    };
     let first = |is_required| body.keys().find(|name| is_at_fault(name, is_required));
-    first(false).or_else(|| first(true)).cloned()
+    first(false).or_else(|| body.keys().find(can_be_mended)).or_else(|| first(true)).cloned()
 }
 
 #[cfg(test)]
@@ -117,7 +129,6 @@ mod tests {
 
     use axum::{body, response::IntoResponse};
     use serde::Deserialize;
-    use serde_json::json;
 
     use super::{super::parse, *};
 
@@ -155,8 +166,27 @@ mod tests {
         is_enabled: Option<bool>,
     }
 
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "it is only read")]
+    struct Numbered {
+        id: String,
+        #[serde(flatten)]
+        names: Names,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "it is only read")]
+    struct Names {
+        name: String,
+        kind: String,
+    }
+
     async fn refusal(body: &Value) -> Value {
-        let error = parse::<Sample>(body.to_string().as_bytes()).expect_err("refused");
+        refusal_of::<Sample>(body).await
+    }
+
+    async fn refusal_of<T: DeserializeOwned + std::fmt::Debug>(body: &Value) -> Value {
+        let error = parse::<T>(body.to_string().as_bytes()).expect_err("refused");
         let bytes = body::to_bytes(error.into_response().into_body(), 4096).await.expect("a body");
         serde_json::from_slice(&bytes).expect("JSON")
     }
@@ -206,6 +236,21 @@ mod tests {
             assert_eq!(refused["field"], path, "{body}");
             assert_eq!(refused["details"], json!({ "failures": [{ "path": path, "message": message }] }), "{body}");
             assert!(!refused.to_string().contains("canary"), "{refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_field_that_must_be_there_is_named_beside_others_that_must() {
+        for (body, field) in [
+            (json!({ "id": "x", "name": ["canary"], "kind": "x" }), "name"),
+            (json!({ "id": "x", "name": "x", "kind": ["canary"] }), "kind"),
+            (json!({ "id": ["canary"], "name": "x", "kind": "x" }), "id"),
+        ] {
+            let refused = refusal_of::<Numbered>(&body).await;
+            assert_eq!(
+                (&refused["field"], &refused["message"]),
+                (&json!(field), &json!(format!("{field} must be a text.")))
+            );
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which tools a server offers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use relink_contract::tool::{MethodFilter, Tool, Tools};
 use relink_domain::{AccountId, account::Account, caller::Caller, integration::Definition};
@@ -72,6 +72,7 @@ pub(super) async fn of_all(
     // Named among all of them, so that a narrower list has the same names.
     let every: Vec<_> = views.iter().map(|view| (view.account.id(), view.account.profile.name.as_str())).collect();
     let mut all = Vec::new();
+    let mut methods = BTreeSet::new();
     for (view, account_part) in views.iter().zip(names::of_accounts(&every)) {
         let is_wanted = accounts.is_empty() || accounts.iter().any(|wanted| is_named(&view.account, wanted));
         if !is_wanted {
@@ -81,12 +82,25 @@ pub(super) async fn of_all(
         let own = if has_own { api.engine.accounts().definition(caller, view.account.id()).await? } else { None };
         let shared = definitions.get(&view.installed.id).filter(|_| !has_own);
         let Some(definition) = own.as_ref().or(shared) else { continue };
+        methods.extend(definition.resources().iter().flat_map(|(_, it)| it.iter().map(|(name, _)| name.to_owned())));
         let (account, account_name) = (view.account.id(), &view.account.profile.name);
         for (name, tool) in named(definition, filter, Some(&account_part)) {
             all.push(Offered { name, account, account_name: Some(account_name.clone()), tool });
         }
     }
+    require_known(&filter.methods, &methods)?;
     Ok(all)
+}
+
+/// Refuses a method that none of the accounts has, which is probably misspelled. Without any account, nothing is known.
+fn require_known(wanted: &[String], known: &BTreeSet<String>) -> Result<(), ApiError> {
+    let is_word = |name: &str| MethodFilter::WORDS.contains(&name);
+    let is_unknown = |name: &&String| !is_word(name) && !known.contains(*name);
+    let Some(unknown) = wanted.iter().find(is_unknown).filter(|_| !known.is_empty()) else { return Ok(()) };
+    let own = known.iter().map(String::as_str).filter(|name| !is_word(name));
+    let names: Vec<_> = MethodFilter::WORDS.into_iter().chain(own).collect();
+    let message = format!("No account has a method {unknown}. There are: {}.", names.join(", "));
+    Err(ApiError::bad_request("unknown_method", &message))
 }
 
 fn is_named(account: &Account, wanted: &str) -> bool {

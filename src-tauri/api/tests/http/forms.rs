@@ -261,6 +261,30 @@ async fn a_link_opens_the_form_alone_and_once() {
 }
 
 #[tokio::test]
+async fn a_new_link_of_the_person_takes_the_place_of_their_last_one_for_the_form() {
+    let story = Story::new().await;
+    let (id, _) = story.connected().await;
+    let body = json!({ "integrated_account_id": id });
+    let (form, reauthorize) = ("/link-token/post-connect-form", "/link-token");
+    let of_program = story.world.post(form, body.clone()).await;
+    let of_person = async |path: &str| story.world.as_person(Method::POST, path, body.clone()).await.1;
+    let (first, other, second) = (of_person(form).await, of_person(reauthorize).await, of_person(form).await);
+    let opened = async |link: &Value| {
+        let token = link["link_token"].as_str().unwrap_or_else(|| panic!("{link}"));
+        let (status, answer) = story.page(token, Method::GET, "", Value::Null).await;
+        (status, answer["code"].clone())
+    };
+    assert_eq!(opened(&first).await, (StatusCode::NOT_FOUND, json!("link_token_revoked")));
+    for link in [&of_program, &second] {
+        assert_eq!(opened(link).await, (StatusCode::OK, Value::Null));
+    }
+    let session = story.world.client.get(format!("{}/connect-account/session", story.world.base()));
+    let other = other["link_token"].as_str().expect("a token");
+    let session = session.header("x-relink-link-token", other).send().await.expect("an answer");
+    assert_eq!(session.status(), StatusCode::OK, "one that reauthorizes stays");
+}
+
+#[tokio::test]
 async fn a_link_that_an_account_token_made_ends_with_it() {
     let story = Story::new().await;
     let (id, _) = story.connected().await;

@@ -144,6 +144,40 @@ async fn an_integration_is_found_by_name_and_sharing_and_has_no_unified_apis_unt
 }
 
 #[tokio::test]
+async fn a_client_that_is_set_says_what_it_lacks_and_the_sandbox_keeps_its_own() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let set = async |name: &str, client: Value| {
+        world.as_person(Method::POST, &format!("/relink/integrations/{name}/client"), client).await
+    };
+    let (status, body) = set("github", json!({ "id": "mine" })).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert!(body["not_ready"].as_str().is_some_and(|text| text.contains("needs a client secret")), "{body}");
+    let (_, body) = set("github", json!({ "id": "mine", "secret": "a-secret" })).await;
+    assert_eq!(body, json!({ "name": "github", "not_ready": null }));
+    let (status, refused) = set("sandbox", json!({ "id": "mine" })).await;
+    assert_eq!((status, &refused["code"]), (StatusCode::CONFLICT, &json!("sandbox_client")), "{refused}");
+    world.account("still-works").await;
+}
+
+#[tokio::test]
+async fn a_file_that_replaces_an_integration_says_how_many_accounts_use_it() {
+    let world = World::new().await;
+    world.sandbox().await;
+    let definition = |label: &str| {
+        let config = json!({ "label": label, "base_url": "https://api.acme.example",
+            "credentials": { "format": "api_key", "config": { "fields": [{ "name": "api_key", "label": "Key", "type": "password" }] } },
+            "authorization": { "format": "bearer", "config": { "token": "{{api_key}}" } } });
+        json!({ "text": json!({ "name": "acme", "config": config }).to_string() })
+    };
+    for (label, replaced) in [("Acme", false), ("Acme 2", true)] {
+        let (status, added) = world.as_person(Method::POST, "/relink/integrations", definition(label)).await;
+        assert_eq!(status, StatusCode::CREATED, "{added}");
+        assert_eq!((&added["replaced"], &added["accounts"]), (&json!(replaced), &json!(0)), "{added}");
+    }
+}
+
+#[tokio::test]
 async fn a_definition_is_checked_when_it_is_written_and_errors_name_the_field() {
     let world = World::new().await;
     let with = |pointer: &str, value: Value| {

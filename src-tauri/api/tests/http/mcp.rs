@@ -162,7 +162,11 @@ async fn a_server_offers_what_its_config_names_and_its_token_is_shown_once() {
     assert_eq!(status, StatusCode::NOT_FOUND, "it is another account's");
     let (status, gone) = world.ask(Method::DELETE, &format!("{servers}/{id}"), Value::Null).await;
     assert_eq!((status, &gone["id"]), (StatusCode::OK, &json!(id)));
-    assert_eq!(send(&world, &path, &json!({"id": 1, "method": "ping"})).await.status(), StatusCode::UNAUTHORIZED);
+    let refused = send(&world, &path, &json!({"id": 1, "method": "ping"})).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    let refused: Value = refused.json().await.expect("JSON");
+    let message = refused["message"].as_str().expect("a text");
+    assert!(message.starts_with("This isn't the address of an MCP server, or the server was deleted"), "{message}");
 }
 
 #[tokio::test]
@@ -276,6 +280,11 @@ async fn one_server_has_the_tools_of_all_accounts_that_the_api_token_may_use() {
     assert_eq!(names(&listed), all[..1]);
     let (_, unknown) = world.ask(Method::POST, "/relink/mcp?accounts=nobody", list.clone()).await;
     assert_eq!(unknown["error"]["message"], "There is no account nobody", "{unknown}");
+    let (_, unknown) = world.ask(Method::POST, "/relink/mcp?methods=list,raed", list.clone()).await;
+    let message = unknown["error"]["message"].as_str().unwrap_or_else(|| panic!("{unknown}"));
+    assert!(message.starts_with("No account has a method raed. There are: read, write, custom, get,"), "{message}");
+    let (_, listed) = world.ask(Method::POST, "/relink/mcp?methods=write", list.clone()).await;
+    assert!(listed["result"]["tools"].is_array(), "a word that is known may name nothing: {listed}");
 
     let limits =
         TokenLimits { accounts: Some(vec![other.parse().expect("an id")]), read_only: true, ..TokenLimits::default() };

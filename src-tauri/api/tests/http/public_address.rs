@@ -48,6 +48,17 @@ async fn page_token(world: &World) -> String {
 }
 
 #[tokio::test]
+async fn a_public_address_without_https_is_refused_with_what_it_must_be() {
+    let world = World::new().await;
+    for unfit in ["http://relink.example.com", "relink.example.com", "http://x", "https://127.0.0.1:7417"] {
+        let (status, refused) = set(&world, json!({ "public_address": unfit })).await;
+        assert_eq!((status, &refused["code"]), (StatusCode::BAD_REQUEST, &json!("public_address_unfit")), "{refused}");
+        let message = refused["message"].as_str().expect("a text");
+        assert!(message.contains("https:// address of your tunnel or reverse proxy"), "{unfit}: {message}");
+    }
+}
+
+#[tokio::test]
 async fn every_route_but_the_connect_uis_is_404_at_the_public_address_whatever_token_is_sent() {
     let world = world().await;
     let (mut served, mut hidden) = (0, 0);

@@ -40,6 +40,7 @@ operations! {
 
     ListAccounts = GET "/relink/accounts";
     GetAccount = GET "/relink/accounts/{id}";
+    GetIntegratedAccount = GET "/integrated-account/{id}";
     GetAccessToken = POST "/relink/accounts/{id}/access-token";
     RefreshAccount = POST "/relink/accounts/{id}/refresh";
     RunPostInstallActions = POST "/integrated-account/run-post-install-actions";

@@ -2,7 +2,7 @@
 
 use relink_contract::{
     ById, Deleted, List, Results, Success,
-    account::{AccessToken, AccountRow, CheckReport, DeletedAccount, Rename},
+    account::{AccessToken, AccountRow, CheckReport, DeletedAccount, IntegratedAccount, Rename},
     call::Call,
     connect::{NewOpening, Opening},
     event::Events,
@@ -43,6 +43,11 @@ impl ApiClient {
 
     pub(crate) fn account(&self, id: &str) -> Result<AccountRow, CliError> {
         self.call(Operation::GetAccount.of(id))
+    }
+
+    /// The account as Truto's programs see it, with its context.
+    pub(crate) fn integrated_account(&self, id: &str) -> Result<IntegratedAccount, CliError> {
+        self.call(Operation::GetIntegratedAccount.of(id))
     }
 
     /// `field`: the name of one of several credentials.

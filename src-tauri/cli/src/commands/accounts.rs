@@ -8,6 +8,8 @@ use relink_domain::{
     failure::Cause,
     name::natural_order,
 };
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{
     input::confirm,
@@ -15,13 +17,14 @@ use super::{
 };
 use crate::{
     api_client::ApiClient,
-    exit::CliError,
+    exit::{CliError, how_to_reauthorize},
     output::{Output, relative_time},
     table::{Cell, Table, Tone},
     terminal::Stream,
 };
 
-const NEEDS_REAUTH_WARNING: &str = "Warning: this token still works, but it can't be refreshed any more. Reauthorize the connection: relink reauthorize ID";
+const NEEDS_REAUTH_WARNING: &str =
+    "Warning: this token still works, but it can't be refreshed any more. Reauthorize the connection.";
 
 pub(super) fn list(client: &ApiClient, output: Output) -> Result<(), CliError> {
     let mut accounts = client.accounts()?;
@@ -81,17 +84,46 @@ fn answers_as_another(account: &AccountRow) -> bool {
 }
 
 pub(super) fn show(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
-    output.table(&find_account(client, id)?, describe)
+    let account = find_account(client, id)?;
+    let context = client.integrated_account(&account.id.to_string())?.context;
+    output.table(&Shown { account, context }, |Shown { account, context }| {
+        let mut table = describe(account);
+        for row in context_rows(context) {
+            table.push(row);
+        }
+        table
+    })
+}
+
+/// An account with what was filled in and found for it.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    account: AccountRow,
+    context: Map<String, Value>,
+}
+
+/// The scopes, which are there too, have a row of their own.
+fn context_rows(context: &Map<String, Value>) -> Vec<[Cell; 2]> {
+    let shown = context.iter().filter(|(name, _)| *name != "oauth");
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let row = |(place, (name, value)): (usize, (&String, &Value))| {
+        let label = if place == 0 { "Context" } else { "" };
+        [label.into(), format!("{name}: {}", text(value)).into()]
+    };
+    shown.enumerate().map(row).collect()
 }
 
 pub(super) fn refresh(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
-    output.table(&client.refresh_account(&find_account_id(client, id)?)?, describe)
+    let id = find_account_id(client, id)?;
+    let refreshed = client.refresh_account(&id).map_err(|error| error.about_account(&id))?;
+    output.table(&refreshed, describe)
 }
 
 /// An error is the one of the step that failed.
 pub(super) fn run_steps(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
     let id = find_account_id(client, id)?;
-    client.run_steps(&id)?;
+    client.run_steps(&id).map_err(|error| error.about_account(&id))?;
     output.table(&client.account(&id)?, describe)
 }
 
@@ -127,6 +159,9 @@ fn describe(account: &AccountRow) -> Table {
         }
         table.push(["What to do".into(), error.hint.as_str().into()]);
     }
+    if account.verdict == Some(Verdict::NeedsPerson) {
+        table.push(["".into(), how_to_reauthorize(&account.id.to_string()).into()]);
+    }
     table
 }
 
@@ -136,10 +171,11 @@ fn expiry(account: &AccountRow) -> String {
 }
 
 pub(super) fn token(client: &ApiClient, id: &str, field: Option<&str>, output: Output) -> Result<(), CliError> {
-    let token = client.access_token(&find_account_id(client, id)?, field)?;
+    let id = find_account_id(client, id)?;
+    let token = client.access_token(&id, field).map_err(|error| error.about_account(&id))?;
     if token.needs_reauth {
         // The token is printed even if the warning can't be.
-        let _ = Stream::Errors.lines(NEEDS_REAUTH_WARNING);
+        let _ = Stream::Errors.lines(&format!("{NEEDS_REAUTH_WARNING}\n{}", how_to_reauthorize(&id)));
     }
     output.exact(&token, |token| token.access_token.expose())
 }
@@ -187,6 +223,7 @@ pub(super) fn delete(client: &ApiClient, id: &str, yes: bool, output: Output) ->
 pub(super) mod tests {
     use relink_contract::account::AccountError;
     use relink_domain::{Timestamp, account::AuthenticationMethod};
+    use serde_json::json;
 
     use super::*;
 
@@ -219,12 +256,25 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn an_accounts_context_is_shown_without_its_scopes_and_what_it_needs_with_the_command() {
+        let context = json!({ "oauth": { "scope": ["read"] }, "item": 2, "parts": ["mill"], "region": "eu" });
+        let table: Table = context_rows(context.as_object().expect("an object")).into_iter().collect();
+        assert_eq!(text(&table), "Context  item: 2\n         parts: [\"mill\"]\n         region: eu\n");
+        let refused = AccountRow { status: Status::NeedsReauth, verdict: Some(Verdict::NeedsPerson), ..account() };
+        let command = format!("To reauthorize it: relink reauthorize {} --open", refused.id);
+        assert!(text(&describe(&refused)).contains(&command));
+        assert!(!text(&describe(&account())).contains("relink reauthorize"));
+    }
+
+    fn text(table: &Table) -> String {
+        let mut text = Vec::new();
+        table.write(&mut text, false).expect("written");
+        String::from_utf8(text).expect("UTF-8")
+    }
+
+    #[test]
     fn an_account_is_described_with_an_assumed_expiry_and_the_providers_words() {
-        let text = |account: &AccountRow| {
-            let mut text = Vec::new();
-            describe(account).write(&mut text, false).expect("written");
-            String::from_utf8(text).expect("UTF-8")
-        };
+        let text = |account: &AccountRow| text(&describe(account));
         let error = AccountError {
             code: "invalid_grant".into(),
             message: "Gone.".into(),

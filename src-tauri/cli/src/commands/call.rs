@@ -28,10 +28,14 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 pub(super) fn run(client: &ApiClient, call: &Call) -> Result<(), CliError> {
     let account = find_account_id(client, &call.id)?;
+    run_with(client, call, &account).map_err(|error| error.about_account(&account))
+}
+
+fn run_with(client: &ApiClient, call: &Call, account: &str) -> Result<(), CliError> {
     if call.paginate {
-        return pages::run(client, &account, call);
+        return pages::run(client, account, call);
     }
-    let mut request = request(call, &account);
+    let mut request = request(call, account);
     let response = match &call.data {
         None => client.call_provider(request, ())?,
         Some(data) => {

@@ -14,6 +14,7 @@ use crate::{
     exit::CliError,
     output::Output,
     table::{Cell, Tone},
+    terminal::Stream,
 };
 
 pub(super) fn run(client: &ApiClient, command: Option<Integrations>, output: Output) -> Result<(), CliError> {
@@ -21,7 +22,13 @@ pub(super) fn run(client: &ApiClient, command: Option<Integrations>, output: Out
         None => {
             let mut catalog = client.integrations()?;
             catalog.result.sort_by(|one, other| natural_order(&one.name, &other.name));
-            output.table(&catalog, |catalog| catalog.result.iter().map(row).collect())
+            output.table(&catalog, |catalog| catalog.result.iter().map(row).collect())?;
+            let name = catalog.result.iter().find(|entry| entry.not_ready.is_some()).map(|entry| &entry.name);
+            if let (Some(name), Output::Text) = (name, output) {
+                // For people, not for programs that read the list.
+                let _ = Stream::Errors.lines(&format!("How to set one up: relink connect {name}"));
+            }
+            Ok(())
         }
         Some(Integrations::Add { file }) => output.text(&client.add_integration(read_file(&file)?)?, describe_added),
         Some(Integrations::Install { name }) => {
@@ -107,8 +114,13 @@ fn row(entry: &CatalogEntry) -> [Cell; 4] {
         (true, Some(_)) => Cell::new("needs OAuth setup", Tone::Warning),
         (false, _) => Cell::new("not installed", Tone::Plain),
     };
-    let not_ready = entry.not_ready.as_deref().unwrap_or_default();
+    // What to do about it takes several lines, and is the same for no other integration.
+    let not_ready = entry.not_ready.as_deref().map(first_sentence).unwrap_or_default();
     [entry.name.as_str().into(), entry.label.as_str().into(), state, not_ready.into()]
+}
+
+fn first_sentence(text: &str) -> &str {
+    text.find(". ").map_or(text, |end| &text[..=end])
 }
 
 #[cfg(test)]
@@ -116,6 +128,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::table::Table;
 
     #[test]
     fn an_integration_that_was_replaced_is_described_with_its_accounts() {
@@ -143,6 +156,20 @@ mod tests {
             assert!(secret_of(empty).expect_err("no secret").to_string().contains("Nothing was changed"));
         }
         assert_eq!(secret_of(" s\n").expect("a secret").expose(), "s");
+    }
+
+    #[test]
+    fn an_integration_that_is_not_set_up_has_one_short_line() {
+        let entry = json!({ "id": "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b", "name": "google", "label": "Google", "category": null,
+            "built_in": true, "version": 1, "installed": true, "environment_integration_id": null, "methods": [],
+            "not_ready": "Google needs a client ID first. Register one. Then run: relink integrations client google --id ID",
+            "hides_built_in": false });
+        let table: Table = [row(&serde_json::from_value(entry).expect("an entry"))].into_iter().collect();
+        let mut text = Vec::new();
+        table.write(&mut text, false).expect("written");
+        let text = String::from_utf8(text).expect("UTF-8");
+        assert_eq!(text, "google  Google  needs OAuth setup  Google needs a client ID first.\n");
+        assert_eq!(first_sentence("One sentence."), "One sentence.");
     }
 
     #[test]

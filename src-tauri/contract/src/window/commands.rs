@@ -46,6 +46,8 @@ macro_rules! window_commands {
             fn record_call_bodies(id: AccountId, on: bool) -> CallBodies;
             /// The calls that the account's integration defines.
             fn known_calls(id: AccountId) -> Vec<KnownCall>;
+            /// What was filled in and found for the account, and isn't secret: its context.
+            fn context(id: AccountId) -> Vec<Fact>;
             /// Whether the account's integration has a form to fill in after a sign-in.
             fn has_form(id: AccountId) -> bool;
             /// Makes a call with the account.

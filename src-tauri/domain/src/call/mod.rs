@@ -55,10 +55,21 @@ impl CallRoute {
 /// Who made a call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Program {
-    /// `None`: the person, in the window or with the command line.
+    /// `None`: it has none, as the person in the window or with the command line, or Relink itself.
     pub api_token_id: Option<ApiTokenId>,
     /// The token's name when the call was made.
     pub name: String,
+}
+
+impl Program {
+    /// What identifies it: its token, or its name where it has none. Empty for the person.
+    pub fn key(&self) -> String {
+        match self.api_token_id {
+            Some(id) => id.to_string(),
+            None if self.name == Caller::Person.to_string() => String::new(),
+            None => self.name.clone(),
+        }
+    }
 }
 
 impl From<&Caller> for Program {

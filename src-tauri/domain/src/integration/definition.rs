@@ -64,7 +64,7 @@ pub fn parse(text: &str) -> Result<Parsed, DefinitionError> {
 }
 
 /// Who may install an integration (contract section 4.1). It is kept and shown, and has no effect: there is one environment.
-const SHARING: [&str; 3] = ["deny", "ask", "allow"];
+pub(crate) const SHARING: [&str; 3] = ["deny", "ask", "allow"];
 
 /// Strictly checks a definition that isn't a file, such as a row that a program writes. Its errors name no line.
 pub fn check(document: &Value) -> Result<Parsed, DefinitionError> {

@@ -49,6 +49,7 @@ mod web_url;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::definition::SHARING;
 pub use self::{
     address::{Address, AddressError},
     answer::{AnswerPaths, ExpiredWhen, Kept, Look},

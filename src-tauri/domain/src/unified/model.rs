@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::mapping::MappingError;
 use crate::integration::{
-    DefinitionError, Warning,
+    DefinitionError, SHARING, Warning,
     node::{Node, Object, Source},
     resources::Schema,
     strictness::Strictness,
@@ -62,6 +62,7 @@ fn decode(root: &Node<'_>) -> Result<UnifiedModel, DefinitionError> {
         }
     }
     object.describing("scopes", |node| node.object().map(drop))?;
+    object.describing("sharing", |node| node.one_of(&SHARING.map(|word| (word, ()))))?;
     Ok(UnifiedModel {
         category: object.text("category")?,
         description: object.text("description")?,

@@ -71,6 +71,13 @@ impl AccountView {
         Some(variables)
     }
 
+    /// What was filled in and found for the account. An earlier version stored variables in it, too.
+    pub fn shown_context(&self) -> Map<String, Value> {
+        let mut context = self.account.profile.context.clone();
+        context.shift_remove(VARIABLES);
+        context
+    }
+
     /// The data that the contract's account rows contain besides the account.
     pub fn context(&self, now: Timestamp) -> AccountContext<'_> {
         AccountContext {

@@ -2,6 +2,7 @@ use relink_contract::call::CallWithBodies;
 use relink_domain::{
     ApiTokenId, Timestamp,
     call::{CallRoute, Program},
+    caller::Caller,
 };
 use uuid::Uuid;
 
@@ -151,14 +152,25 @@ async fn usage_adds_up_by_day_and_program_over_several_writes() {
     it.log.save().await;
     it.record(Call { program: agent("renamed"), ..call(START.plus_secs(5), "/a", 503) });
     it.record(call(START, "/mine", 200));
+    it.record(Call { program: Program::from(&Caller::Internal), ..call(START, "/form", 200) });
+    it.log.save().await;
+    it.record(Call { program: Program::from(&Caller::Internal), ..call(START, "/form", 200) });
     let days = it.usage(it.account, 2).await.expect("read");
     let rows: Vec<_> =
         days.iter().map(|it| (it.day.to_string(), it.program.name.as_str(), it.usage.calls, it.usage.errors)).collect();
     let (yesterday, today) = ("2027-01-14".to_owned(), "2027-01-15".to_owned());
-    assert_eq!(rows, [(yesterday, "you", 1, 0), (today.clone(), "you", 1, 0), (today, "renamed", 2, 1)]);
+    assert_eq!(
+        rows,
+        [
+            (yesterday, "you", 1, 0),
+            (today.clone(), "you", 1, 0),
+            (today.clone(), "renamed", 2, 1),
+            (today, "Relink", 2, 0),
+        ]
+    );
     assert_eq!(days[2].usage.last_at, Some(START.plus_secs(5)));
     assert_eq!(days[2].usage.latency.percentile(100), Some(2_000));
-    assert_eq!(it.usage(it.account, 60).await.expect("read").len(), 4);
+    assert_eq!(it.usage(it.account, 60).await.expect("read").len(), 5);
 }
 
 #[tokio::test(start_paused = true)]

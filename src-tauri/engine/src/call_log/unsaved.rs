@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use relink_domain::{
-    AccountId, ApiTokenId,
+    AccountId,
     call::{Call, Day, Usage},
 };
 
@@ -28,7 +28,8 @@ struct OfAccount {
     /// The last calls. When it is full, `next` is the place of the oldest.
     calls: Vec<Call>,
     next: usize,
-    days: HashMap<(Day, Option<ApiTokenId>), DayOfProgram>,
+    /// By the day and the program's key.
+    days: HashMap<(Day, String), DayOfProgram>,
 }
 
 /// What is to be written of an account.
@@ -79,9 +80,9 @@ impl Unsaved {
 
 impl OfAccount {
     fn count(&mut self, call: &Call) {
-        let key = (Day::of(call.at), call.program.api_token_id);
+        let key = (Day::of(call.at), call.program.key());
         let day = self.days.entry(key).or_insert_with(|| DayOfProgram {
-            day: key.0,
+            day: Day::of(call.at),
             program: call.program.clone(),
             usage: Usage::default(),
         });

@@ -201,7 +201,7 @@ impl Catalog {
         }
 
         let secrets = NewSecrets { client: secret, ..NewSecrets::default() };
-        let replaced = known.is_some();
+        let was_there = known.is_some();
         let (is_new, has_secret, written) = (before.is_none(), secrets.client.is_some(), ChangedSecrets::by(&secrets));
         let is_installed = !is_new || has_secret || installs == Installs::All;
         let (record, providers, environment) = (installed.clone(), self.0.providers.clone(), self.0.environment);
@@ -258,7 +258,7 @@ impl Catalog {
         }
         tracing::info!(integration = integration.name, version = integration.version, ?caller, "stored");
         let warnings = checked.warnings.iter().map(ToString::to_string).collect();
-        Ok(Stored { integration, installed, replaced, accounts, warnings })
+        Ok(Stored { integration, installed, replaced: was_there, accounts, warnings })
     }
 }
 

@@ -64,7 +64,8 @@ pub struct NewLink {
 }
 
 impl Connections {
-    /// Creates a link. One that an API token or an account token creates ends with that token.
+    /// Creates a link. One that an API token or an account token creates ends with that token. The person's link to a form takes
+    /// the place of those that they made before, so that opening a form again and again leaves one.
     pub async fn create_link(
         &self,
         caller: &Caller,
@@ -106,6 +107,7 @@ impl Connections {
             Ok::<_, Error>((account_id, NewEntry::of(Some(account_id), now, &event, Some(caller))?))
         };
         let of_account = link.purpose.account().map(entry).transpose()?;
+        let replaces_forms = *caller == Caller::Person && matches!(link.purpose, LinkPurpose::PostConnectForm { .. });
         let write = move |tx: &rusqlite::Transaction<'_>| {
             if !api_tokens::is_valid(tx, creator, now)? {
                 return Ok(Err(Error::TokenEnded));
@@ -115,6 +117,9 @@ impl Connections {
                     return Ok(Err(Error::not_found("account", &account_id)));
                 }
                 timeline::add(tx, &entry)?;
+                if replaces_forms {
+                    links::revoke_forms(tx, account_id, now)?;
+                }
             }
             links::insert(tx, &hash, &link, creator)?;
             // Expired links are kept for a while, so that the page can tell them from unknown ones.

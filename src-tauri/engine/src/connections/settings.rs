@@ -79,11 +79,15 @@ fn origin(field: &'static str, text: &str) -> Result<String> {
 /// An https origin that isn't this machine's own: it is recognized by the `Host` of requests.
 fn public_address_from(text: &str) -> Result<String> {
     const FIELD: &str = "public_address";
+    let unfit = || {
+        let message = "The public address must be the https:// address of your tunnel or reverse proxy, like https://relink.example.com.";
+        Error::invalid_field("public_address_unfit", FIELD, message.to_owned())
+    };
+    // Before the origin is looked at: what that says of http is about other addresses.
+    if !url::Url::parse(text).is_ok_and(|url| url.scheme() == "https") {
+        return Err(unfit());
+    }
     let address = origin(FIELD, text)?;
     let is_of_this_machine = WebUrl::parse(&address).is_ok_and(|url| url.is_loopback());
-    if !address.starts_with("https://") || is_of_this_machine {
-        let message = "The public address must be the https:// address of your tunnel or reverse proxy, like https://relink.example.com.";
-        return Err(Error::invalid_field("public_address_unfit", FIELD, message.to_owned()));
-    }
-    Ok(address)
+    if is_of_this_machine { Err(unfit()) } else { Ok(address) }
 }

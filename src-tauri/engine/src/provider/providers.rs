@@ -134,8 +134,10 @@ impl Providers {
 
     /// What the person must do because the client secret in the keychain was given for other addresses.
     pub(crate) async fn client_secret_to_enter_again(&self, provider: &Provider) -> Option<String> {
-        let moved = client_secret_moved(&self.latest(provider), provider)?;
-        if !self.has_stored_client_secret(provider).await {
+        let latest = self.latest(provider);
+        let moved = client_secret_moved(&latest, provider)?;
+        // If the keychain can't be read, there is one if one was given: no address has changed for one that never was there.
+        if !self.stores_client_secret(provider).await.unwrap_or(!latest.client_secret_origins.is_empty()) {
             return None;
         }
         let id = provider.definition.oauth2().map(|oauth2| oauth2.client_id.as_str()).unwrap_or_default();
@@ -227,17 +229,19 @@ impl Providers {
     /// Whether the integration's client secret is in the keychain. True if that can't be read now: the error is
     /// reported when the secret is needed.
     async fn has_stored_client_secret(&self, provider: &Provider) -> bool {
+        self.stores_client_secret(provider).await.unwrap_or(true)
+    }
+
+    /// `None`: the keychain can't be read now.
+    async fn stores_client_secret(&self, provider: &Provider) -> Option<bool> {
         if lock(&self.0.with_secret).contains(&provider.id()) {
-            return true;
+            return Some(true);
         }
-        match self.stored_client_secret(provider).await {
-            Ok((Some(_), _)) => {
-                lock(&self.0.with_secret).insert(provider.id());
-                true
-            }
-            Ok((None, _)) => false,
-            Err(_) => true,
+        let is_there = self.stored_client_secret(provider).await.ok()?.0.is_some();
+        if is_there {
+            lock(&self.0.with_secret).insert(provider.id());
         }
+        Some(is_there)
     }
 
     /// Call it after the client secret was removed from the keychain.

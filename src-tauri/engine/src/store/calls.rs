@@ -38,11 +38,6 @@ pub struct CallQuery {
     pub place: Option<(Timestamp, i64)>,
 }
 
-/// The column of a program. The person has no token.
-fn key(program: &Program) -> String {
-    program.api_token_id.map(|id| id.to_string()).unwrap_or_default()
-}
-
 /// Adds calls of an account, oldest first, and keeps the newest `most` of it. Nothing happens if the account is gone.
 pub fn add(tx: &Transaction<'_>, account: AccountId, calls: &[Call], most: usize) -> Result<()> {
     let mut insert = tx.prepare_cached(
@@ -63,7 +58,7 @@ pub fn add(tx: &Transaction<'_>, account: AccountId, calls: &[Call], most: usize
 
 /// Adds to a day of an account and a program. Nothing happens if the account is gone.
 pub fn add_usage(tx: &Transaction<'_>, account: AccountId, added: &DayOfProgram) -> Result<()> {
-    let (account, program) = (account.to_string(), key(&added.program));
+    let (account, program) = (account.to_string(), added.program.key());
     let stored = tx
         .prepare_cached(
             "SELECT calls, errors, latency, last_at FROM call_usage
@@ -153,8 +148,8 @@ pub fn usage_since(connection: &Connection, account: AccountId, day: Day) -> Res
          WHERE account_id = ?1 AND day >= ?2 ORDER BY day, api_token_id",
     )?;
     let rows = statement.query_map(params![account.to_string(), day.number()], |row| {
-        let token = row.get_ref(1)?.as_str()?;
-        let api_token_id: Option<ApiTokenId> = if token.is_empty() { None } else { Some(id(token)?) };
+        // A program's key: that of one without a token is no id.
+        let api_token_id: Option<ApiTokenId> = row.get_ref(1)?.as_str()?.parse().ok();
         Ok(DayOfProgram {
             day: Day::from_number(row.get(0)?),
             program: Program { api_token_id, name: row.get(2)? },

@@ -1,7 +1,7 @@
 //! Link tokens. Only their hashes are stored.
 
 use relink_domain::{
-    ApiTokenId, LinkTokenId, Timestamp,
+    AccountId, ApiTokenId, LinkTokenId, Timestamp,
     link::{LinkError, LinkOptions, LinkPurpose, LinkToken},
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -83,6 +83,18 @@ pub fn all(connection: &Connection) -> Result<Vec<(LinkToken, Creator)>> {
 pub fn creator_of(connection: &Connection, token: LinkTokenId) -> Result<Option<Creator>> {
     let mut statement = connection.prepare_cached(&format!("{LINK} WHERE l.id = ?1"))?;
     Ok(statement.query_row([token.to_string()], creator).optional()?)
+}
+
+/// Revokes the links to an account's form that the person made and nobody has used, except those that end with an account token.
+pub fn revoke_forms(tx: &Transaction<'_>, account: AccountId, now: Timestamp) -> Result<()> {
+    let open = "l.api_token_id IS NULL AND l.used_at IS NULL AND l.revoked_at IS NULL";
+    let mut statement = tx.prepare_cached(&format!("{LINK} WHERE l.account_id = ?1 AND {open}"))?;
+    let links = statement.query_map([account.to_string()], link)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let is_form = |link: &&LinkToken| matches!(link.purpose, LinkPurpose::PostConnectForm { .. });
+    for link in links.iter().filter(is_form).filter(|link| link.token_ends_at.is_none()) {
+        revoke(tx, link.id, now)?;
+    }
+    Ok(())
 }
 
 /// Revokes a link. Returns whether there is such a link.

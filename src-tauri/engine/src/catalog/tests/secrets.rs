@@ -1,7 +1,10 @@
 //! Secrets that change together with addresses.
 
 use super::*;
-use crate::{keychain::Item, provider::Provider};
+use crate::{
+    keychain::{Item, KeychainError},
+    provider::Provider,
+};
 
 /// A row's change of the client secret and of the address that it is sent to.
 fn moving_change() -> Map<String, Value> {
@@ -92,4 +95,23 @@ async fn secret_variables_of_an_override_that_is_not_committed_are_not_in_force(
     assert_eq!(it.sent_to(&provider).await.as_deref(), Some("first-secret"), "the client's stays");
     it.catalog.change_installation(&PERSON, added.id, with("two")).await.expect("changed");
     assert_eq!(variable().await.as_deref(), Some("two"));
+}
+
+#[tokio::test]
+async fn while_the_keychain_cannot_be_read_a_secret_that_was_never_given_has_not_moved() {
+    let it = Alone::open().await;
+    let without_secret = json!({ "id": "relink" });
+    it.catalog.add(&PERSON, &acme_with(oauth2(without_secret.clone()))).await.expect("added");
+    let not_ready = async || {
+        let entries = it.catalog.list(&PERSON).await.expect("read");
+        entries.into_iter().find(|entry| entry.integration.name == "acme").expect("listed").not_ready
+    };
+    it.services.backend.refuse(KeychainError::Locked);
+    assert_eq!(not_ready().await, None, "whether there is a secret can't be known");
+    it.services.backend.recover();
+    it.catalog.set_client(&PERSON, "acme", "relink".into(), Some(Secret::new("a-secret"))).await.expect("set");
+    it.catalog.add(&PERSON, &moved_acme(&without_secret)).await.expect("added");
+    it.services.backend.refuse(KeychainError::Locked);
+    let reason = not_ready().await.expect("one was given");
+    assert!(reason.contains("from https://acme.example to https://evil.example"), "{reason}");
 }
