@@ -81,6 +81,17 @@ export type Commands = {
   save_override: [arguments: { name: string, text: string }, output: null];
   /** Opens the provider's guide to registering an OAuth client. */
   open_documentation: [arguments: { integration: string }, output: null];
+  unified_models: [arguments: void, output: Array<UnifiedModel>];
+  install_unified_model: [arguments: { name: string }, output: null];
+  /** Uninstalls a model, with this environment's mappings of it. */
+  uninstall_unified_model: [arguments: { name: string }, output: null];
+  unified_mapping: [arguments: { of: MappingRef }, output: MappingView];
+  /** Runs a mapping on an input, without calling anybody. */
+  try_mapping: [arguments: { of: MappingRef, keys: Array<MappingKey>, sample: string }, output: TriedMapping];
+  /** Makes a real call with a mapping and an account. Only methods that read can be called. */
+  try_mapping_with_account: [arguments: { of: MappingRef, keys: Array<MappingKey>, sample: string, id: AccountId }, output: TriedMapping];
+  /** Stores what differs from the base as this environment's mapping of this version. Returns warnings. */
+  save_mapping: [arguments: { of: MappingRef, keys: Array<MappingKey>, version: number | null }, output: Array<string>];
   webhooks: [arguments: void, output: Array<Webhook>];
   event_types: [arguments: void, output: Array<EventType>];
   /** Copies the new webhook's signing secret to the clipboard; it can't be read again. */
@@ -380,7 +391,7 @@ export type Change = { "kind": "accounts",
 /**
  * Some of them. `null`: any may have changed; the window then loads its list again.
  */
-changes: AccountChanges | null, } | { "kind": "timeline" } | { "kind": "integrations" } | { "kind": "webhooks" } | { "kind": "api_tokens" } | { "kind": "calls" } | { "kind": "overview" } | { "kind": "preferences" } | { "kind": "notices" } | { "kind": "sign_ins" };
+changes: AccountChanges | null, } | { "kind": "timeline" } | { "kind": "integrations" } | { "kind": "webhooks" } | { "kind": "api_tokens" } | { "kind": "unified_models" } | { "kind": "calls" } | { "kind": "overview" } | { "kind": "preferences" } | { "kind": "notices" } | { "kind": "sign_ins" };
 
 /**
  * The provider's response to a check.
@@ -737,6 +748,113 @@ shown: string, expires_at: Timestamp,
  */
 is_public: boolean, };
 
+export type MappableIntegration = { name: string, label: string, 
+/**
+ * In CSS syntax.
+ */
+color: string | null, };
+
+/**
+ * A method that is mapped for an integration.
+ */
+export type MappedMethod = { integration: string, method: string, 
+/**
+ * Whether the model itself maps it.
+ */
+has_base: boolean, 
+/**
+ * Whether this environment has a mapping of it.
+ */
+is_overridden: boolean, 
+/**
+ * The names of the accounts that have a mapping of it.
+ */
+accounts: Array<string>, };
+
+/**
+ * An account with which a mapping may be tried.
+ */
+export type MappingAccount = { id: AccountId, name: string, 
+/**
+ * Whether it has a mapping of its own over this one.
+ */
+is_overridden: boolean, };
+
+/**
+ * A key of a mapping, as it is written.
+ */
+export type MappingKey = { name: string, 
+/**
+ * Nothing: the key is left out.
+ */
+text: string, language: MappingLanguage, };
+
+/**
+ * What the text of a key is.
+ */
+export type MappingLanguage = "text" | "json";
+
+/**
+ * What is wrong, and where.
+ */
+export type MappingProblem = { at: MappingProblemAt, 
+/**
+ * The key, if it is in the mapping.
+ */
+key: string | null, 
+/**
+ * The mapping, the key and the record: `ticketing/tickets list on GitHub, response_mapping, record 3`.
+ */
+place: string, 
+/**
+ * In the key's text, or in the input. From 1.
+ */
+line: number | null, 
+/**
+ * In characters, from 1.
+ */
+column: number | null, problem: string, };
+
+export type MappingProblemAt = "mapping" | "sample" | "run";
+
+/**
+ * Which mapping.
+ */
+export type MappingRef = { model: string, resource: string, integration: string, method: string, };
+
+/**
+ * A mapping as it is edited: what is in force here, key by key.
+ */
+export type MappingView = { integration_label: string, installed: boolean, 
+/**
+ * Whether the model that has the base is built in.
+ */
+built_in: boolean, 
+/**
+ * The keys of the base and of the environment over it.
+ */
+keys: Array<MappingKey>, 
+/**
+ * The keys of the base alone.
+ */
+base: Array<MappingKey>, 
+/**
+ * The version of the environment's mapping, if there is one.
+ */
+override_version: number | null, 
+/**
+ * All keys that a mapping may have, in the order in which they take effect.
+ */
+known_keys: Array<string>, 
+/**
+ * The accounts of the integration.
+ */
+accounts: Array<MappingAccount>, 
+/**
+ * An input to begin with, as JSON.
+ */
+sample: string, documentation_link: string | null, };
+
 /**
  * Which of the account's tools a server offers, and whom it serves.
  */
@@ -940,6 +1058,19 @@ http_status: number | null, provider_code: string | null,
 provider_message: string | null, occurred_at: Timestamp, };
 
 /**
+ * How a record differs from its schema.
+ */
+export type RecordFault = { 
+/**
+ * From 1; `null` if there is but one.
+ */
+record: number | null, 
+/**
+ * `assignees[0].id`.
+ */
+path: string, problem: string, };
+
+/**
  * How the browser returns to Relink.
  */
 export type RedirectKind = "deep_link" | "loopback";
@@ -973,6 +1104,23 @@ rotation: string,
  * How many more responses will fail.
  */
 faults_left: number, };
+
+/**
+ * A field of a record.
+ */
+export type SchemaField = { name: string, 
+/**
+ * How many objects and lists it is in.
+ */
+depth: number, 
+/**
+ * `string`, `list of objects`.
+ */
+kind: string, is_required: boolean, description: string | null, 
+/**
+ * The values that it may have, if they are listed.
+ */
+values: Array<string>, };
 
 /**
  * A secret that was entered in the window. It has no `Serialize`, so it can't be sent back.
@@ -1099,6 +1247,31 @@ bytes: number,
 is_cut: boolean, };
 
 /**
+ * What became of a call with a mapping that isn't saved.
+ */
+export type TriedMapping = { 
+/**
+ * What goes to the provider, as JSON.
+ */
+request: string | null, 
+/**
+ * With an account: the input, with what the provider answered.
+ */
+sample: string | null, 
+/**
+ * The answer to the caller, as JSON. An error's too.
+ */
+output: string | null, problem: MappingProblem | null, 
+/**
+ * How records differ from the schema.
+ */
+faults: Array<RecordFault>, 
+/**
+ * The further calls for which the input has no answer.
+ */
+unanswered: Array<string>, };
+
+/**
  * A call that the person tries with an account.
  */
 export type TryCall = { method: string, 
@@ -1110,6 +1283,33 @@ path: string,
  * The query, encoded.
  */
 query: string | null, body: string | null, content_type: string | null, };
+
+/**
+ * A unified model with its resources and mappings.
+ */
+export type UnifiedModel = { 
+/**
+ * Unique.
+ */
+name: string, label: string, category: string | null, description: string | null, built_in: boolean, 
+/**
+ * Only an installed one can be called.
+ */
+installed: boolean, resources: Array<UnifiedResource>, 
+/**
+ * The integrations that may be mapped: those of the catalog, and any that is mapped already.
+ */
+integrations: Array<MappableIntegration>, };
+
+export type UnifiedResource = { name: string, description: string | null, 
+/**
+ * What can be done with it, at integrations that are mapped.
+ */
+methods: Array<string>, 
+/**
+ * Of its schema, each before those in it.
+ */
+fields: Array<SchemaField>, mappings: Array<MappedMethod>, };
 
 /**
  * The calls on one day.

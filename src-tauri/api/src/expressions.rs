@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use relink_calls::{ExpressionError, Expressions};
+use relink_domain::integration::Position;
 use relink_jsonata::{Bindings, Engines, EvalError, Limits};
 use serde_json::{
     Value,
@@ -24,6 +25,11 @@ impl Jsonata {
         Self { engines: Engines::default(), limits }
     }
 
+    /// For what a person is writing: it has engines of its own, so that a loop that doesn't end takes none from calls.
+    pub(crate) fn of_editors() -> Self {
+        Self { engines: Engines::default(), limits: Limits { output: 4 << 20, ..Limits::default() } }
+    }
+
     /// Like [`Expressions::evaluate`], with values that the expression sees as `$name`.
     pub(crate) async fn evaluate_with(
         &self,
@@ -35,8 +41,7 @@ impl Jsonata {
         let bindings = bound.iter().map(|(name, value)| Ok(((*name).to_owned(), raw(value)?)));
         let bindings = Bindings::new(bindings.collect::<Result<Vec<_>, ExpressionError>>()?);
         let result = self.engines.eval(Arc::from(expression), Some(raw(input)?), bindings, self.limits).await;
-        let read = |result: Box<RawValue>| serde_json::from_str(result.get()).map_err(|error| not_json(&error));
-        result.map_err(explain)?.map(read).transpose()
+        read(result)
     }
 
     /// Checks an expression's syntax and the names in it, of which `bound` have a value.
@@ -52,14 +57,20 @@ impl Expressions for Jsonata {
     }
 }
 
+fn read(result: Result<Option<Box<RawValue>>, EvalError>) -> Result<Option<Value>, ExpressionError> {
+    let read = |result: Box<RawValue>| serde_json::from_str(result.get()).map_err(|error| not_json(&error));
+    result.map_err(explain)?.map(read).transpose()
+}
+
 fn explain(error: EvalError) -> ExpressionError {
     let EvalError { code, message, position, advice, .. } = error;
-    let message = position.map_or_else(|| message.clone(), |position| format!("{message} (at {position})"));
-    ExpressionError { code, message, advice }
+    let position = position.map(|it| Position { line: it.line, column: it.column });
+    ExpressionError { code, message, position, advice }
 }
 
 fn not_json(error: &serde_json::Error) -> ExpressionError {
-    ExpressionError { code: None, message: format!("A value can't be exchanged as JSON: {error}"), advice: None }
+    let message = format!("A value can't be exchanged as JSON: {error}");
+    ExpressionError { code: None, message, position: None, advice: None }
 }
 
 #[cfg(test)]
@@ -99,6 +110,9 @@ mod tests {
         assert_eq!(evaluate("data[5].id").await, Ok(None));
         assert_eq!(evaluate("$lookup($, 'data')[0].x ? 1 : null").await, Ok(Some(Value::Null)));
         let failed = evaluate("data.").await.expect_err("no expression");
-        assert!(failed.code.is_some() && failed.message.contains("at "), "{failed:?}");
+        assert!(
+            failed.code.is_some() && failed.position.is_some() && failed.to_string().contains("(at line 1, column "),
+            "{failed:?}"
+        );
     }
 }

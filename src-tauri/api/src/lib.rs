@@ -112,10 +112,12 @@ pub use local_calls::{CallProblem, LocalCall, LocalCalls, LocalResponse};
 pub use peer::may_be_own_listener;
 pub use port::{ApiPort, PORT, PortState};
 pub use redirect_test::{RedirectTest, RedirectTestUrls};
+pub use relink_unified::{MappingFailed, Sample};
 pub use sandbox_runner::SandboxRunner;
 pub use second_listener::SecondListener;
 use server::Bounds;
 use steps::Steps;
+pub use unified::{MappingTrial, TrialFailure};
 
 /// The server's options.
 #[derive(Debug)]
@@ -183,6 +185,8 @@ pub(crate) struct Parts {
     expressions: Jsonata,
     /// For webhooks of providers that aren't verified.
     expressions_of_unverified: Jsonata,
+    /// For mappings that are being written.
+    expressions_of_editors: Jsonata,
     idempotency: Idempotency,
     port: ApiPort,
     link_settings: watch::Receiver<LinkSettings>,
@@ -255,6 +259,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         calls: Calls::new(EngineAccounts(engine.clone()), Upstream::default()),
         expressions: Jsonata::default(),
         expressions_of_unverified: Jsonata::of_unverified(),
+        expressions_of_editors: Jsonata::of_editors(),
         idempotency: Idempotency::default(),
         port: port.clone(),
         link_settings: engine.connections().link_settings_changes(&Caller::Internal),

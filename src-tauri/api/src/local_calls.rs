@@ -31,7 +31,7 @@ const MAX_HEADER: usize = 1000;
 
 /// Makes calls within this process. Clones share the same state.
 #[derive(Clone)]
-pub struct LocalCalls(ApiState);
+pub struct LocalCalls(pub(crate) ApiState);
 
 impl std::fmt::Debug for LocalCalls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -56,6 +56,7 @@ impl World {
             calls: relink_calls::Calls::new(EngineAccounts(engine.clone()), relink_calls::Upstream::default()),
             expressions: Jsonata::default(),
             expressions_of_unverified: Jsonata::of_unverified(),
+            expressions_of_editors: Jsonata::of_editors(),
             idempotency: crate::idempotency::Idempotency::default(),
             port: ApiPort::new(7417, None),
             link_settings: engine.connections().link_settings_changes(&Caller::Internal),

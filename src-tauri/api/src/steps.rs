@@ -103,7 +103,7 @@ impl StepRunner for Steps {
             let checked = self.0.expressions.check(expression, &[PREVIOUS]).await;
             checked.map_err(|error| {
                 let advice = error.advice.map(|advice| format!(" {advice}")).unwrap_or_default();
-                StepError::new(format!("{}{advice}", error.message))
+                StepError::new(format!("{error}{advice}"))
             })
         })
     }

@@ -59,7 +59,7 @@ impl ApiState {
             .filter_map(|MappedResource { model, resource, description, mut methods, is_overridden }| {
                 methods.retain(|method| filter.methods.names(method));
                 let docs_url = format!("{base_url}/unified/meta/{model}/{integration}");
-                let model_label = label_of(&model);
+                let model_label = relink_domain::unified::label_of(&model);
                 let env_overridden = is_overridden;
                 let found =
                     UnifiedCapability { model, model_label, resource, description, docs_url, methods, env_overridden };
@@ -76,16 +76,6 @@ impl ApiState {
         let entry = entries.into_iter().find(is_named).ok_or_else(|| IntegrationId::not_found(text))?;
         definition_in(entry).ok_or_else(unusable)
     }
-}
-
-/// `crm` is CRM, and `ticketing` Ticketing.
-fn label_of(model: &str) -> String {
-    if model.len() <= 4 {
-        return model.to_uppercase();
-    }
-    let mut chars = model.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string());
-    first.into_iter().chain([chars.as_str().replace(['_', '-'], " ")]).collect()
 }
 
 fn definition_in(entry: CatalogEntry) -> Option<Found> {

@@ -76,7 +76,7 @@ fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
-fn problem_view(problem: CallProblem) -> ErrorView {
+pub(crate) fn problem_view(problem: CallProblem) -> ErrorView {
     ErrorView {
         code: problem.code,
         title: problem.title.unwrap_or_else(|| "The call wasn’t made".to_owned()),

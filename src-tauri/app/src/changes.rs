@@ -131,6 +131,7 @@ impl App {
             (set.webhooks, Change::Webhooks),
             (set.calls, Change::Calls),
             (set.api_tokens, Change::ApiTokens),
+            (set.unified_models, Change::UnifiedModels),
         ];
         for (_, change) in others.into_iter().filter(|(changed, _)| *changed) {
             self.publish(change);

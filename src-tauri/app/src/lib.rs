@@ -18,6 +18,8 @@ mod error;
 mod integration_form;
 mod integrations;
 mod links;
+mod mapping_draft;
+mod mappings;
 mod notices;
 pub mod notifications;
 mod overview;
@@ -29,6 +31,7 @@ mod sandbox;
 mod sign_ins;
 mod timeline;
 pub mod tray;
+mod unified_models;
 mod webhooks;
 
 use std::{

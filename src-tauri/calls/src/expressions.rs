@@ -1,5 +1,6 @@
 //! What calls need of JSONata, which definitions use for what a path can't say.
 
+use relink_domain::integration::Position;
 pub use relink_domain::truth::is_truthy;
 use serde_json::Value;
 
@@ -30,12 +31,14 @@ pub trait Expressions: Clone + Send + Sync + 'static {
 
 /// Why an expression has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[error("{message}{}", position.map(|it| format!(" (at {it})")).unwrap_or_default())]
 pub struct ExpressionError {
     /// JSONata's code (`T2001`, `S0201`, …) or a word of ours.
     pub code: Option<String>,
     /// What happened, in one or two sentences.
     pub message: String,
+    /// Where in the expression.
+    pub position: Option<Position>,
     /// What to do about it.
     pub advice: Option<&'static str>,
 }

@@ -317,7 +317,7 @@ mod tests {
                 "limited" => Ok(Some((input["headers"]["x-left"] == "0").into())),
                 "wait" => Ok(input["headers"].get("x-wait").cloned()),
                 "reset" => Ok(input["headers"].get("x-reset").cloned()),
-                _ => Err(ExpressionError { code: None, message: "not known".to_owned(), advice: None }),
+                _ => Err(ExpressionError { code: None, message: "not known".to_owned(), position: None, advice: None }),
             }
         }
     }

@@ -27,6 +27,26 @@ pub fn merge(base: &mut Map<String, Value>, over: &Map<String, Value>) {
     }
 }
 
+/// The override that makes `wanted` of `base` when it is [merged](merge). Members of `wanted` that are null count as missing.
+pub fn difference(base: &Map<String, Value>, wanted: &Map<String, Value>) -> Map<String, Value> {
+    let wants = |key: &String| wanted.get(key).is_some_and(|value| !value.is_null());
+    let mut over: Map<String, Value> =
+        base.keys().filter(|key| !wants(key)).map(|key| (key.clone(), Value::Null)).collect();
+    for (key, value) in wanted.iter().filter(|(_, value)| !value.is_null()) {
+        match (base.get(key), value) {
+            (Some(Value::Object(base)), Value::Object(wanted)) => {
+                let inner = difference(base, wanted);
+                if !inner.is_empty() {
+                    over.insert(key.clone(), inner.into());
+                }
+            }
+            (Some(base), value) if base == value => {}
+            (_, value) => drop(over.insert(key.clone(), value.clone())),
+        }
+    }
+    over
+}
+
 /// The text at a path of `base` with `over` merged over it, without merging the rest.
 pub fn merged_text<'v>(base: &'v Map<String, Value>, over: &'v Map<String, Value>, path: &[&str]) -> Option<&'v str> {
     let (key, below) = path.split_first()?;
@@ -89,6 +109,15 @@ mod tests {
         #[test]
         fn an_empty_override_changes_nothing(base in document()) {
             prop_assert_eq!(merged(&base, &json!({})), base);
+        }
+
+        #[test]
+        fn the_difference_is_what_makes_one_document_of_another(base in document(), wanted in document()) {
+            prop_assume!(!has_null(&base) && !has_null(&wanted));
+            let [from, to] = [&base, &wanted].map(|document| document.as_object().expect("an object"));
+            let over = difference(from, to);
+            prop_assert_eq!(merged(&base, &over.clone().into()), wanted.clone());
+            prop_assert_eq!(over.is_empty(), base == wanted, "only what differs is in it");
         }
 
         #[test]

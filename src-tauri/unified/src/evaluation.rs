@@ -3,8 +3,8 @@
 use std::fmt;
 
 use futures_util::future::BoxFuture;
-use relink_calls::Expressions;
-use relink_domain::unified::Expression;
+use relink_calls::{ExpressionError, Expressions};
+use relink_domain::{integration::Position, unified::Expression};
 use serde_json::{Map, Value};
 
 /// Why an expression of a mapping has no use.
@@ -16,16 +16,21 @@ pub struct MappingFailed {
     pub key: String,
     /// The place of the record in the answer, from 0 on.
     pub record: Option<usize>,
+    /// Where in the expression.
+    pub position: Option<Position>,
     /// What happened, and what to do.
     pub problem: String,
 }
 
 impl fmt::Display for MappingFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mapping, key, record, problem } = self;
+        let Self { mapping, key, record, position, problem } = self;
         write!(f, "The mapping {mapping} failed at {key}")?;
         if let Some(record) = record {
-            write!(f, ", for record {record}")?;
+            write!(f, ", for record {}", record + 1)?;
+        }
+        if let Some(position) = position {
+            write!(f, ", {position}")?;
         }
         write!(f, ": {problem}")
     }
@@ -40,16 +45,20 @@ pub(crate) struct Evaluator<'a, X> {
 
 impl<X: Expressions> Evaluator<'_, X> {
     pub(crate) fn fail(&self, key: &str, record: Option<usize>, problem: impl fmt::Display) -> MappingFailed {
-        MappingFailed { mapping: self.mapping.to_owned(), key: key.to_owned(), record, problem: problem.to_string() }
+        let (mapping, key) = (self.mapping.to_owned(), key.to_owned());
+        MappingFailed { mapping, key, record, position: None, problem: problem.to_string() }
+    }
+
+    fn explain(&self, key: &str, record: Option<usize>, error: ExpressionError) -> MappingFailed {
+        let ExpressionError { message, position, advice, .. } = error;
+        let advice = advice.map(|advice| format!(" {advice}")).unwrap_or_default();
+        MappingFailed { position, ..self.fail(key, record, format_args!("{message}{advice}")) }
     }
 
     /// The value of a JSONata text. `None`: it gives nothing.
     pub(crate) async fn text(&self, key: &str, text: &str, scope: Value) -> Result<Option<Value>, MappingFailed> {
         let found = self.expressions.evaluate(text, scope).await;
-        found.map_err(|error| {
-            let advice = error.advice.map(|advice| format!(" {advice}")).unwrap_or_default();
-            self.fail(key, None, format_args!("{error}{advice}"))
-        })
+        found.map_err(|error| self.explain(key, None, error))
     }
 
     /// The value of an expression, field by field if it is an object.
@@ -101,17 +110,16 @@ impl<X: Expressions> Evaluator<'_, X> {
         expression: &Expression,
         scopes: Vec<Value>,
     ) -> Result<Vec<Option<Value>>, MappingFailed> {
-        let at = |at: usize| move |error: MappingFailed| MappingFailed { record: Some(at), ..error };
         if let Expression::Text(text) = expression {
             let outcomes = self.expressions.evaluate_each(text, scopes).await;
-            let explain = |(number, outcome): (usize, Result<_, _>)| {
-                outcome.map_err(|error: relink_calls::ExpressionError| at(number)(self.fail(key, None, error)))
-            };
+            let explain =
+                |(at, outcome): (usize, Result<_, _>)| outcome.map_err(|error| self.explain(key, Some(at), error));
             return outcomes.into_iter().enumerate().map(explain).collect();
         }
         let mut found = Vec::with_capacity(scopes.len());
         for (number, scope) in scopes.into_iter().enumerate() {
-            found.push(self.value(key, expression, scope).await.map_err(at(number))?);
+            let at = |error| MappingFailed { record: Some(number), ..error };
+            found.push(self.value(key, expression, scope).await.map_err(at)?);
         }
         Ok(found)
     }

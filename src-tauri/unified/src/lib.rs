@@ -12,10 +12,12 @@ mod answer;
 mod evaluation;
 mod failure;
 mod headers;
+mod observed;
 mod proxy;
 mod requests;
 mod respond;
 mod run;
+mod sample;
 mod scope;
 mod side_load;
 mod steps;
@@ -27,6 +29,8 @@ pub use self::{
     answer::{Answer, ResponseFormat, UnifiedAnswer},
     evaluation::MappingFailed,
     failure::{Failure, RemoteFailure, missing_body},
+    observed::Trial,
     proxy::{Page, Paging, Proxied, Proxy, ProxyBody, ProxyCall, ProxyData, ProxyError, ProxyTarget},
     run::{Options, Unified, UnifiedCall},
+    sample::{Sample, SampleError, SampleTrial},
 };

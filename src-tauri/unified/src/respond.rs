@@ -2,15 +2,19 @@
 
 use http::{HeaderMap, HeaderName, header};
 use relink_calls::{Expressions, headers_for_expressions, is_truthy};
-use relink_domain::unified::{ResponseMethod, exclude, key_by, with_remote_data};
+use relink_domain::unified::{Expression, ResponseMethod, exclude, key_by, with_remote_data};
 use serde_json::{Map, Value};
 
 use crate::{
     answer::{Answer, Content, ResponseFormat},
+    evaluation::MappingFailed,
     failure::Failure,
     proxy::{Page, Proxy},
     run::{Result, Run},
 };
+
+/// Among so many records the one is looked for for which a mapping failed.
+const MAX_RECORDS_LOOKED_AT: usize = 100;
 
 /// The records of an answer in the model's form.
 struct Mapped {
@@ -81,8 +85,11 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
         } else {
             remote.first().cloned().unwrap_or_default()
         };
-        let found =
-            self.evaluator.value("response_mapping", expression, self.scope.with([("response", response)])).await?;
+        let found = match self.mapped_at_once(expression, response).await {
+            Ok(found) => found,
+            Err(failed) if is_list => return Err(self.of_record(failed, expression, &remote).await.into()),
+            Err(failed) => return Err(failed.into()),
+        };
         let (found, next_cursor) = match found {
             Some(Value::Object(mut page)) if page.contains_key("result") => {
                 let cursor = page.shift_remove("next_cursor").unwrap_or_default();
@@ -91,6 +98,24 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
             found => (found, None),
         };
         Ok(aligned(listed(found.unwrap_or_default()), remote, next_cursor))
+    }
+
+    async fn mapped_at_once(
+        &self,
+        expression: &Expression,
+        response: Value,
+    ) -> std::result::Result<Option<Value>, MappingFailed> {
+        self.evaluator.value("response_mapping", expression, self.scope.with([("response", response)])).await
+    }
+
+    /// Finds the record for which a mapping of a whole list failed: the first that fails as a list of one.
+    async fn of_record(&self, failed: MappingFailed, expression: &Expression, remote: &[Value]) -> MappingFailed {
+        for (at, record) in remote.iter().enumerate().take(MAX_RECORDS_LOOKED_AT) {
+            if let Err(of_one) = self.mapped_at_once(expression, Value::Array(vec![record.clone()])).await {
+                return MappingFailed { record: Some(at), ..of_one };
+            }
+        }
+        failed
     }
 
     /// The records in the form of the method, as the caller wants them.

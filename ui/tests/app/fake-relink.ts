@@ -26,6 +26,7 @@ import type {
 import type { Args, Command, Output } from '../../host/host';
 import { errorView, ago, usageOf } from './fake-data';
 import { DEFINITIONS } from './fake-definitions';
+import { UNIFIED_MODELS } from './fake-unified';
 
 export { errorView, account, revoked, retrying, timelineEntry, usageOf, madeCall } from './fake-data';
 
@@ -173,6 +174,7 @@ export class FakeRelink {
     uninstall: () => null,
     set_client: () => null,
     ...DEFINITIONS,
+    ...UNIFIED_MODELS,
     webhooks: () => this.webhooks,
     event_types: () => [
       {

@@ -34,7 +34,7 @@ const MAX_BODY: usize = 16 << 20;
 
 /// What is called, apart from the request.
 #[derive(Clone)]
-struct Target {
+pub(super) struct Target {
     model: String,
     resource: String,
     method: String,
@@ -42,12 +42,17 @@ struct Target {
 }
 
 impl Target {
+    pub(super) fn new(of: UnifiedMethod<'_>, id: Option<&str>) -> Self {
+        let [model, resource, method] = [of.model, of.resource, of.method].map(str::to_owned);
+        Self { model, resource, method, id: id.map(str::to_owned) }
+    }
+
     fn of(&self) -> UnifiedMethod<'_> {
         UnifiedMethod { model: &self.model, resource: &self.resource, method: &self.method }
     }
 
     /// As it is recorded.
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         let Self { model, resource, method, id } = self;
         let below = match (method.as_str(), id) {
             ("list" | "create", _) | ("update" | "delete", None) => String::new(),
@@ -61,8 +66,7 @@ impl Target {
 /// Makes the call of a request, which is recorded.
 pub(super) async fn make(call: Call, model: &str, resource: &str, method: &str, id: Option<&str>) -> Response {
     let Call { api, caller, request } = call;
-    let [model, resource, method] = [model, resource, method].map(str::to_owned);
-    let target = Target { model, resource, method, id: id.map(str::to_owned) };
+    let target = Target::new(UnifiedMethod { model, resource, method }, id);
     let uri = sent_uri(&request);
     let parameters = Parameters::read(uri.query().unwrap_or_default());
     let account = match account_of(&caller, &parameters) {
@@ -224,12 +228,7 @@ pub(crate) async fn data_of(
     let given = names.into_iter().filter_map(|name| Some((name, own(name)?)));
     let given = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
     let options = options_of(&given).map_err(body_of)?;
-    let target = Target {
-        model: of.model.to_owned(),
-        resource: of.resource.to_owned(),
-        method: of.method.to_owned(),
-        id: id.map(str::to_owned),
-    };
+    let target = Target::new(of, id);
     let proxy = ThroughProxy::new(api, caller, account, waits_until).only_reading(only_reads);
     let asked = Asked { of, id, query, paging, body, passes_body: false, headers: Map::new(), options };
     let mut found = None;
@@ -248,9 +247,7 @@ pub(crate) async fn data_of(
             }
             Err(failure) => {
                 let body = body_of_failure(failure);
-                let status = body.get("statusCode").and_then(Value::as_u64).and_then(|it| it.try_into().ok());
-                let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-                (status.unwrap_or(StatusCode::BAD_GATEWAY), Err(body))
+                (status_in(&body), Err(body))
             }
         };
         found = Some(outcome);
@@ -263,7 +260,7 @@ pub(crate) async fn data_of(
 }
 
 /// As it is recorded.
-fn verb_of(method: &str) -> Method {
+pub(super) fn verb_of(method: &str) -> Method {
     match method {
         "list" | "get" => Method::GET,
         "update" => Method::PATCH,
@@ -274,6 +271,12 @@ fn verb_of(method: &str) -> Method {
 
 fn body_of(error: ApiError) -> Value {
     serde_json::to_value(error.into_body()).unwrap_or_default()
+}
+
+/// The status of an error's body.
+pub(super) fn status_in(body: &Value) -> StatusCode {
+    let status = body.get("statusCode").and_then(Value::as_u64).and_then(|it| it.try_into().ok());
+    status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
 /// A failure's body, in Truto's form.

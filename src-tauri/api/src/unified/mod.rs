@@ -4,6 +4,7 @@ mod call;
 mod meta;
 mod options;
 mod through_proxy;
+mod trial;
 
 use axum::{
     extract::{Path, State},
@@ -14,6 +15,7 @@ use utoipa_axum::routes;
 
 pub(crate) use self::call::{UnifiedAsked, UnifiedData, data_of};
 use self::meta::Asked;
+pub use self::trial::{MappingTrial, TrialFailure};
 use crate::{
     ApiState,
     method_calls::Call,

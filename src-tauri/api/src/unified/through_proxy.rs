@@ -271,8 +271,7 @@ impl Proxy for ThroughProxy<'_> {
                 Err(Failure::Local(error)) => Err(ProxyError::Local(error)),
                 Err(failure) => {
                     let body = body_of_failure(failure);
-                    let status = body.get("statusCode").and_then(Value::as_u64).and_then(|it| it.try_into().ok());
-                    Err(ProxyError::Remote { status: status.unwrap_or(502), headers: HeaderMap::new(), body })
+                    Err(ProxyError::Remote { status: call::status_in(&body).as_u16(), headers: HeaderMap::new(), body })
                 }
             }
         })

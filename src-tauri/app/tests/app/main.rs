@@ -8,4 +8,5 @@ mod notifications;
 mod port;
 mod sandbox;
 mod sign_ins;
+mod unified_models;
 mod world;

@@ -31,7 +31,7 @@ impl Expressions for Names {
     async fn evaluate(&self, expression: &str, input: Value) -> Result<Option<Value>, ExpressionError> {
         if expression == "fails" {
             let code = Some("T2001".to_owned());
-            return Err(ExpressionError { code, message: "it fails".to_owned(), advice: None });
+            return Err(ExpressionError { code, message: "it fails".to_owned(), position: None, advice: None });
         }
         if expression == "sign" {
             let options = &input["requestOptions"];

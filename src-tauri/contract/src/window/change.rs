@@ -25,6 +25,8 @@ pub enum Change {
     /// Webhooks or their deliveries.
     Webhooks,
     ApiTokens,
+    /// Unified models or their mappings.
+    UnifiedModels,
     /// The calls that were made with some accounts.
     Calls,
     /// The keychain, the network, or the desktop's services.
@@ -44,6 +46,7 @@ impl Change {
             Self::Integrations,
             Self::Webhooks,
             Self::ApiTokens,
+            Self::UnifiedModels,
             Self::Calls,
             Self::Overview,
             Self::Preferences,

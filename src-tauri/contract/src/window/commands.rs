@@ -96,6 +96,18 @@ macro_rules! window_commands {
             /// Opens the provider's guide to registering an OAuth client.
             fn open_documentation(integration: String) -> ();
 
+            fn unified_models() -> Vec<UnifiedModel>;
+            fn install_unified_model(name: String) -> ();
+            /// Uninstalls a model, with this environment's mappings of it.
+            fn uninstall_unified_model(name: String) -> ();
+            fn unified_mapping(of: MappingRef) -> MappingView;
+            /// Runs a mapping on an input, without calling anybody.
+            fn try_mapping(of: MappingRef, keys: Vec<MappingKey>, sample: String) -> TriedMapping;
+            /// Makes a real call with a mapping and an account. Only methods that read can be called.
+            fn try_mapping_with_account(of: MappingRef, keys: Vec<MappingKey>, sample: String, id: AccountId) -> TriedMapping;
+            /// Stores what differs from the base as this environment's mapping of this version. Returns warnings.
+            fn save_mapping(of: MappingRef, keys: Vec<MappingKey>, version: Option<i64>) -> Vec<String>;
+
             fn webhooks() -> Vec<Webhook>;
             fn event_types() -> Vec<EventType>;
             /// Copies the new webhook's signing secret to the clipboard; it can't be read again.

@@ -20,6 +20,7 @@ mod secret_input;
 mod sign_in;
 mod timeline;
 mod typescript;
+mod unified;
 mod webhook;
 
 pub use crate::{
@@ -46,4 +47,8 @@ pub use secret_input::SecretInput;
 pub use sign_in::SignInProgress;
 pub use timeline::{Fact, TimelineEntry, TimelinePage};
 pub use typescript::typescript;
+pub use unified::{
+    MappableIntegration, MappedMethod, MappingAccount, MappingKey, MappingLanguage, MappingProblem, MappingProblemAt,
+    MappingRef, MappingView, RecordFault, SchemaField, TriedMapping, UnifiedModel, UnifiedResource,
+};
 pub use webhook::{Delivery, DeliveryDetails, EventType, NewWebhook, Webhook};

@@ -24,7 +24,8 @@ use crate::{
 
 type Result<T, E = DefinitionError> = std::result::Result<T, E>;
 
-const KEYS: &[&str] = &[
+/// The keys of a config, in the order in which they take effect (contract section 8.2). The schemas and what is only described come last.
+pub const KEYS: &[&str] = &[
     "query",
     "body",
     "before",

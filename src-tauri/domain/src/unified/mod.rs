@@ -15,12 +15,14 @@ mod model;
 mod query;
 mod record;
 mod required;
+mod schema;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::{
     catalog::{BuiltInModel, built_in_models},
+    decode::KEYS,
     expression::Expression,
     mapping::{
         Choice, Mapping, MappingError, Request, RequestTarget, ResponseMethod, SideLoad, Step, StepKind, Values,
@@ -29,6 +31,7 @@ pub use self::{
     query::typed,
     record::{Field, exclude, key_by, with_remote_data},
     required::{Requirements, requirements},
+    schema::{SchemaFault, SchemaField, faults, fields},
 };
 
 use serde_json::{Map, Value};
@@ -47,6 +50,16 @@ pub struct UnifiedMethod<'a> {
     pub model: &'a str,
     pub resource: &'a str,
     pub method: &'a str,
+}
+
+/// The name of a model as people read it: `CRM`, `Ticketing`.
+pub fn label_of(model: &str) -> String {
+    if model.len() <= 4 {
+        return model.to_uppercase();
+    }
+    let mut chars = model.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string());
+    first.into_iter().chain([chars.as_str().replace(['_', '-'], " ")]).collect()
 }
 
 /// The configs of one mapping, merged: objects key by key, everything else replaces what was there, and null removes it (contract

@@ -31,6 +31,8 @@ pub struct ChangeSet {
     /// Whether webhooks or their deliveries changed.
     pub webhooks: bool,
     pub api_tokens: bool,
+    /// Whether unified models changed, or their mappings.
+    pub unified_models: bool,
     /// Whether programs' calls were recorded.
     pub calls: bool,
 }
@@ -87,18 +89,20 @@ impl ChangedAccounts {
 
 impl ChangeSet {
     pub fn is_empty(&self) -> bool {
-        let Self { accounts, timeline, integrations, webhooks, api_tokens, calls } = self;
-        accounts.is_empty() && !(*timeline || *integrations || *webhooks || *api_tokens || *calls)
+        let Self { accounts, timeline, integrations, webhooks, api_tokens, unified_models, calls } = self;
+        let lists = [timeline, integrations, webhooks, api_tokens, unified_models, calls];
+        accounts.is_empty() && !lists.into_iter().any(|changed| *changed)
     }
 
     /// Adds the changes of a later set.
     pub fn merge(&mut self, later: Self) {
-        let Self { accounts, timeline, integrations, webhooks, api_tokens, calls } = later;
+        let Self { accounts, timeline, integrations, webhooks, api_tokens, unified_models, calls } = later;
         self.accounts.merge(accounts);
         self.timeline |= timeline;
         self.integrations |= integrations;
         self.webhooks |= webhooks;
         self.api_tokens |= api_tokens;
+        self.unified_models |= unified_models;
         self.calls |= calls;
     }
 }
@@ -112,6 +116,7 @@ const FUNCTIONS: &[(&str, Record)] = &[
     ("integrations_changed", |changes| changes.integrations = true),
     ("webhooks_changed", |changes| changes.webhooks = true),
     ("api_tokens_changed", |changes| changes.api_tokens = true),
+    ("unified_models_changed", |changes| changes.unified_models = true),
     ("calls_changed", |changes| changes.calls = true),
 ];
 
@@ -140,6 +145,18 @@ const TRIGGERS: &[(&str, &str, &[&str])] = &[
     ("api_token", "INSERT", &["api_tokens_changed()"]),
     ("api_token", "UPDATE", &["api_tokens_changed()"]),
     ("api_token", "DELETE", &["api_tokens_changed()"]),
+    ("unified_model", "INSERT", &["unified_models_changed()"]),
+    ("unified_model", "UPDATE", &["unified_models_changed()"]),
+    ("unified_model", "DELETE", &["unified_models_changed()"]),
+    ("environment_unified_model", "INSERT", &["unified_models_changed()"]),
+    ("environment_unified_model", "UPDATE", &["unified_models_changed()"]),
+    ("environment_unified_model", "DELETE", &["unified_models_changed()"]),
+    ("unified_mapping", "INSERT", &["unified_models_changed()"]),
+    ("unified_mapping", "UPDATE", &["unified_models_changed()"]),
+    ("unified_mapping", "DELETE", &["unified_models_changed()"]),
+    ("environment_unified_mapping", "INSERT", &["unified_models_changed()"]),
+    ("environment_unified_mapping", "UPDATE", &["unified_models_changed()"]),
+    ("environment_unified_mapping", "DELETE", &["unified_models_changed()"]),
     // An MCP server is shown with its account.
     ("mcp_token", "INSERT", &["account_changed(NEW.account_id)"]),
     ("mcp_token", "UPDATE", &["account_changed(NEW.account_id)"]),

@@ -78,6 +78,17 @@ async fn a_change_set_names_what_a_write_changed_and_nothing_else() {
         Ok(())
     };
     assert_eq!(changed_by(&store, token).await, ChangeSet { api_tokens: true, ..nothing() });
+    for sql in [
+        "INSERT INTO unified_model VALUES ('m', 'crm', 0, 1, '{}', 0, 0)",
+        "UPDATE unified_model SET version = 2",
+        "INSERT INTO environment_unified_model VALUES ('e', 'm', '{}', 0, 0)",
+        "INSERT INTO unified_mapping VALUES ('x', 'm', 'acme', 'contacts', 'list', '{}', 1, 0, 0)",
+        "INSERT INTO environment_unified_mapping VALUES ('y', 'e', 'acme', 'contacts', 'list', '{}', 1, 0, 0)",
+        "UPDATE environment_unified_mapping SET version = 2",
+        "DELETE FROM unified_model",
+    ] {
+        assert_eq!(changed_by(&store, run(sql)).await, ChangeSet { unified_models: true, ..nothing() }, "{sql}");
+    }
     upsert_for_calls(&store).await;
     let called =
         run("INSERT INTO call_usage VALUES ('00000000-0000-0000-0000-000000000001', 1, '', 'you', 1, 0, '[]', 0)");

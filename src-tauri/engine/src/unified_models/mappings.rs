@@ -1,7 +1,7 @@
 //! Rows of mappings: the base's and the environment's.
 
 use relink_domain::{
-    UnifiedMappingId,
+    EnvironmentUnifiedModelId, UnifiedMappingId,
     caller::Caller,
     merge::merge,
     unified::{Mapping, MappingError, merged},
@@ -125,6 +125,47 @@ impl UnifiedModels {
         Ok((row, warnings))
     }
 
+    /// Replaces what the environment has over a method's mapping; an empty config removes it. `read`: the version that the change is of,
+    /// if there was one. Returns what Relink doesn't know in it.
+    pub async fn override_mapping(
+        &self,
+        caller: &Caller,
+        installed: EnvironmentUnifiedModelId,
+        of: MappedMethod,
+        config: Map<String, Value>,
+        read: Option<i64>,
+    ) -> Result<Vec<String>> {
+        let owner = MappingOwner::Environment(installed);
+        let now = self.0.uses.clock.now();
+        let id = unified::new_mapping_id();
+        let new = MappingRow { id, owner, of, config, version: 1, created_at: now, updated_at: now };
+        let warnings = self.check(&new).await?;
+        let over = new.clone();
+        self.write(move |tx| {
+            let known = unified::mapping_of(tx, owner, &over.of)?;
+            let has = known.as_ref().map(|row| row.version);
+            if has != read {
+                let message = "This mapping was changed elsewhere. Read it again, and make the change to that.";
+                return Ok(Err(Error::conflict("stale_version", message)));
+            }
+            if let Err(refused) = require_place(tx, &over)? {
+                return Ok(Err(refused));
+            }
+            match known {
+                Some(row) if over.config.is_empty() => unified::delete_mapping(tx, MappingLayer::Environment, row.id)?,
+                None if over.config.is_empty() => {}
+                Some(MappingRow { id, version, created_at, .. }) => {
+                    unified::put_mapping(tx, &MappingRow { id, version: version + 1, created_at, ..over.clone() })?;
+                }
+                None => unified::put_mapping(tx, &over)?,
+            }
+            Ok(Ok(()))
+        })
+        .await?;
+        tracing::info!(of = ?new.of, ?caller, "the environment's mapping was replaced");
+        Ok(warnings)
+    }
+
     pub async fn delete_mapping(&self, caller: &Caller, layer: MappingLayer, id: UnifiedMappingId) -> Result<()> {
         self.write(move |tx| {
             let Some(row) = unified::mapping(tx, layer, id)? else { return Ok(Err(unknown(id))) };
@@ -139,19 +180,21 @@ impl UnifiedModels {
         Ok(())
     }
 
-    /// Strictly checks a config that is written, also as it is merged, and the expressions in it. Returns what Relink doesn't know.
+    /// Strictly checks a config that is written, as it is merged, and the expressions in it. Returns what Relink doesn't know.
     async fn check(&self, row: &MappingRow) -> Result<Vec<String>> {
-        let (mapping, warnings) = Mapping::check(&row.config).map_err(|error| refused(&error))?;
-        if let MappingOwner::Environment(installed) = row.owner {
-            let of = row.of.clone();
-            let base = self.0.uses.store.read(move |c| {
-                let Some(installed) = unified::installed_model(c, installed)? else { return Ok(None) };
-                unified::mapping_of(c, MappingOwner::Base(installed.model.id), &of)
-            });
-            let base = base.await?.map(|base| base.config);
-            let config = merged([base.as_ref(), Some(&row.config)]).unwrap_or_default();
-            Mapping::check(&config).map_err(|error| refused(&error))?;
-        }
+        let base = match row.owner {
+            MappingOwner::Base(_) => None,
+            MappingOwner::Environment(installed) => {
+                let of = row.of.clone();
+                let base = self.0.uses.store.read(move |c| {
+                    let Some(installed) = unified::installed_model(c, installed)? else { return Ok(None) };
+                    unified::mapping_of(c, MappingOwner::Base(installed.model.id), &of)
+                });
+                base.await?.map(|base| base.config)
+            }
+        };
+        let config = merged([base.as_ref(), Some(&row.config)]).unwrap_or_default();
+        let (mapping, warnings) = Mapping::check(&config).map_err(|error| refused(&error))?;
         if let Some(runner) = self.0.uses.runners.get() {
             for (key, expression) in mapping.expressions() {
                 if let Err(error) = runner.check(expression).await {

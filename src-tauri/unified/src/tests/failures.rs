@@ -83,17 +83,17 @@ async fn a_mapping_that_fails_names_itself_the_key_and_the_record() {
     for (config, said, record) in [
         (
             json!({"response_mapping": "$sum(response.n)"}),
-            "crm/contacts list of acme failed at response_mapping: ",
-            Value::Null,
+            "crm/contacts list of acme failed at response_mapping, for record 2, line 1, column 1: ",
+            json!(1),
         ),
         (
             json!({"response_mapping": "response.n + 1", "response_mapping_method": "item"}),
-            "at response_mapping, for record 1: ",
+            "at response_mapping, for record 2, line 1, column ",
             json!(1),
         ),
         (
             json!({"response_mapping": {"a": {"b": "response.n + 1"}}, "response_mapping_method": "item"}),
-            "at response_mapping.a.b, for record 1: ",
+            "at response_mapping.a.b, for record 2, line 1, column ",
             json!(1),
         ),
         (json!({"query_mapping": "1"}), "at query_mapping: it must give an object, but gave a number.", Value::Null),
@@ -103,7 +103,11 @@ async fn a_mapping_that_fails_names_itself_the_key_and_the_record() {
             "at resource: the expression gave \"x\". It must give one of a, b.",
             Value::Null,
         ),
-        (json!({"before": [{"type": "transform", "config": "1 + 'a'"}]}), "at before[0].config: ", Value::Null),
+        (
+            json!({"before": [{"type": "transform", "config": "1 + 'a'"}]}),
+            "at before[0].config, line 1, column 3: ",
+            Value::Null,
+        ),
         (
             json!({"before": [{"type": "request", "config": "{\"method\": 1}"}]}),
             "at before[0].config: what it gave is no request: ",
@@ -111,7 +115,7 @@ async fn a_mapping_that_fails_names_itself_the_key_and_the_record() {
         ),
         (
             json!({"side_load": {"o": {"resource": "u", "method": "get", "run_if": "response.n + 1 = 0"}}}),
-            "at side_load.o.run_if, for record 1: ",
+            "at side_load.o.run_if, for record 2, line 1, column ",
             json!(1),
         ),
         (

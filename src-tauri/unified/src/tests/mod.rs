@@ -3,4 +3,5 @@
 mod failures;
 mod order;
 mod records;
+mod samples;
 mod world;

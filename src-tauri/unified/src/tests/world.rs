@@ -8,8 +8,11 @@ use std::{
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use relink_calls::{ExpressionError, Expressions};
-use relink_domain::unified::{Mapping, UnifiedMethod};
-use relink_jsonata::{Bindings, Engines, Limits};
+use relink_domain::{
+    integration::Position,
+    unified::{Mapping, UnifiedMethod},
+};
+use relink_jsonata::{Bindings, Engines, EvalError, Limits};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -21,14 +24,16 @@ use crate::{
 #[derive(Clone, Default)]
 pub(super) struct Jsonata(Engines);
 
-static JSONATA: LazyLock<Jsonata> = LazyLock::new(Jsonata::default);
+pub(super) static JSONATA: LazyLock<Jsonata> = LazyLock::new(Jsonata::default);
 
 impl Expressions for Jsonata {
     async fn evaluate(&self, expression: &str, input: Value) -> Result<Option<Value>, ExpressionError> {
         let input = serde_json::value::to_raw_value(&input).expect("JSON");
         let found = self.0.eval(Arc::from(expression), Some(input), Bindings::default(), Limits::default()).await;
-        let found =
-            found.map_err(|error| ExpressionError { code: error.code, message: error.message, advice: None })?;
+        let found = found.map_err(|EvalError { code, message, position, .. }| {
+            let position = position.map(|it| Position { line: it.line, column: it.column });
+            ExpressionError { code, message, position, advice: None }
+        })?;
         Ok(found.map(|found| serde_json::from_str(found.get()).expect("JSON")))
     }
 }

@@ -248,7 +248,7 @@ impl Expressions for Fake {
             "nothing" => None,
             _ => {
                 let message = format!("{expression} is not known");
-                return Err(ExpressionError { code: Some("S0201".to_owned()), message, advice: None });
+                return Err(ExpressionError { code: Some("S0201".to_owned()), message, position: None, advice: None });
             }
         })
     }
