@@ -1,9 +1,12 @@
 import { createContext } from 'svelte';
+import type { MappingRef } from '../host/types';
 
 /** The page that the window shows, with what is selected on it. */
 export type Place =
   | { at: 'accounts'; id: string | null }
   | { at: 'integrations'; name: string | null }
+  /** `mapping`: the one that is edited. */
+  | { at: 'models'; name: string | null; mapping: MappingRef | null }
   | { at: 'activity' }
   | { at: 'webhooks'; id: string | null }
   | { at: 'settings' };
