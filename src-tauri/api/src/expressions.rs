@@ -55,6 +55,19 @@ impl Expressions for Jsonata {
     async fn evaluate(&self, expression: &str, input: Value) -> Result<Option<Value>, ExpressionError> {
         self.evaluate_with(expression, &input, &[]).await
     }
+
+    /// In parts, which several engines take.
+    async fn evaluate_each(&self, expression: &str, inputs: Vec<Value>) -> Vec<Result<Option<Value>, ExpressionError>> {
+        let count = inputs.len();
+        let records = inputs.iter().map(to_raw_value).collect::<Result<Vec<_>, _>>();
+        match records {
+            Ok(records) => {
+                let results = self.engines.map(Arc::from(expression), records, Bindings::default(), self.limits).await;
+                results.into_iter().map(read).collect()
+            }
+            Err(error) => vec![Err(not_json(&error)); count],
+        }
+    }
 }
 
 fn read(result: Result<Option<Box<RawValue>>, EvalError>) -> Result<Option<Value>, ExpressionError> {
@@ -97,6 +110,21 @@ mod tests {
         let expected = json!({"$filter": "isRead eq false", "$orderby": "from/name desc", "$skip": "10"});
         assert_eq!(values, Ok(Some(expected)));
         assert_eq!(jsonata.evaluate(&next, json!({"body": {"value": []}})).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn each_of_many_inputs_has_its_own_result_in_their_order() {
+        let jsonata = Jsonata::default();
+        let inputs: Vec<_> = (0..120).map(|n| if n == 77 { json!({"n": "x"}) } else { json!({ "n": n }) }).collect();
+        let found = jsonata.evaluate_each("n > 100 ? undefined : n + 1", inputs).await;
+        assert_eq!(found.len(), 120);
+        for (n, result) in found.into_iter().enumerate() {
+            match n {
+                77 => assert!(result.is_err_and(|error| error.position.is_some())),
+                0..=100 => assert_eq!(result, Ok(Some(json!(n + 1)))),
+                _ => assert_eq!(result, Ok(None)),
+            }
+        }
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     answering_provider::{self, Provider, SignIn},
     route::Route,
+    unified_model::Model,
     world::World,
 };
 
@@ -106,10 +107,14 @@ async fn after_its_time_a_call_ends_with_the_refusal() {
 #[tokio::test]
 async fn a_body_waits_with_its_call() {
     let it = Waiting::new(SignIn::ApiKey).await;
+    let models = it.world.get("/environment-unified-model?unified_model.name=sales").await;
+    let model = Model::of(&it.world, &models["result"][0]);
+    model.map(&answering_provider::name(SignIn::ApiKey, 0), "items", "create", json!({})).await;
     for path in [
         format!("/via/{}/items", it.account),
         format!("/proxy/items?integrated_account_id={}", it.account),
         format!("/custom/items?integrated_account_id={}", it.account),
+        format!("/unified/sales/items?integrated_account_id={}", it.account),
     ] {
         let post = |body: Value| {
             let request = it.world.client.post(format!("{}{path}", it.world.base())).bearer_auth(&it.world.token);
