@@ -158,10 +158,8 @@ async fn errors_are_the_callers_the_providers_or_the_mappings() {
     model.map_here(&integration(), "items", "list", json!({"response_mapping": "$sum(response)"})).await;
     let (status, error) = it.world.ask(Method::GET, &path(""), Value::Null).await;
     assert_eq!((status, &error["code"]), (StatusCode::INTERNAL_SERVER_ERROR, &json!("mapping_failed")));
-    let said = format!(
-        "The mapping sales/items list of {} failed at response_mapping, for record 1, line 1, column 1: ",
-        integration()
-    );
+    let place = "failed at response_mapping, for record 1, line 1, column 1: ";
+    let said = format!("The mapping sales/items list of {} {place}", integration());
     assert!(error["message"].as_str().is_some_and(|it| it.starts_with(&said)), "{error}");
 
     let escaped = json!({"path_mapping": "'/../other'"});
