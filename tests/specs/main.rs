@@ -11,6 +11,7 @@ mod embedding;
 mod eval;
 mod exit_codes;
 mod follow_commands;
+mod guide_mapping;
 mod harness;
 mod harness_components;
 mod harness_oidc;

@@ -9,6 +9,7 @@ pub mod crash;
 pub mod desktop;
 pub mod echoing_provider;
 pub mod fake_clock;
+pub mod guide;
 pub mod link_sdk;
 pub mod network;
 pub mod oidc;
