@@ -42,6 +42,7 @@ function failing(relink: FakeRelink, ...commands: Command[]): FakeRelink {
 const PAGES = [
   ['Accounts', 'accounts'],
   ['Integrations', 'integrations'],
+  ['Models', 'unified_models'],
   ['Activity', 'timeline'],
   ['Webhooks', 'webhooks'],
   ['Settings', 'preferences'],
