@@ -23,6 +23,7 @@ pub mod mcp;
 pub mod organization;
 pub mod secret;
 pub mod status;
+pub mod sync;
 pub mod timeline;
 pub mod token;
 pub mod tool;

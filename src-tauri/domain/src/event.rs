@@ -50,6 +50,17 @@ events! {
     EnvironmentIntegrationDeleted = "environment_integration:deleted", "An integration was uninstalled.";
     ApiTokenCreated = "api_token:created", "An API token was created.";
     ApiTokenDeleted = "api_token:deleted", "An API token was revoked.";
+    SyncJobRunCreated = "sync_job_run:created", "A run of a sync job was made.";
+    SyncJobRunUpdated = "sync_job_run:updated", "The status of a run changed.";
+    SyncJobRunStarted = "sync_job_run:started", "A run began.";
+    SyncJobRunRecord = "sync_job_run:record", "Records of a run, for its webhook destination alone.";
+    SyncJobRunRecordError = "sync_job_run:record_error",
+        "Records couldn't be fetched, transformed or delivered. The run goes on.";
+    SyncJobRunRateLimited = "sync_job_run:rate_limited",
+        "A provider limits the calls of a run, which goes on by itself.";
+    SyncJobRunCompleted = "sync_job_run:completed", "A run reached its end.";
+    SyncJobRunFailed = "sync_job_run:failed", "An error ended a run.";
+    SyncJobRunDeleted = "sync_job_run:deleted", "A run was deleted, which stops it.";
     Test = "test", "Somebody tests the webhook.";
 }
 
@@ -90,9 +101,6 @@ impl FromStr for EventKind {
 
 /// How events begin that a provider sent, or that a sync of its records will send.
 const RECORD: &str = "record:";
-/// The beginnings of events whose names the table doesn't have: records', and Truto's that Relink doesn't send yet. A pattern may name
-/// them, and each of them.
-const OTHER_FAMILIES: [&str; 2] = [RECORD, "sync_job_run:"];
 
 /// The name of an event that a provider sent: `record:` and the type that the definition gives it (contract section 4.7).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -211,11 +219,12 @@ impl FromStr for EventPattern {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Some(prefix) = text.strip_suffix('*') else {
-            let is_other = OTHER_FAMILIES.iter().any(|family| is_of(family, text));
+            let is_other = is_of(RECORD, text);
             return if is_other { Ok(Self::Other(text.to_owned())) } else { text.parse().map(Self::Kind) };
         };
         let begins_one = EventKind::ALL.iter().any(|kind| kind.as_str().starts_with(prefix))
-            || OTHER_FAMILIES.iter().any(|family| family.starts_with(prefix) || prefix.starts_with(family));
+            || RECORD.starts_with(prefix)
+            || prefix.starts_with(RECORD);
         if begins_one && is_plain(prefix) && text.len() <= MAX_PATTERN {
             Ok(Self::Prefix(prefix.to_owned()))
         } else {
@@ -303,6 +312,7 @@ mod tests {
             "record:",
             "record:A",
             "sync_job_run",
+            "sync_job_run:new",
             &format!("record:{}*", "x".repeat(100)),
             "integrated_account:activex*",
         ] {
@@ -335,7 +345,7 @@ mod tests {
         for bad in ["", "A", "a b", "a\n", "é", &"x".repeat(100)] {
             RecordEvent::of(bad).expect_err(bad);
         }
-        for bad in ["record:", "nothing", "sync_job_run:created"] {
+        for bad in ["record:", "nothing", "sync_job_run:new"] {
             bad.parse::<EventName>().expect_err(bad);
         }
     }

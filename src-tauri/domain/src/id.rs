@@ -94,6 +94,12 @@ ids! {
     SyncJobCronTriggerId,
     /// A template of sync jobs.
     SyncJobTemplateId,
+    /// What starts runs of sync jobs when an event is sent.
+    WorkflowId,
+    /// A run of a workflow.
+    WorkflowRunId,
+    /// A store of somebody else's, to which sync jobs write.
+    DatastoreId,
 }
 
 #[cfg(test)]

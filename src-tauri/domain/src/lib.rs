@@ -37,9 +37,10 @@ pub mod verdict;
 pub mod webhook;
 
 pub use id::{
-    AccountId, ApiTokenId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId,
+    AccountId, ApiTokenId, DatastoreId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId,
     EnvironmentUnifiedModelId, EventId, FlowId, IntegrationId, LinkTokenId, McpTokenId, SyncJobCronTriggerId,
     SyncJobId, SyncJobRunId, SyncJobTemplateId, TeamId, UnifiedMappingId, UnifiedModelId, UserId, WebhookId,
+    WorkflowId, WorkflowRunId,
 };
 pub use secret::Secret;
 pub use time::Timestamp;

@@ -36,6 +36,12 @@ pub(crate) enum CrashPoint {
     DeliverySending,
     /// The receiver has responded to a delivery; the database isn't updated yet.
     DeliveryAnswered,
+    /// A run has fetched a page; nothing of it is delivered yet.
+    RunFetched,
+    /// A destination has a batch of a run; the database isn't updated yet.
+    RunDelivered,
+    /// A step of a run is committed.
+    RunCommitted,
 }
 
 #[cfg(feature = "crash-points")]
@@ -56,6 +62,9 @@ impl CrashPoint {
             Self::StepsCommitted => "steps-committed",
             Self::DeliverySending => "delivery-sending",
             Self::DeliveryAnswered => "delivery-answered",
+            Self::RunFetched => "run-fetched",
+            Self::RunDelivered => "run-delivered",
+            Self::RunCommitted => "run-committed",
         }
     }
 

@@ -42,6 +42,7 @@ use crate::{
     schedule::RefreshSchedule,
     step_runner::StepRunners,
     store::{Changes, Opened, Store, StoreError, settings},
+    sync_jobs::{self, SyncJobs},
     tasks::Tasks,
     unfinished::Unfinished,
     unified_models::{self, UnifiedModels},
@@ -110,6 +111,7 @@ struct Inner {
     documents: Documents,
     organization: Organization,
     unified_models: UnifiedModels,
+    sync_jobs: SyncJobs,
     /// Whether [`Engine::keep_alive`] was called.
     is_alive: AtomicBool,
     /// Prevents other engines from using the data folder while this one exists.
@@ -249,6 +251,15 @@ impl Engine {
             orphans: orphans.clone(),
             environment: ids.environment,
         });
+        let sync_jobs = SyncJobs::new(sync_jobs::Dependencies {
+            store: store.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            accounts: accounts.clone(),
+            outbox: outbox.clone(),
+            runners,
+            environment: ids.environment,
+        });
         let access = Access::open(access::Dependencies {
             store: store.clone(),
             clock: clock.clone(),
@@ -271,6 +282,7 @@ impl Engine {
             documents: Documents::new(store.clone()),
             organization,
             unified_models,
+            sync_jobs,
             store,
             keychain,
             clock,
@@ -317,6 +329,7 @@ impl Engine {
         inner.onboarding.start();
         inner.refresher.start();
         inner.outbox.start();
+        inner.sync_jobs.start();
         inner.call_log.start();
         inner.retention.start();
         Ok(())

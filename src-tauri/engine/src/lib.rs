@@ -34,12 +34,14 @@ mod random;
 mod recovery;
 mod refresher;
 mod retention;
+mod run_calls;
 mod schedule;
 mod scheduler;
 mod step_runner;
 mod steps;
 mod store;
 mod sync;
+mod sync_jobs;
 mod tasks;
 #[cfg(test)]
 mod testing;
@@ -67,18 +69,26 @@ pub use outbox::{DeliveryDetails, NewWebhook, Outbox, WebhookChange};
 pub use provider::{PreparedAccount, Refusal, WebhookReceiver};
 pub use random::random_token;
 pub use refresher::{CheckReport, Refresher};
+pub use run_calls::RunCalls;
 pub use step_runner::{FailedRequest, RunnerFuture, StepCall, StepError, StepRunner, StepScope};
 pub use store::{
     ChangeSet, ChangedAccounts, Changes, StoreError,
     api_tokens::ApiToken,
     calls::{CallQuery, RecordedCall},
     documentation::{Documentation, EntityType},
+    documents::{CronTrigger, Datastore, Document, Kind, SyncJob, SyncJobTemplate, Workflow, WorkflowRun},
     filter::{AccountOrder, AccountPlace, AccountText, AccountTime, Comparison, Condition, Filter},
     integrations::{Installed, Integration},
     mcp_tokens::McpToken,
     outbox::Event,
+    sync_jobs::{
+        log::{LogFilter, RunLogLine},
+        runs::{RunFilter, RunSpec, StoredRun},
+        states::StateCell,
+    },
     timeline::{Entry as TimelineEntry, Page as TimelinePage},
     unified::{InstalledModel, MappedMethod, MappingLayer, MappingOwner, MappingRow, StoredModel},
     webhooks::{Delivery, DeliveryFilter, DeliveryState, Webhook},
 };
+pub use sync_jobs::{Checked, NewRun, RunProblems, Stop, SyncJobs};
 pub use unified_models::{MappedResource, MappingChange, MergedMapping, NewMapping, UnifiedModels};

@@ -9,7 +9,7 @@ use crate::{
     clock::{Clock, ClockChange, ClockWatch},
     error::Result,
     scheduler::{Scheduler, pause_until},
-    store::{Store, calls, mcp_tokens, outbox, timeline, webhooks},
+    store::{Store, calls, mcp_tokens, outbox, sync_jobs::runs, timeline, webhooks},
     tasks::Tasks,
 };
 
@@ -23,6 +23,8 @@ const EVENTS_DAYS: i64 = 30;
 const FAILED_DAYS: i64 = 90;
 /// How many days it is kept what each attempt at a delivery sent and got.
 const ATTEMPT_DAYS: i64 = 14;
+/// How many days runs of sync jobs are kept with their logs, once they are over.
+const RUN_DAYS: i64 = 90;
 /// How many rows one transaction reads. Between transactions, others can use the store.
 const BATCH: usize = 500;
 /// How often old records are removed. More often than daily, because timers stop while the machine sleeps.
@@ -45,10 +47,11 @@ enum Records {
     Attempts,
     Calls,
     McpTokens,
+    Runs,
 }
 
 impl Records {
-    const ALL: [Self; 5] = [Self::Timeline, Self::Events, Self::Attempts, Self::Calls, Self::McpTokens];
+    const ALL: [Self; 6] = [Self::Timeline, Self::Events, Self::Attempts, Self::Calls, Self::McpTokens, Self::Runs];
 }
 
 /// Removes old records. Clones share the same state.
@@ -128,6 +131,10 @@ impl Retention {
             Records::Calls => {
                 let before = days_ago(CALL_DAYS);
                 while store.write(move |tx| calls::prune(tx, before, BATCH)).await? {}
+            }
+            Records::Runs => {
+                let before = days_ago(RUN_DAYS);
+                while store.write(move |tx| runs::prune(tx, before, BATCH)).await? {}
             }
             Records::McpTokens => store.write(move |tx| mcp_tokens::prune(tx, now)).await?,
         }

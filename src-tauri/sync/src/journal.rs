@@ -110,7 +110,7 @@ pub struct Saved {
 }
 
 /// What a step leads to. It is kept whole, or not at all. Its parts count in the order in which they stand here.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Commit {
     /// All tasks and all records of spools go.
     pub clear: bool,
@@ -133,7 +133,7 @@ pub struct Commit {
     pub errors: Vec<RecordError>,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Top {
     #[default]
     Kept,
@@ -141,7 +141,7 @@ pub enum Top {
     Done,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Spooled {
     /// The node, by its place in the graph.
     pub spool: usize,

@@ -9,7 +9,9 @@ mod cron;
 mod decode;
 mod destination;
 mod graph;
+mod job;
 mod node;
+mod plan;
 mod run;
 mod stats;
 
@@ -26,7 +28,9 @@ pub use self::{
     cron::{CronError, CronExpression, Firing},
     destination::{Destination, DestinationKind, FileDestination, FileFormat, FileProblem},
     graph::{Form, Graph, GraphError, Node},
+    job::{DEFAULT_RUNTIME, Job, JobError, cron_of, runtime},
     node::{Content, Large, Lifecycle, NodeKind, Recursion, Request},
+    plan::{OpenRun, Plan, Wait, plan},
     run::{
         Claim, ErrorHandling, EventFilter, OnNeedsReauth, RefusedChange, RunChange, RunEvent, RunStatus, UnknownWord,
     },

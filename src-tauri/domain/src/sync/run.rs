@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{SyncJobCronTriggerId, SyncJobId};
+use crate::{SyncJobCronTriggerId, SyncJobId, event::EventKind};
 
 /// A word that isn't one of those that a setting knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +31,19 @@ macro_rules! words {
                 match self { $(Self::$variant => $word,)+ }
             }
         }
+
+        #[cfg(feature = "schema")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::schema::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some(Self::ALL.iter().map(|it| it.as_str())))
+                    .into()
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl utoipa::ToSchema for $name {}
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,6 +122,22 @@ words! {
         Completed = "sync_job_run:completed",
         Failed = "sync_job_run:failed",
         Deleted = "sync_job_run:deleted",
+    }
+}
+
+impl From<RunEvent> for EventKind {
+    fn from(event: RunEvent) -> Self {
+        match event {
+            RunEvent::Created => Self::SyncJobRunCreated,
+            RunEvent::Updated => Self::SyncJobRunUpdated,
+            RunEvent::Started => Self::SyncJobRunStarted,
+            RunEvent::Record => Self::SyncJobRunRecord,
+            RunEvent::RecordError => Self::SyncJobRunRecordError,
+            RunEvent::RateLimited => Self::SyncJobRunRateLimited,
+            RunEvent::Completed => Self::SyncJobRunCompleted,
+            RunEvent::Failed => Self::SyncJobRunFailed,
+            RunEvent::Deleted => Self::SyncJobRunDeleted,
+        }
     }
 }
 
@@ -248,6 +277,13 @@ mod tests {
         }
         assert_eq!(Completed.change(Stop), Err(RefusedChange { status: Completed }));
         assert_eq!(RunStatus::ON_CREATE, [RunEvent::Created]);
+    }
+
+    #[test]
+    fn an_event_of_a_run_has_one_name() {
+        for event in RunEvent::ALL {
+            assert_eq!(EventKind::from(*event).as_str(), event.as_str());
+        }
     }
 
     #[test]

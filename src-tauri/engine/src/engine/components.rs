@@ -4,7 +4,7 @@ use super::Engine;
 use crate::{
     access::Access, accounts::Accounts, call_log::CallLog, catalog::Catalog, connections::Connections,
     documents::Documents, onboarding::Onboarding, organization::Organization, outbox::Outbox, refresher::Refresher,
-    unified_models::UnifiedModels,
+    sync_jobs::SyncJobs, unified_models::UnifiedModels,
 };
 
 impl Engine {
@@ -50,5 +50,9 @@ impl Engine {
 
     pub fn unified_models(&self) -> &UnifiedModels {
         &self.0.unified_models
+    }
+
+    pub fn sync_jobs(&self) -> &SyncJobs {
+        &self.0.sync_jobs
     }
 }

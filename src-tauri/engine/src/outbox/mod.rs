@@ -3,6 +3,7 @@
 //! Events are enqueued in the transaction of the change that they report (`store::outbox`), so only committed changes
 //! are reported. Delivery is at least once, signed, and in order for each subject.
 
+mod batches;
 mod delivery;
 mod log;
 mod records;

@@ -35,6 +35,8 @@ pub struct ChangeSet {
     pub unified_models: bool,
     /// Whether programs' calls were recorded.
     pub calls: bool,
+    /// Whether sync jobs changed, their triggers, workflows or runs.
+    pub sync_jobs: bool,
 }
 
 /// The accounts of a [`ChangeSet`].
@@ -89,14 +91,14 @@ impl ChangedAccounts {
 
 impl ChangeSet {
     pub fn is_empty(&self) -> bool {
-        let Self { accounts, timeline, integrations, webhooks, api_tokens, unified_models, calls } = self;
-        let lists = [timeline, integrations, webhooks, api_tokens, unified_models, calls];
+        let Self { accounts, timeline, integrations, webhooks, api_tokens, unified_models, calls, sync_jobs } = self;
+        let lists = [timeline, integrations, webhooks, api_tokens, unified_models, calls, sync_jobs];
         accounts.is_empty() && !lists.into_iter().any(|changed| *changed)
     }
 
     /// Adds the changes of a later set.
     pub fn merge(&mut self, later: Self) {
-        let Self { accounts, timeline, integrations, webhooks, api_tokens, unified_models, calls } = later;
+        let Self { accounts, timeline, integrations, webhooks, api_tokens, unified_models, calls, sync_jobs } = later;
         self.accounts.merge(accounts);
         self.timeline |= timeline;
         self.integrations |= integrations;
@@ -104,6 +106,7 @@ impl ChangeSet {
         self.api_tokens |= api_tokens;
         self.unified_models |= unified_models;
         self.calls |= calls;
+        self.sync_jobs |= sync_jobs;
     }
 }
 
@@ -118,6 +121,7 @@ const FUNCTIONS: &[(&str, Record)] = &[
     ("api_tokens_changed", |changes| changes.api_tokens = true),
     ("unified_models_changed", |changes| changes.unified_models = true),
     ("calls_changed", |changes| changes.calls = true),
+    ("sync_jobs_changed", |changes| changes.sync_jobs = true),
 ];
 
 /// Table, statement, and the functions that its trigger calls.
@@ -164,6 +168,18 @@ const TRIGGERS: &[(&str, &str, &[&str])] = &[
     // Every recorded call is counted there.
     ("call_usage", "INSERT", &["calls_changed()"]),
     ("call_usage", "UPDATE", &["calls_changed()"]),
+    ("sync_job", "INSERT", &["sync_jobs_changed()"]),
+    ("sync_job", "UPDATE", &["sync_jobs_changed()"]),
+    ("sync_job", "DELETE", &["sync_jobs_changed()"]),
+    ("sync_job_cron_trigger", "INSERT", &["sync_jobs_changed()"]),
+    ("sync_job_cron_trigger", "UPDATE", &["sync_jobs_changed()"]),
+    ("sync_job_cron_trigger", "DELETE", &["sync_jobs_changed()"]),
+    ("workflow", "INSERT", &["sync_jobs_changed()"]),
+    ("workflow", "UPDATE", &["sync_jobs_changed()"]),
+    ("workflow", "DELETE", &["sync_jobs_changed()"]),
+    ("sync_job_run", "INSERT", &["sync_jobs_changed()"]),
+    ("sync_job_run", "UPDATE", &["sync_jobs_changed()"]),
+    ("sync_job_run", "DELETE", &["sync_jobs_changed()"]),
 ];
 
 /// The changes that the triggers of the writing connection recorded since they were last taken.

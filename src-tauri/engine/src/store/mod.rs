@@ -13,6 +13,7 @@ pub mod api_tokens;
 pub mod calls;
 mod changes;
 pub mod documentation;
+pub mod documents;
 pub mod filter;
 mod folder;
 pub mod integrations;
@@ -25,6 +26,7 @@ pub mod outbox;
 mod query_plans;
 mod readers;
 pub mod settings;
+pub mod sync_jobs;
 pub mod timeline;
 pub mod unified;
 pub mod webhooks;
@@ -40,7 +42,7 @@ use tokio::sync::watch;
 
 pub use changes::{ChangeSet, ChangedAccounts, Changes};
 use readers::Readers;
-use writer::Writer;
+use writer::{Durability, Writer};
 
 /// Why the store can't be used. What SQLite itself says names tables, columns, statements and values. It is logged, and is
 /// neither in the text nor among the sources.
@@ -204,7 +206,15 @@ impl Store {
         write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
         then: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T> {
-        self.writer.write(write, then).await
+        self.writer.write(Durability::Power, write, then).await
+    }
+
+    /// [`Self::write`] without waiting for the disk: a loss of power may undo it, the end of the process can't. For what can be done again.
+    pub async fn write_unsynced<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.writer.write(Durability::Process, write, |_| ()).await
     }
 
     /// Writes the write-ahead log back into the database, so that a copy of the one file is complete.

@@ -1,7 +1,7 @@
 //! The outbox: every event, written in the transaction of the change that caused it.
 
 use relink_domain::{
-    AccountId, DeliveryId, EventId, Timestamp,
+    AccountId, DeliveryId, EventId, Timestamp, WebhookId,
     event::{EventKind, EventName, EventPattern, RecordEvent},
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -43,7 +43,19 @@ pub fn enqueue_event(
     payload: &Payload,
     now: Timestamp,
 ) -> Result<i64> {
-    enqueue(tx, kind.as_str(), subject, payload, now)
+    enqueue(tx, kind.as_str(), subject, payload, now, None)
+}
+
+/// [`enqueue_event`], with a delivery to one webhook whatever it subscribes to.
+pub fn enqueue_event_with(
+    tx: &Transaction<'_>,
+    kind: EventKind,
+    subject: Option<&str>,
+    payload: &Payload,
+    now: Timestamp,
+    also: Option<WebhookId>,
+) -> Result<i64> {
+    enqueue(tx, kind.as_str(), subject, payload, now, also)
 }
 
 /// Adds an event that the provider of an account sent.
@@ -54,11 +66,19 @@ pub fn enqueue_record(
     payload: &Payload,
     now: Timestamp,
 ) -> Result<i64> {
-    enqueue(tx, event.as_str(), Some(&account.to_string()), payload, now)
+    enqueue(tx, event.as_str(), Some(&account.to_string()), payload, now, None)
 }
 
-fn enqueue(tx: &Transaction<'_>, name: &str, subject: Option<&str>, payload: &Payload, now: Timestamp) -> Result<i64> {
-    let (seq, _) = add(tx, name, subject, payload, now)?;
+fn enqueue(
+    tx: &Transaction<'_>,
+    name: &str,
+    subject: Option<&str>,
+    payload: &Payload,
+    now: Timestamp,
+    also: Option<WebhookId>,
+) -> Result<i64> {
+    let seq = add(tx, new_id(), name, subject, payload, now)?;
+    let also = also.map(|id| id.to_string());
     let mut active = tx.prepare_cached("SELECT id, event_types FROM webhook WHERE is_active = 1")?;
     let active: Vec<(String, Option<Vec<EventPattern>>)> = active
         .query_map([], |row| {
@@ -67,7 +87,8 @@ fn enqueue(tx: &Transaction<'_>, name: &str, subject: Option<&str>, payload: &Pa
         })?
         .collect::<Result<_, _>>()?;
     for (webhook, event_types) in active {
-        if event_types.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(name))) {
+        let subscribes = event_types.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(name)));
+        if subscribes || also.as_ref() == Some(&webhook) {
             webhooks::enqueue(tx, &webhook, seq, subject.unwrap_or_default(), now)?;
         }
     }
@@ -84,21 +105,51 @@ pub fn enqueue_event_for(
     now: Timestamp,
     next_try: Timestamp,
 ) -> Result<DeliveryId> {
-    let (seq, event) = add(tx, kind.as_str(), None, payload, now)?;
+    let event = new_id();
+    let seq = add(tx, event, kind.as_str(), None, payload, now)?;
     webhooks::enqueue(tx, webhook, seq, &event.to_string(), next_try)
 }
 
+/// Adds a batch of records for one webhook under a given id. One that is there already is delivered again if it has changed, or if its
+/// delivery has failed.
+pub fn enqueue_batch(
+    tx: &Transaction<'_>,
+    webhook: &str,
+    event: EventId,
+    payload: &Payload,
+    now: Timestamp,
+) -> Result<()> {
+    let known = tx
+        .prepare_cached("SELECT seq, payload = ?2 FROM outbox WHERE id = ?1")?
+        .query_row(params![event.to_string(), payload.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))
+        .optional()?;
+    let Some((seq, is_same)) = known else {
+        let seq = add(tx, event, EventKind::SyncJobRunRecord.as_str(), None, payload, now)?;
+        webhooks::enqueue(tx, webhook, seq, &event.to_string(), now)?;
+        return Ok(());
+    };
+    if !is_same {
+        tx.prepare_cached("UPDATE outbox SET payload = ?2 WHERE seq = ?1")?.execute(params![seq, payload.0])?;
+    }
+    webhooks::deliver_again(tx, seq, !is_same, now)
+}
+
+fn new_id() -> EventId {
+    EventId::from_uuid(Uuid::now_v7())
+}
+
+/// Gives the event's sequence number.
 fn add(
     tx: &Transaction<'_>,
+    id: EventId,
     name: &str,
     subject: Option<&str>,
     payload: &Payload,
     now: Timestamp,
-) -> Result<(i64, EventId)> {
-    let id = EventId::from_uuid(Uuid::now_v7());
+) -> Result<i64> {
     tx.prepare_cached("INSERT INTO outbox (id, event, subject, payload, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![id.to_string(), name, subject, payload.0, now.as_millis()])?;
-    Ok((tx.last_insert_rowid(), id))
+    Ok(tx.last_insert_rowid())
 }
 
 /// The latest event's sequence number, even if the event was pruned.

@@ -17,6 +17,15 @@ use super::{
 /// The maximum number of writes in one transaction. The first one waits for the last one.
 const MAX_GROUP: usize = 64;
 
+/// What a write survives once it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Durability {
+    /// The end of the process. A loss of power may undo it, with all that was written after it.
+    Process,
+    /// A loss of power.
+    Power,
+}
+
 /// A job of the writer's thread.
 enum Job {
     /// Needs the connection, outside of a transaction.
@@ -38,8 +47,13 @@ impl Writer {
         let publisher = Arc::new(Publisher::new());
         let recorder = Recorder::install(&connection)?;
         let (sender, jobs) = mpsc::channel(QUEUE_LENGTH);
-        let mut committer =
-            Committer { connection, recorder, outbox_seq: outbox_seq.clone(), publisher: Arc::clone(&publisher) };
+        let mut committer = Committer {
+            connection,
+            durability: Durability::Power,
+            recorder,
+            outbox_seq: outbox_seq.clone(),
+            publisher: Arc::clone(&publisher),
+        };
         thread::Builder::new()
             .name("store".into())
             .spawn(move || committer.run(jobs))
@@ -64,11 +78,13 @@ impl Writer {
     /// [`super::Store::write_then`].
     pub(super) async fn write<T: Send + 'static>(
         &self,
+        durability: Durability,
         write: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
         then: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
-        let job = WriteJob { write: Some(write), then: Some(then), outcome: Err(StoreError::Stopping), answer };
+        let outcome = Err(StoreError::Stopping);
+        let job = WriteJob { durability, write: Some(write), then: Some(then), outcome, answer };
         self.jobs.send(Job::Write(Box::new(job))).await.map_err(|_| StoreError::Stopping)?;
         answered.await.map_err(|_| StoreError::Stopping)?
     }
@@ -84,6 +100,7 @@ impl Writer {
 
 /// A write, in the order of its steps.
 trait Write: Send {
+    fn durability(&self) -> Durability;
     /// Writes, and remembers what became of it. The error is a copy.
     fn write(&mut self, transaction: &Transaction<'_>) -> Result<()>;
     /// After the commit: what follows from it in memory, if the write succeeded.
@@ -94,6 +111,7 @@ trait Write: Send {
 }
 
 struct WriteJob<W, N, T> {
+    durability: Durability,
     write: Option<W>,
     then: Option<N>,
     outcome: Result<T>,
@@ -106,6 +124,10 @@ where
     N: FnOnce(&T) + Send,
     T: Send,
 {
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
     fn write(&mut self, transaction: &Transaction<'_>) -> Result<()> {
         if let Some(write) = self.write.take() {
             self.outcome = write(transaction);
@@ -135,12 +157,24 @@ where
 /// What the writer's thread has.
 struct Committer {
     connection: Connection,
+    /// As the connection commits now.
+    durability: Durability,
     recorder: Recorder,
     outbox_seq: watch::Sender<i64>,
     publisher: Arc<Publisher>,
 }
 
 impl Committer {
+    /// Sets how the next transactions are committed. In the write-ahead log, a commit that waits for the disk waits for all before it too.
+    fn survive(&mut self, durability: Durability) -> Result<()> {
+        if self.durability != durability {
+            let synchronous = if durability == Durability::Power { "FULL" } else { "NORMAL" };
+            self.connection.pragma_update(None, "synchronous", synchronous)?;
+            self.durability = durability;
+        }
+        Ok(())
+    }
+
     fn run(&mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut next = None;
         while let Some(job) = next.take().or_else(|| jobs.blocking_recv()) {
@@ -187,6 +221,7 @@ impl Committer {
     /// Writes a group in one transaction: the outbox's latest sequence number, and what changed.
     fn write(&mut self, group: &mut [Box<dyn Write>]) -> Result<(i64, ChangeSet)> {
         let mut changes = ChangeSet::default();
+        self.survive(group.iter().map(|write| write.durability()).max().unwrap_or(Durability::Power))?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for write in group {
             execute(&transaction, "SAVEPOINT one_write")?;

@@ -61,6 +61,35 @@ pub(in crate::store) fn enqueue(
     Ok(id)
 }
 
+/// Makes the deliveries of an event pending again: those that have failed, or all.
+pub(in crate::store) fn deliver_again(tx: &Transaction<'_>, outbox_seq: i64, all: bool, now: Timestamp) -> Result<()> {
+    // Each has a subject of its own, so that it is eligible at once.
+    tx.prepare_cached(
+        "UPDATE delivery SET state = 'pending', eligible = 1, tries = 0, next_try = ?3, updated_at = ?3
+         WHERE outbox_seq = ?1 AND (state = 'failed' OR ?2 AND state = 'delivered')",
+    )?
+    .execute(params![outbox_seq, all, now.as_millis()])?;
+    Ok(())
+}
+
+/// The state of an event's delivery to a webhook, and why its last attempt failed.
+pub fn of_event(
+    connection: &Connection,
+    webhook: WebhookId,
+    event: EventId,
+) -> Result<Option<(DeliveryState, Option<String>)>> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT d.state, d.last_error FROM delivery d JOIN outbox o ON o.seq = d.outbox_seq
+             WHERE o.id = ?2 AND d.webhook_id = ?1",
+        )?
+        .query_row([webhook.to_string(), event.to_string()], |row| {
+            let state = row.get_ref(0)?.as_str()?.parse().map_err(|()| rusqlite::Error::InvalidQuery)?;
+            Ok((state, row.get(1)?))
+        })
+        .optional()?)
+}
+
 /// An eligible delivery and its event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pending {

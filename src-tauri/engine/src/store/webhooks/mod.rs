@@ -7,11 +7,11 @@ use relink_domain::{ApiTokenId, Timestamp, WebhookId, event::EventPattern, webho
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 pub use attempts::{add as add_attempt, of as attempts_of, prune as prune_attempts};
-pub(super) use deliveries::enqueue;
 pub use deliveries::{
     Attempted, Delivery, DeliveryFilter, DeliveryState, Pending, all_next_due, deliveries, delivery, due, fail_pending,
-    next_due, pending, record_attempt, retry, retry_failed, tries,
+    next_due, of_event, pending, record_attempt, retry, retry_failed, tries,
 };
+pub(super) use deliveries::{deliver_again, enqueue};
 
 use super::{Result, document, id};
 

@@ -1,0 +1,71 @@
+//! The logs of runs (`rapid_bridge` of `/log`, contract section 10.4).
+
+use relink_domain::{SyncJobRunId, Timestamp};
+use rusqlite::{Connection, Transaction, params};
+
+use crate::store::{Result, id, limit_clause};
+
+/// Lines of one run that are kept.
+const MAX_LINES: i64 = 2000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunLogLine {
+    pub seq: i64,
+    pub run_id: SyncJobRunId,
+    pub at: Timestamp,
+    /// `debug`, `info`, `warn` or `error`.
+    pub level: String,
+    /// The node that it is about.
+    pub node: Option<String>,
+    pub message: String,
+}
+
+/// A line to be added.
+#[derive(Debug, Clone)]
+pub struct NewLine {
+    pub level: &'static str,
+    pub node: Option<String>,
+    pub message: String,
+}
+
+/// Adds a line. Of a run that has too many, the oldest goes.
+pub fn add(tx: &Transaction<'_>, run: SyncJobRunId, line: &NewLine, now: Timestamp) -> Result<()> {
+    tx.prepare_cached("INSERT INTO sync_run_log (run_id, at, level, node, message) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![run.to_string(), now.as_millis(), line.level, line.node, line.message])?;
+    tx.prepare_cached(
+        "DELETE FROM sync_run_log WHERE run_id = ?1 AND seq <= (
+           SELECT seq FROM sync_run_log WHERE run_id = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
+    )?
+    .execute(params![run.to_string(), MAX_LINES])?;
+    Ok(())
+}
+
+/// Which lines are read.
+#[derive(Debug, Clone, Copy)]
+pub struct LogFilter {
+    /// None: those of all runs.
+    pub run: Option<SyncJobRunId>,
+    /// Lines before this one.
+    pub before: Option<i64>,
+    pub limit: usize,
+}
+
+/// Lines, newest first.
+pub fn lines(connection: &Connection, filter: LogFilter) -> Result<Vec<RunLogLine>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, run_id, at, level, node, message FROM sync_run_log
+         WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR seq < ?2) ORDER BY seq DESC LIMIT ?3",
+    )?;
+    let chosen = params![filter.run.map(|id| id.to_string()), filter.before, limit_clause(Some(filter.limit))];
+    let rows = statement.query_map(chosen, |row| {
+        Ok(RunLogLine {
+            seq: row.get(0)?,
+            run_id: id(row.get_ref(1)?.as_str()?)?,
+            at: Timestamp::from_millis(row.get(2)?),
+            level: row.get(3)?,
+            node: row.get(4)?,
+            message: row.get(5)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

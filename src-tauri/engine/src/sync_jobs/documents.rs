@@ -1,0 +1,205 @@
+//! The rows that programs write whole: jobs, templates, triggers and workflows.
+
+use relink_domain::{
+    Timestamp,
+    caller::Caller,
+    integration::NOT_IN_RELINK,
+    sync::{Job, JobError, cron_of},
+};
+use rusqlite::Transaction;
+use serde_json::{Map, Value};
+
+use super::SyncJobs;
+use crate::{
+    error::{Error, Result},
+    store::{
+        self,
+        documents::{self, CronTrigger, Document, Kind, SyncJob, SyncJobTemplate},
+    },
+};
+
+/// A kind of row with rules.
+pub trait Checked: Kind {
+    /// Checks a document that is being written. Gives its JSONata expressions with their places.
+    fn check(document: &Map<String, Value>) -> Result<Vec<(String, String)>, JobError>;
+
+    /// Checks what a document names, before it is written, and changes what depends on it. `before`: what the row was; none if it is new.
+    fn admit(
+        _tx: &Transaction<'_>,
+        _row: &Document<Self>,
+        _before: Option<&Map<String, Value>>,
+    ) -> store::Result<Result<()>>
+    where
+        Self: Sized,
+    {
+        Ok(Ok(()))
+    }
+
+    /// Removes what belongs to a row.
+    fn deleted(_tx: &Transaction<'_>, _id: Self::Id) -> store::Result<()> {
+        Ok(())
+    }
+}
+
+impl Checked for SyncJob {
+    fn check(document: &Map<String, Value>) -> Result<Vec<(String, String)>, JobError> {
+        Job::check(document)
+    }
+
+    fn deleted(tx: &Transaction<'_>, id: Self::Id) -> store::Result<()> {
+        for trigger in documents::all::<CronTrigger>(tx)? {
+            if trigger.text("sync_job_id") == Some(&id.to_string()) {
+                documents::delete::<CronTrigger>(tx, trigger.id)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Checked for SyncJobTemplate {
+    fn check(document: &Map<String, Value>) -> Result<Vec<(String, String)>, JobError> {
+        Job::check(document)
+    }
+}
+
+impl Checked for CronTrigger {
+    fn check(document: &Map<String, Value>) -> Result<Vec<(String, String)>, JobError> {
+        cron_of(document)?;
+        match document.get("args") {
+            None | Some(Value::Object(_)) => Ok(Vec::new()),
+            Some(_) => Err(JobError::new("args", "must be an object.")),
+        }
+    }
+
+    fn admit(
+        tx: &Transaction<'_>,
+        row: &Document<Self>,
+        before: Option<&Map<String, Value>>,
+    ) -> store::Result<Result<()>> {
+        let job = row.text("sync_job_id").unwrap_or_default();
+        let known = match job.parse() {
+            Ok(id) => documents::get::<SyncJob>(tx, id)?,
+            Err(_) => None,
+        };
+        if known.is_none() {
+            return Ok(Err(unknown_in_body(SyncJob::WHAT, "sync_job_id", job)));
+        }
+        // Inactive until it is scheduled again (contract section 9.1).
+        if before.is_some_and(|before| before.get("cron_expression") != row.document.get("cron_expression")) {
+            documents::set_planned(tx, row.id, None)?;
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// A body that names what isn't there.
+pub(super) fn unknown_in_body(what: &str, field: &'static str, given: &str) -> Error {
+    let message = if given.is_empty() {
+        format!("{field} is missing. Give the id of a {what}.")
+    } else {
+        format!("{field} names no {what}: there is none with the id {given}.")
+    };
+    Error::invalid_field("unknown_id", field, message)
+}
+
+impl From<JobError> for Error {
+    fn from(error: JobError) -> Self {
+        let code = if error.is_unsupported { NOT_IN_RELINK } else { "document_invalid" };
+        Self::invalid_field(code, error.path.clone(), error.to_string())
+    }
+}
+
+impl SyncJobs {
+    /// All rows of a kind, oldest first.
+    pub async fn all<K: Kind>(&self, _caller: &Caller) -> Result<Vec<Document<K>>> {
+        Ok(self.0.uses.store.read(documents::all).await?)
+    }
+
+    pub async fn get<K: Kind>(&self, _caller: &Caller, id: K::Id) -> Result<Document<K>> {
+        self.0.uses.store.read(move |c| documents::get(c, id)).await?.ok_or_else(|| Error::not_found(K::WHAT, &id))
+    }
+
+    /// Adds a row.
+    pub async fn add<K: Checked>(&self, caller: &Caller, mut document: Map<String, Value>) -> Result<Document<K>> {
+        document.retain(|_, value| !value.is_null());
+        self.check::<K>(&document).await?;
+        let row = Document::<K>::new(document, self.now());
+        let written = row.clone();
+        let write = move |tx: &Transaction<'_>| {
+            if let Err(refused) = K::admit(tx, &written, None)? {
+                return Ok(Err(refused));
+            }
+            documents::put(tx, &written)?;
+            Ok(Ok(()))
+        };
+        self.0.uses.store.write(write).await??;
+        tracing::info!(id = %row.id, ?caller, "a {} was added", K::WHAT);
+        Ok(row)
+    }
+
+    /// Changes a row: null removes a key, anything else replaces it, and what is left out stays.
+    pub async fn change<K: Checked>(
+        &self,
+        caller: &Caller,
+        id: K::Id,
+        change: Map<String, Value>,
+    ) -> Result<Document<K>> {
+        let before = self.get::<K>(caller, id).await?;
+        let mut row = before.clone();
+        for (key, value) in change {
+            if value.is_null() {
+                row.document.shift_remove(&key);
+            } else {
+                row.document.insert(key, value);
+            }
+        }
+        self.check::<K>(&row.document).await?;
+        row.updated_at = self.now();
+        let written = row.clone();
+        let write = move |tx: &Transaction<'_>| {
+            // It may have changed or gone since it was read.
+            let Some(now) = documents::get::<K>(tx, id)? else { return Ok(Err(Error::not_found(K::WHAT, &id))) };
+            if now.document != before.document {
+                let message = format!("The {} was changed by somebody else just now. Read it again.", K::WHAT);
+                return Ok(Err(Error::conflict("changed_meanwhile", message)));
+            }
+            if let Err(refused) = K::admit(tx, &written, Some(&before.document))? {
+                return Ok(Err(refused));
+            }
+            documents::put(tx, &written)?;
+            Ok(Ok(()))
+        };
+        self.0.uses.store.write(write).await??;
+        self.0.changed.notify_one();
+        tracing::info!(%id, ?caller, "a {} was changed", K::WHAT);
+        Ok(row)
+    }
+
+    pub async fn delete<K: Checked>(&self, caller: &Caller, id: K::Id) -> Result<()> {
+        self.get::<K>(caller, id).await?;
+        let write = move |tx: &Transaction<'_>| {
+            documents::delete::<K>(tx, id)?;
+            K::deleted(tx, id)
+        };
+        self.0.uses.store.write(write).await?;
+        self.0.changed.notify_one();
+        tracing::info!(%id, ?caller, "a {} was deleted", K::WHAT);
+        Ok(())
+    }
+
+    /// Checks a document and the syntax of its expressions.
+    async fn check<K: Checked>(&self, document: &Map<String, Value>) -> Result<()> {
+        for (place, expression) in K::check(document)? {
+            let Some(runner) = self.0.uses.runners.get() else { return Ok(()) };
+            if let Err(error) = runner.check(&expression).await {
+                let message = format!("{place}: the expression can't be used: {error}");
+                return Err(Error::invalid_field("expression_invalid", place, message));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.0.uses.clock.now()
+    }
+}

@@ -1,0 +1,190 @@
+//! What a run needs, out of the engine's parts (`relink_sync::host`).
+
+use std::sync::{Arc, Mutex};
+
+use relink_domain::{AccountId, Timestamp, WebhookId, caller::Caller, sync::DestinationKind};
+use relink_sync::{
+    Account, Call, Commit, Delivery, DeliveryError, ExpressionError, JournalError, Level, LogLine, NodeProgress, Page,
+    RequestError, Saved, StateWrite,
+    host::{Clock, Destinations, Expressions, Journal, Observer, Requests, States},
+};
+use rusqlite::Transaction;
+use serde_json::{Value, json, value::RawValue};
+
+use super::{SyncJobs, documents::unknown_in_body};
+use crate::{
+    crash::CrashPoint,
+    error::Error,
+    run_calls::RunCalls,
+    store::sync_jobs::{
+        journal,
+        log::{self, NewLine},
+        runs::{self, StoredRun},
+        states,
+    },
+    sync::lock,
+};
+
+/// A run that is worked on.
+pub(super) struct RunHost<'a> {
+    pub(super) jobs: &'a SyncJobs,
+    pub(super) run: &'a StoredRun,
+    pub(super) calls: Arc<dyn RunCalls>,
+    /// For the log, with the next commit.
+    lines: Mutex<Vec<NewLine>>,
+}
+
+/// Lines that wait for a commit. A step has few, unless all nodes are debugged.
+const MAX_LINES: usize = 200;
+/// The maximum length of a line, in characters.
+const MAX_LINE: usize = 4000;
+
+impl<'a> RunHost<'a> {
+    pub(super) fn new(jobs: &'a SyncJobs, run: &'a StoredRun, calls: Arc<dyn RunCalls>) -> Self {
+        Self { jobs, run, calls, lines: Mutex::default() }
+    }
+}
+
+/// An error of Relink's own, in Truto's form.
+fn refused(status: u16, error: &str, message: &str) -> Value {
+    json!({ "statusCode": status, "error": error, "message": message })
+}
+
+fn bad_request(message: &str) -> Value {
+    refused(400, "Bad Request", message)
+}
+
+fn unusable(error: &crate::store::StoreError) -> JournalError {
+    JournalError(error.to_string())
+}
+
+impl Requests for RunHost<'_> {
+    async fn page(&self, call: Call<'_>) -> Result<Page, RequestError> {
+        let account = call.account.parse().map_err(|_| RequestError::Other(no_account(call.account)))?;
+        let page = self.calls.page(account, call).await?;
+        CrashPoint::RunFetched.here(&self.run.id).await;
+        Ok(page)
+    }
+
+    async fn account(&self, id: &str) -> Result<Account, Value> {
+        let account: AccountId = id.parse().map_err(|_| no_account(id))?;
+        let view = self.jobs.0.uses.accounts.get(&Caller::Internal, account).await;
+        let view = view.map_err(|error| match error {
+            Error::NotFound { .. } => no_account(id),
+            other => refused(500, "Internal Server Error", &other.to_string()),
+        })?;
+        let profile = view.account.profile;
+        Ok(Account { context: profile.context, tenant_id: profile.tenant_id.to_string() })
+    }
+}
+
+fn no_account(id: &str) -> Value {
+    bad_request(&unknown_in_body("integrated account", "integrated_account_id", id).to_string())
+}
+
+impl Expressions for RunHost<'_> {
+    async fn evaluate(&self, expression: &str, input: Box<RawValue>) -> Result<Option<Box<RawValue>>, ExpressionError> {
+        self.calls.evaluate(expression, input).await
+    }
+}
+
+impl Destinations for RunHost<'_> {
+    async fn deliver(&self, delivery: Delivery<'_>) -> Result<(), DeliveryError> {
+        let webhook = match delivery.kind {
+            DestinationKind::Run => self.run.spec.webhook_id,
+            DestinationKind::Webhook => {
+                let id = delivery.config.as_ref().and_then(|config| config.get("id")).and_then(Value::as_str);
+                let id = id.unwrap_or_default();
+                let parsed: Option<WebhookId> = id.parse().ok();
+                let unknown =
+                    || DeliveryError::Failed(bad_request(&unknown_in_body("webhook", "config.id", id).to_string()));
+                Some(parsed.ok_or_else(unknown)?)
+            }
+            DestinationKind::File | DestinationKind::Datastore { .. } => None,
+        };
+        let Some(webhook) = webhook else {
+            let message = format!("The destination_type {} can't be used yet.", delivery.kind.as_str());
+            return Err(DeliveryError::Failed(refused(501, "Not Implemented", &message)));
+        };
+        let payload = json!({
+            "resource": delivery.resource,
+            "records": delivery.records,
+            "meta": self.run.meta(),
+        });
+        self.jobs.0.uses.outbox.deliver_records(webhook, delivery.id, &payload).await?;
+        CrashPoint::RunDelivered.here(&self.run.id).await;
+        Ok(())
+    }
+}
+
+impl States for RunHost<'_> {
+    async fn get(&self, key: &str) -> Result<Option<Value>, JournalError> {
+        let (state_key, key) = (self.run.state_key(), key.to_owned());
+        let cell = self.jobs.0.uses.store.read(move |c| states::get(c, &state_key, &key)).await;
+        Ok(cell.map_err(|error| unusable(&error))?.map(|cell| cell.value))
+    }
+}
+
+impl Journal for RunHost<'_> {
+    async fn load(&self) -> Result<Option<Saved>, JournalError> {
+        let id = self.run.id;
+        self.jobs.0.uses.store.read(move |c| journal::load(c, id)).await.map_err(|error| unusable(&error))
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), JournalError> {
+        let (id, state_key, moment, commit) = (self.run.id, self.run.state_key(), self.jobs.moment(), commit.clone());
+        let lines = std::mem::take(&mut *lock(&self.lines));
+        let write = move |tx: &Transaction<'_>| {
+            if !runs::add_stats(tx, id, &commit.stats, moment.now)? {
+                return Ok(false);
+            }
+            journal::commit(tx, id, &commit)?;
+            for write in &commit.states {
+                match write {
+                    StateWrite::Put { key, value } => states::put(tx, (&state_key, key), value, Some(id), moment.now)?,
+                    StateWrite::Delete { key } => states::delete(tx, &state_key, key)?,
+                }
+            }
+            for line in &lines {
+                log::add(tx, id, line, moment.now)?;
+            }
+            moment.report_errors(tx, id, &commit.errors)?;
+            Ok(true)
+        };
+        match self.jobs.0.uses.store.write_unsynced(write).await {
+            Ok(true) => {
+                CrashPoint::RunCommitted.here(&self.run.id).await;
+                Ok(())
+            }
+            Ok(false) => Err(JournalError("the run is over".to_owned())),
+            Err(error) => Err(unusable(&error)),
+        }
+    }
+
+    async fn spooled(&self, spool: usize) -> Result<Vec<Box<RawValue>>, JournalError> {
+        let id = self.run.id;
+        self.jobs.0.uses.store.read(move |c| journal::spooled(c, id, spool)).await.map_err(|error| unusable(&error))
+    }
+}
+
+impl Observer for RunHost<'_> {
+    fn log(&self, line: LogLine<'_>) {
+        let level = match line.level {
+            Level::Debug => "debug",
+            Level::Warn => "warn",
+        };
+        let mut lines = lock(&self.lines);
+        if lines.len() < MAX_LINES {
+            let message = line.message.chars().take(MAX_LINE).collect();
+            lines.push(NewLine { level, node: Some(line.node.to_owned()), message });
+        }
+    }
+
+    fn progress(&self, _progress: NodeProgress<'_>) {}
+}
+
+impl Clock for RunHost<'_> {
+    fn now(&self) -> Timestamp {
+        self.jobs.now()
+    }
+}

@@ -1,0 +1,100 @@
+//! Sync jobs: their rows, and the owner of their runs (contract section 9).
+//!
+//! What runs is in the database: a run's status, what it waits for, and where it is. The owner reads which runs aren't over, and works on
+//! those that may go on ([`relink_domain::sync::plan`]), whenever something changes that: a run was made or is over, a wait has ended, an
+//! account has its person's attention. So a restart needs nothing of its own.
+//!
+//! Invariants:
+//! - At most one task works on a run. What it does counts only while the run isn't over: a stop wins over whatever still happens.
+//! - Statuses change with the events that announce them, in one transaction.
+//! - A step of a run commits its progress, states, counts and errors in one transaction, which survives the end of the process. After a loss
+//!   of power a run may begin at an earlier batch.
+
+mod changes;
+mod documents;
+mod execution;
+mod host;
+mod new_run;
+mod owner;
+mod rows;
+mod runs;
+mod states;
+mod triggers;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use relink_domain::{EnvironmentId, SyncJobCronTriggerId, SyncJobRunId, caller::Caller};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub use self::{
+    documents::Checked,
+    new_run::{NewRun, RunProblems},
+    runs::Stop,
+};
+use crate::{
+    accounts::Accounts,
+    clock::Clock,
+    outbox::Outbox,
+    run_calls::{InstalledRunCalls, RunCalls},
+    scheduler::Scheduler,
+    step_runner::StepRunners,
+    store::Store,
+    tasks::Tasks,
+};
+
+#[derive(Debug)]
+pub(crate) struct Dependencies {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) tasks: Tasks,
+    pub(crate) accounts: Accounts,
+    pub(crate) outbox: Outbox,
+    /// Checks the expressions of jobs.
+    pub(crate) runners: StepRunners,
+    pub(crate) environment: EnvironmentId,
+}
+
+/// Sync jobs and their runs. Clones share the same state.
+#[derive(Debug, Clone)]
+pub struct SyncJobs(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    uses: Dependencies,
+    calls: InstalledRunCalls,
+    /// The runs that are worked on, and how to end that.
+    under_way: Mutex<HashMap<SyncJobRunId, CancellationToken>>,
+    /// When each trigger fires.
+    triggers: Scheduler<SyncJobCronTriggerId>,
+    /// Wakes the owner.
+    changed: Notify,
+}
+
+impl SyncJobs {
+    pub(crate) fn new(uses: Dependencies) -> Self {
+        Self(Arc::new(Inner {
+            uses,
+            calls: InstalledRunCalls::default(),
+            under_way: Mutex::default(),
+            triggers: Scheduler::default(),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// Sets who makes the calls of runs. The owner waits for it. Its owner keeps it alive.
+    pub fn set_calls(&self, _caller: &Caller, calls: &Arc<dyn RunCalls>) {
+        self.0.calls.install(calls);
+    }
+
+    /// Goes on with all runs that aren't over, and fires triggers.
+    pub(crate) fn start(&self) {
+        self.0.uses.tasks.spawn_until_stop(owner::run(self.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests;
