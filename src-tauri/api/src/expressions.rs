@@ -44,6 +44,16 @@ impl Jsonata {
         read(result)
     }
 
+    /// Evaluates over the input of a run, in which some texts are times. Everything stays text.
+    pub(crate) async fn evaluate_text(
+        &self,
+        expression: &str,
+        input: Box<RawValue>,
+    ) -> Result<Option<Box<RawValue>>, ExpressionError> {
+        let bindings = Bindings::default().with_dates(relink_sync::TIMES);
+        self.engines.eval(Arc::from(expression), Some(input), bindings, self.limits).await.map_err(explain)
+    }
+
     /// Checks an expression's syntax and the names in it, of which `bound` have a value.
     pub(crate) async fn check(&self, expression: &str, bound: &[&str]) -> Result<(), ExpressionError> {
         let names = bound.iter().map(|name| (*name).to_owned()).collect();

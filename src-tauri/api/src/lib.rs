@@ -62,6 +62,7 @@ mod reached;
 mod recording;
 mod redirect_test;
 mod router;
+mod run_calls;
 mod sandbox;
 mod sandbox_accounts;
 mod sandbox_runner;
@@ -94,7 +95,7 @@ use std::{
 use relink_calls::{Calls, Upstream};
 use relink_contract::link::LinkSettings;
 use relink_domain::caller::Caller;
-use relink_engine::Engine;
+use relink_engine::{Engine, RunCalls};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinSet,
@@ -113,6 +114,7 @@ pub use peer::may_be_own_listener;
 pub use port::{ApiPort, PORT, PortState};
 pub use redirect_test::{RedirectTest, RedirectTestUrls};
 pub use relink_unified::{MappingFailed, Sample};
+use run_calls::CallsOfRuns;
 pub use sandbox_runner::SandboxRunner;
 pub use second_listener::SecondListener;
 use server::Bounds;
@@ -215,6 +217,8 @@ pub struct Serving {
     local_calls: LocalCalls,
     /// Makes the requests of steps for as long as this lives.
     _steps: Arc<Steps>,
+    /// Makes the calls of sync jobs, likewise.
+    _calls_of_runs: Arc<dyn RunCalls>,
     discovery: Arc<Discovery>,
 }
 
@@ -267,6 +271,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         openapi_json: &OPENAPI_JSON,
     });
     let steps = Steps::install(state.clone());
+    let calls_of_runs = CallsOfRuns::install(state.clone());
     let link_settings = state.link_settings.clone();
     let local_calls = LocalCalls::new(state.clone());
     let service = router::service(state);
@@ -293,7 +298,17 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
             server::run(listener, service, stop, bounds).await;
         }
     });
-    Ok(Serving { port, stopping, tasks, sandbox_runner, redirect_test, local_calls, _steps: steps, discovery })
+    Ok(Serving {
+        port,
+        stopping,
+        tasks,
+        sandbox_runner,
+        redirect_test,
+        local_calls,
+        _steps: steps,
+        _calls_of_runs: calls_of_runs,
+        discovery,
+    })
 }
 
 fn set_engine_port(engine: &Engine, state: &PortState) {

@@ -153,7 +153,7 @@ pub struct SyncJobCronTriggerDocument {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub webhook_id: Option<Value>,
-    /// It has no effect: Relink has no SuperQuery.
+    /// It has no effect: Relink has no `SuperQuery`.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub super_query: Option<Value>,
