@@ -49,7 +49,7 @@ pub struct FileDestination {
     pub key: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FileFormat {
     Sqlite,
     /// JSON Lines: a record in each line.

@@ -1,0 +1,126 @@
+//! JSON Lines: a record in each line.
+//!
+//! A batch is appended, and then its id with the new length goes into the [`Ledger`]. What a crash leaves behind the last length is not a
+//! whole batch, and is cut off before the next one.
+
+mod ledger;
+
+use std::{
+    fs,
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+};
+
+use relink_domain::SyncJobRunId;
+
+use self::ledger::Ledger;
+use crate::{
+    batch::Batch,
+    folder::{self, Identity},
+    problem::Problem,
+};
+
+pub(crate) struct Jsonl {
+    path: PathBuf,
+    file: fs::File,
+    identity: Identity,
+    ledger: Ledger,
+    /// Of all batches that were delivered, and what was there before.
+    length: u64,
+}
+
+impl Jsonl {
+    pub fn open(path: &Path) -> Result<Self, Problem> {
+        let at = |error| Problem::io(path, &error);
+        let mut file = folder::open_or_create(path)?;
+        refuse_other_format(path, &mut file)?;
+        let (ledger, known) = Ledger::open(path)?;
+        let metadata = file.metadata().map_err(at)?;
+        // The file grew while it was ours: by a batch that was interrupted.
+        if let Some(known) = known.filter(|known| *known < metadata.len()) {
+            file.set_len(known).map_err(at)?;
+        }
+        let identity = Identity::of(&metadata);
+        let mut opened = Self { path: path.to_owned(), file, identity, ledger, length: 0 };
+        opened.begin_at_end()?;
+        folder::sync_folder_of(path).map_err(at)?;
+        Ok(opened)
+    }
+
+    /// Returns when the batch is on the disk. After an error the file is as before, or is when it is opened the next time.
+    pub fn append(&mut self, batch: &Batch) -> Result<(), Problem> {
+        if self.ledger.has(batch.id) {
+            return Ok(());
+        }
+        // Another program has written to it.
+        if self.file.metadata().map_err(|error| Problem::io(&self.path, &error))?.len() != self.length {
+            self.begin_at_end()?;
+        }
+        let end = self.length + batch.lines().len() as u64;
+        let written = self.write(batch.lines()).and_then(|()| self.ledger.add(batch.id, batch.run, end));
+        if let Err(problem) = written {
+            // If this fails too, the ledger is still open and says where to cut.
+            let _ = self.file.set_len(self.length);
+            return Err(problem);
+        }
+        self.length = end;
+        Ok(())
+    }
+
+    fn write(&mut self, lines: &str) -> Result<(), Problem> {
+        let mut write = || {
+            self.file.seek(SeekFrom::Start(self.length))?;
+            self.file.write_all(lines.as_bytes())?;
+            self.file.sync_data()
+        };
+        write().map_err(|error| Problem::io(&self.path, &error))
+    }
+
+    /// Begins after what is there, on a line of its own.
+    fn begin_at_end(&mut self) -> Result<(), Problem> {
+        let mut find_end = || {
+            let mut last = [b'\n'];
+            let length = self.file.seek(SeekFrom::End(0))?;
+            if length > 0 {
+                self.file.seek(SeekFrom::End(-1))?;
+                self.file.read_exact(&mut last)?;
+            }
+            if last == [b'\n'] {
+                return Ok(length);
+            }
+            self.file.write_all(b"\n")?;
+            Ok(length + 1)
+        };
+        self.length = find_end().map_err(|error| Problem::io(&self.path, &error))?;
+        self.ledger.begin(self.length)
+    }
+
+    /// Whether the path still leads to this file.
+    pub fn is_current(&self) -> bool {
+        Identity::at(&self.path) == Some(self.identity)
+    }
+
+    pub fn forget(&mut self, run: SyncJobRunId) {
+        self.ledger.forget(run);
+    }
+
+    /// From now on the file isn't ours: what other programs append stays.
+    pub fn close(self) -> Result<(), Problem> {
+        self.ledger.close(self.length)
+    }
+}
+
+fn refuse_other_format(path: &Path, file: &mut fs::File) -> Result<(), Problem> {
+    let mut start = Vec::new();
+    file.take(16).read_to_end(&mut start).map_err(|error| Problem::io(path, &error))?;
+    if start.contains(&0) || start.starts_with(b"PAR1") {
+        return Err(Problem::invalid(
+            "destination_not_usable",
+            format!(
+                "{} isn't a text file, so no lines were added to it. Choose another path in the job, or the format that it has.",
+                path.display()
+            ),
+        ));
+    }
+    Ok(())
+}

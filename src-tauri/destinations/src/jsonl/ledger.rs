@@ -1,0 +1,150 @@
+//! Which batches a JSON Lines file has, and where the last one ends: a file beside it, `.NAME.relink`, with an entry in each line.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+};
+
+use relink_domain::{SyncJobRunId, sync::BatchId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    folder::{self, BESIDE},
+    problem::Problem,
+};
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Entry {
+    /// Relink begins to write at this length. What the file has behind the last known length is a batch that was interrupted.
+    Open {
+        length: u64,
+    },
+    Batch {
+        id: BatchId,
+        run: SyncJobRunId,
+        length: u64,
+    },
+    /// Relink doesn't write any more. What comes behind this length is someone else's.
+    Closed {
+        length: u64,
+    },
+}
+
+pub(super) struct Ledger {
+    path: PathBuf,
+    file: fs::File,
+    end: u64,
+    batches: HashMap<BatchId, SyncJobRunId>,
+    /// The file has more batches than these.
+    has_forgotten: bool,
+}
+
+impl Ledger {
+    /// Also returns the length that the file must be cut to, if Relink was writing to it.
+    pub fn open(of: &Path) -> Result<(Self, Option<u64>), Problem> {
+        let name = of.file_name().unwrap_or_default().to_string_lossy();
+        let path = of.with_file_name(format!(".{name}{BESIDE}"));
+        let mut file = folder::open_or_create(&path)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(|error| Problem::io(&path, &error))?;
+        let (mut batches, mut known) = (HashMap::new(), None);
+        // An entry that was interrupted is no JSON.
+        let entries = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+        for entry in entries {
+            match entry {
+                Entry::Open { length } => known = Some(length),
+                Entry::Batch { id, run, length } => {
+                    batches.insert(id, run);
+                    known = Some(length);
+                }
+                Entry::Closed { .. } => known = None,
+            }
+        }
+        let mut ledger = Self { path, file, end: text.len() as u64, batches, has_forgotten: false };
+        // What was interrupted ends here.
+        if text.last().is_some_and(|last| *last != b'\n') {
+            ledger.write(b"\n")?;
+        }
+        Ok((ledger, known))
+    }
+
+    pub fn has(&self, batch: BatchId) -> bool {
+        self.batches.contains_key(&batch)
+    }
+
+    pub fn begin(&mut self, length: u64) -> Result<(), Problem> {
+        self.write(&line(Entry::Open { length }))
+    }
+
+    pub fn add(&mut self, id: BatchId, run: SyncJobRunId, length: u64) -> Result<(), Problem> {
+        self.write(&line(Entry::Batch { id, run, length }))?;
+        self.batches.insert(id, run);
+        Ok(())
+    }
+
+    pub fn forget(&mut self, run: SyncJobRunId) {
+        let before = self.batches.len();
+        self.batches.retain(|_, of| *of != run);
+        self.has_forgotten |= before != self.batches.len();
+    }
+
+    /// Without a batch to remember, there is nothing that must stay.
+    pub fn close(mut self, length: u64) -> Result<(), Problem> {
+        let closed = line(Entry::Closed { length });
+        let close = || {
+            if self.batches.is_empty() {
+                fs::remove_file(&self.path)?;
+                return folder::sync_folder_of(&self.path);
+            }
+            if !self.has_forgotten {
+                self.file.seek(SeekFrom::Start(self.end))?;
+                self.file.write_all(&closed)?;
+                return self.file.sync_data();
+            }
+            let mut entries = Vec::new();
+            for (id, run) in &self.batches {
+                entries.extend(line(Entry::Batch { id: *id, run: *run, length }));
+            }
+            entries.extend(closed);
+            replace(&self.path, &entries)
+        };
+        close().map_err(|error| Problem::io(&self.path, &error))
+    }
+
+    /// Writes one entry, or nothing.
+    fn write(&mut self, entry: &[u8]) -> Result<(), Problem> {
+        let mut write = || {
+            self.file.seek(SeekFrom::Start(self.end))?;
+            self.file.write_all(entry)?;
+            self.file.sync_data()
+        };
+        if let Err(error) = write() {
+            let _ = self.file.set_len(self.end);
+            return Err(Problem::io(&self.path, &error));
+        }
+        self.end += entry.len() as u64;
+        Ok(())
+    }
+}
+
+fn line(entry: Entry) -> Vec<u8> {
+    let mut line = serde_json::to_vec(&entry).expect("an entry is JSON");
+    line.push(b'\n');
+    line
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = folder::create_new(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    folder::sync_folder_of(path)
+}
