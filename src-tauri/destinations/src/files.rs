@@ -58,6 +58,12 @@ enum Writer {
     Parquet(Parquet),
 }
 
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files").finish_non_exhaustive()
+    }
+}
+
 impl Files {
     /// `folder`: what the person allowed. It must exist when something is delivered.
     pub fn new(folder: PathBuf) -> Self {

@@ -80,6 +80,7 @@ permissions! {
     ManageApiTokens = "manage_api_tokens", Person, "create or revoke API tokens";
     ManageLinks = "manage_links", Person, "list or revoke connection links, or change where they work";
     AllowRedirects = "allow_redirects", Person, "read or change the allowed redirect URLs";
+    AllowFolders = "allow_folders", Person, "choose the folder that sync jobs may write to";
     AllowPrivateAddresses = "allow_private_addresses", Person, "consent to a private address";
     ChangeRefreshSteps = "change_refresh_steps", Person, "change the steps that renew accounts which exist already (the action refresh_token), because they see the accounts' tokens";
     RecordBodies = "record_bodies", Person, "record the bodies of calls";
@@ -122,6 +123,7 @@ impl Permission {
             | Self::ManageApiTokens
             | Self::ManageLinks
             | Self::AllowRedirects
+            | Self::AllowFolders
             | Self::AllowPrivateAddresses
             | Self::ChangeRefreshSteps
             | Self::RecordBodies

@@ -1,9 +1,10 @@
 //! The engine: builds the components, starts and stops them.
 
 mod components;
+mod start_error;
 
 use std::{
-    fs, io,
+    fs,
     path::PathBuf,
     sync::{
         Arc,
@@ -15,6 +16,7 @@ use std::{
 use relink_domain::{EnvironmentId, Timestamp, caller::Caller};
 use tokio::sync::watch;
 
+pub use self::start_error::StartError;
 use crate::{
     access::{self, Access, TokensOfAccounts},
     access_tokens::AccessTokens,
@@ -25,7 +27,7 @@ use crate::{
     clock::Clock,
     connections::{self, Connections},
     documents::Documents,
-    error::{Error, Result},
+    error::Result,
     hosts::Hosts,
     keychain::{Keychain, KeychainState, KeychainStatus},
     network::{self, Network},
@@ -56,31 +58,6 @@ pub struct Options {
     pub clock: Clock,
     /// Whether this process is the system's handler for deep links.
     pub takes_deep_links: bool,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data folder or its database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The HTTP client could not be created, for example because the system has no certificate authorities.
-    #[error(
-        "Relink's network client could not be made: {}. Relink trusts the certificate authorities of this system; \
-         on Linux they are in the package ca-certificates.",
-        innermost(.0)
-    )]
-    Client(#[from] reqwest::Error),
-    /// The first use of the database failed.
-    #[error(transparent)]
-    Engine(#[from] Error),
-    /// The system's random number generator failed.
-    #[error("The system's random number generator failed: {0}")]
-    Random(#[from] io::Error),
-}
-
-/// The innermost cause, which says what happened and not only where.
-fn innermost(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), innermost)
 }
 
 /// The engine. Clones share the same state.
@@ -130,8 +107,9 @@ impl Engine {
         let Options { data_dir, keychain, clock, takes_deep_links } = options;
         // Run both in parallel: both read many files, and neither needs the other.
         let outbound = tokio::task::spawn_blocking(Outbound::new);
+        let folder = data_dir.clone();
         let opened =
-            tokio::task::spawn_blocking(move || Store::open(&data_dir)).await.map_err(|_| StoreError::Stopping)?;
+            tokio::task::spawn_blocking(move || Store::open(&folder)).await.map_err(|_| StoreError::Stopping)?;
         let Opened { store, lock } = opened?;
         let outbound = outbound.await.map_err(|_| StoreError::Stopping)??;
         let new_key = random_token()?;
@@ -259,6 +237,7 @@ impl Engine {
             outbox: outbox.clone(),
             runners,
             environment: ids.environment,
+            data_dir,
         });
         let access = Access::open(access::Dependencies {
             store: store.clone(),

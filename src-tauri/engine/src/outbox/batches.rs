@@ -61,7 +61,7 @@ impl Outbox {
             loop {
                 match changes.next().await {
                     None => return Err(unusable(&StoreError::Stopping)),
-                    Some(changed) if changed.webhooks => break,
+                    Some(set) if set.webhooks => break,
                     Some(_) => {}
                 }
             }

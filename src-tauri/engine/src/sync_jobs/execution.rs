@@ -124,6 +124,13 @@ impl SyncJobs {
         Ok(self.0.uses.store.write(write).await?)
     }
 
+    /// None of its batches comes again.
+    pub(super) async fn close_files(&self, id: SyncJobRunId) {
+        if let Some(files) = self.0.files.load_full() {
+            files.finish(id).await;
+        }
+    }
+
     async fn finish(&self, id: SyncJobRunId, outcome: Outcome) -> Result<()> {
         let moment = self.moment();
         let write = move |tx: &Transaction<'_>| {
@@ -141,6 +148,7 @@ impl SyncJobs {
         };
         self.0.uses.store.write(write).await?;
         tracing::info!(run = %id, "a run is over");
+        self.close_files(id).await;
         Ok(())
     }
 }

@@ -74,7 +74,7 @@ impl Requests for RunHost<'_> {
             other => refused(500, "Internal Server Error", &other.to_string()),
         })?;
         let profile = view.account.profile;
-        Ok(Account { context: profile.context, tenant_id: profile.tenant_id.to_string() })
+        Ok(Account { context: profile.context, tenant_id: profile.tenant_id })
     }
 }
 
@@ -100,7 +100,17 @@ impl Destinations for RunHost<'_> {
                     || DeliveryError::Failed(bad_request(&unknown_in_body("webhook", "config.id", id).to_string()));
                 Some(parsed.ok_or_else(unknown)?)
             }
-            DestinationKind::File | DestinationKind::Datastore { .. } => None,
+            DestinationKind::File => {
+                let Some(files) = self.jobs.0.files.load_full() else {
+                    let message =
+                        "No folder is allowed for the files of sync jobs. Choose one: relink sync folder PATH.";
+                    return Err(DeliveryError::Failed(refused(409, "Conflict", message)));
+                };
+                files.deliver(self.run.id, &delivery).await?;
+                CrashPoint::RunDelivered.here(&self.run.id).await;
+                return Ok(());
+            }
+            DestinationKind::Datastore { .. } => None,
         };
         let Some(webhook) = webhook else {
             let message = format!("The destination_type {} can't be used yet.", delivery.kind.as_str());

@@ -13,6 +13,7 @@
 mod changes;
 mod documents;
 mod execution;
+mod folder;
 mod host;
 mod new_run;
 mod owner;
@@ -23,9 +24,12 @@ mod triggers;
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
+use arc_swap::ArcSwapOption;
+use relink_destinations::Files;
 use relink_domain::{EnvironmentId, SyncJobCronTriggerId, SyncJobRunId, caller::Caller};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +60,8 @@ pub(crate) struct Dependencies {
     /// Checks the expressions of jobs.
     pub(crate) runners: StepRunners,
     pub(crate) environment: EnvironmentId,
+    /// Relink's own, to which no job may write.
+    pub(crate) data_dir: PathBuf,
 }
 
 /// Sync jobs and their runs. Clones share the same state.
@@ -66,6 +72,8 @@ pub struct SyncJobs(Arc<Inner>);
 struct Inner {
     uses: Dependencies,
     calls: InstalledRunCalls,
+    /// The files that jobs write to. None: the person has chosen no folder.
+    files: ArcSwapOption<Files>,
     /// The runs that are worked on, and how to end that.
     under_way: Mutex<HashMap<SyncJobRunId, CancellationToken>>,
     /// When each trigger fires.
@@ -79,6 +87,7 @@ impl SyncJobs {
         Self(Arc::new(Inner {
             uses,
             calls: InstalledRunCalls::default(),
+            files: ArcSwapOption::empty(),
             under_way: Mutex::default(),
             triggers: Scheduler::default(),
             changed: Notify::new(),

@@ -48,6 +48,7 @@ pub struct NewRun {
 
 /// Why there is no run.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "errors are as large everywhere")]
 pub enum RunProblems {
     /// Arguments that the job doesn't take, for `details.failures` (contract section 0.4).
     Args(Vec<ArgFailure>),

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use relink_domain::{AccountId, SyncJobRunId, Timestamp, account::Status, sync};
+use relink_domain::{AccountId, SyncJobRunId, Timestamp, account::Status, caller::Caller, sync};
 use rusqlite::Transaction;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,10 @@ const STORE_RETRY_SECS: i64 = 5;
 pub(super) async fn run(jobs: SyncJobs) {
     // Without calls and expressions no run gets anywhere.
     jobs.0.calls.installed().await;
+    match jobs.folder(&Caller::Internal).await {
+        Ok(folder) => jobs.use_folder(folder),
+        Err(error) => tracing::warn!(code = error.code(), "the folder of sync jobs can't be read: {error}"),
+    }
     let mut changes = jobs.0.uses.store.changes();
     let mut clock = jobs.0.uses.clock.changes();
     let mut watch = ClockWatch::new(jobs.now());
@@ -53,10 +57,10 @@ pub(super) async fn run(jobs: SyncJobs) {
                 () = jobs.0.triggers.changed() => break,
                 () = clock.changed() => break,
                 () = &mut pause => break,
-                changed = changes.next() => {
+                set = changes.next() => {
                     // The store is closed.
-                    let Some(changed) = changed else { return };
-                    if awaited.iter().any(|account| changed.accounts.contains(*account)) {
+                    let Some(set) = set else { return };
+                    if awaited.iter().any(|account| set.accounts.contains(*account)) {
                         break;
                     }
                 }

@@ -62,6 +62,7 @@ impl SyncJobs {
             work.cancel();
         }
         self.0.changed.notify_one();
+        self.close_files(id).await;
         tracing::info!(run = %id, ?caller, "a run was stopped");
         Ok(run)
     }

@@ -1,0 +1,152 @@
+//! What becomes of runs.
+
+use super::*;
+
+#[tokio::test]
+async fn a_run_goes_to_its_end_and_says_so() {
+    let world =
+        World::with([page(&[json!({"id": 1}), json!({"id": 2})], Some("b")), page(&[json!({"id": 3})], None)]).await;
+    let job = world.job(list_job()).await;
+    let id = world.run(world.of(&job)).await;
+    assert_eq!(world.jobs.run(&PERSON, id).await.expect("a run").status, RunStatus::Created);
+    world.start();
+    let run = world.over(id).await;
+    assert_eq!(run.status, RunStatus::Completed);
+    assert_eq!(json!(run.stats), json!({"people": {"list": {"fetched": 3, "persisted": 0}}}));
+    assert_eq!((run.started_at, run.finished_at), (Some(START), Some(START)));
+    assert_eq!(*lock(&world.script.calls), ["people first", "people b"]);
+    assert_eq!(world.events().await, ["created", "started", "updated", "updated", "completed"]);
+    let cell = world.jobs.state(&PERSON, &job, "last").await.expect("written");
+    assert_eq!((cell.value, cell.run_id), (json!(3), Some(id)));
+    let next = world.run(world.of(&job)).await;
+    let known = world.jobs.run(&PERSON, next).await.expect("a run").spec.previous_run_date;
+    assert_eq!(known, Some(START), "the next one knows when this one began");
+}
+
+#[tokio::test]
+async fn a_limited_run_waits_and_goes_on_where_it_was() {
+    let limited = Err(RequestError::RateLimited { seconds: 60, error: json!({"statusCode": 429, "message": "Slow"}) });
+    let world = World::with([page(&[json!({"id": 1})], Some("b")), limited, page(&[json!({"id": 2})], None)]).await;
+    let job = world.job(list_job()).await;
+    let id = world.run(world.of(&job)).await;
+    world.start();
+    let run = world.until(id, |run| run.status == RunStatus::RateLimited).await;
+    assert_eq!(run.wait_until, Some(START.plus_secs(60)));
+    world.services.clock.advance_secs(60);
+    let run = world.over(id).await;
+    assert_eq!((run.status, run.wait_until), (RunStatus::Completed, None));
+    assert_eq!(*lock(&world.script.calls), ["people first", "people b", "people b"]);
+    assert_eq!(
+        world.events().await,
+        ["created", "started", "updated", "rate_limited", "updated", "updated", "updated", "completed"]
+    );
+    let line = "info The provider limits calls. The run goes on in 60 s: 429: Slow";
+    assert_eq!(world.log(id).await, [line]);
+}
+
+#[tokio::test]
+async fn an_error_ends_a_run_or_is_reported() {
+    let error = || Err(RequestError::Other(json!({"statusCode": 403, "message": "Forbidden here"})));
+    let world = World::with([error(), error(), error()]).await;
+    let job = world.job(list_job()).await;
+    world.start();
+    let failed = world.run(world.of(&job)).await;
+    assert_eq!(world.over(failed).await.status, RunStatus::Failed);
+    assert_eq!(world.log(failed).await, ["error people: 403: Forbidden here"]);
+    let kinds = |handling: &str| NewRun { error_handling: Some(handling.to_owned()), ..world.of(&job) };
+    let ignored = world.run(kinds("ignore")).await;
+    assert_eq!(world.over(ignored).await.status, RunStatus::Completed);
+    let batched = world.run(kinds("batch")).await;
+    assert_eq!(world.over(batched).await.status, RunStatus::Completed);
+    let events = world.services.store.read(|c| crate::store::outbox::after(c, 0, 100)).await.expect("read");
+    let sent: Vec<_> = events.iter().filter(|it| it.kind.as_str() == "sync_job_run:record_error").collect();
+    let error = json!({"statusCode": 403, "message": "Forbidden here"});
+    assert_eq!(sent.len(), 2);
+    assert_eq!((&sent[0].payload["resource"], &sent[0].payload["error"]), (&json!("people"), &error));
+    assert_eq!(sent[0].payload["meta"]["sync_job_run_id"], json!(ignored));
+    assert_eq!(sent[1].payload["errors"], json!([{"resource": "people", "error": error}]));
+    let names = ["created", "completed"].map(str::to_owned).to_vec();
+    let before = world.events().await.len();
+    let quiet = world.run(NewRun { events_to_send: Some(names), ..world.of(&job) }).await;
+    world.over(quiet).await;
+    assert_eq!(world.events().await[before..], ["created", "completed"]);
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_run_wherever_it_is() {
+    let world = World::new(Script { gate: Some(tokio::sync::Semaphore::new(0)), ..Script::default() }).await;
+    let job = world.job(list_job()).await;
+    let (calling, waiting) = (world.run(world.of(&job)).await, world.run(world.of(&job)).await);
+    world.start();
+    world.until(calling, |run| run.status == RunStatus::Running).await;
+    for (id, how) in [(calling, Stop::Patch), (waiting, Stop::Delete)] {
+        let run = world.jobs.stop(&PERSON, id, how).await.expect("stopped");
+        assert_eq!((run.status, run.finished_at), (RunStatus::Stopped, Some(START)));
+        assert_eq!(world.log(id).await, ["info Stopped by you."]);
+        world.jobs.stop(&PERSON, id, Stop::Delete).await.expect("it stays as it is");
+    }
+    assert_eq!(world.events().await.last().map(String::as_str), Some("deleted"));
+    let again = world.jobs.stop(&PERSON, waiting, Stop::Patch).await.map(|run| run.status);
+    assert_eq!(again.expect("nothing changes"), RunStatus::Stopped);
+}
+
+#[tokio::test]
+async fn runs_with_one_mutex_run_one_after_the_other() {
+    let world = World::new(Script { gate: Some(tokio::sync::Semaphore::new(0)), ..Script::default() }).await;
+    let mut document = list_job();
+    document["mutex_key"] = json!("{{args.project}}");
+    let job = world.job(document).await;
+    let with = |project: &str, force| {
+        let args = Map::from_iter([("project".to_owned(), json!(project))]);
+        NewRun { args, force, ..world.of(&job) }
+    };
+    let first = world.run(with("a", false)).await;
+    world.start();
+    world.until(first, |run| run.status == RunStatus::Running).await;
+    let (second, forced) = (world.run(with("a", false)).await, world.run(with("a", true)).await);
+    let other = world.run(with("b", false)).await;
+    for id in [forced, other] {
+        world.until(id, |run| run.status == RunStatus::Running).await;
+    }
+    let waiting = world.jobs.run(&PERSON, second).await.expect("a run");
+    assert_eq!((waiting.status, waiting.spec.mutex_key.as_deref()), (RunStatus::Created, Some("a")));
+    world.script.gate.as_ref().expect("a gate").add_permits(100);
+    assert_eq!(world.over(second).await.status, RunStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_run_goes_on_after_a_restart_with_the_page_in_progress() {
+    let gate = tokio::sync::Semaphore::new(1);
+    let pages = [page(&[json!({"id": 1})], Some("b")), page(&[json!({"id": 2})], None)];
+    let world = World::new(Script { gate: Some(gate), pages: Mutex::new(pages.into()), ..Script::default() }).await;
+    let job = world.job(list_job()).await;
+    let id = world.run(world.of(&job)).await;
+    world.start();
+    // The first page is committed, and the second one is asked for.
+    let mut changes = world.services.store.changes();
+    while lock(&world.script.calls).len() < 2 {
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(20), changes.next()).await;
+    }
+    assert!(world.services.tasks.stop(WAIT_TIMEOUT).await, "all tasks end");
+    let stopped = world.jobs.run(&PERSON, id).await.expect("a run");
+    assert_eq!(json!(stopped.stats), json!({"people": {"list": {"fetched": 1, "persisted": 0}}}));
+
+    let again = SyncJobs::new(Dependencies {
+        store: world.services.store.clone(),
+        clock: world.services.clock.clone(),
+        tasks: Tasks::default(),
+        accounts: world.services.accounts(),
+        outbox: world.jobs.0.uses.outbox.clone(),
+        runners: world.services.runners.clone(),
+        environment: world.services.ids.environment,
+        data_dir: std::path::PathBuf::new(),
+    });
+    again.set_calls(&PERSON, &world.calls);
+    world.script.gate.as_ref().expect("a gate").add_permits(100);
+    again.start();
+    let run = world.over(id).await;
+    assert_eq!(run.status, RunStatus::Completed);
+    assert_eq!(json!(run.stats), json!({"people": {"list": {"fetched": 2, "persisted": 0}}}));
+    assert_eq!(*lock(&world.script.calls), ["people first", "people b", "people b"]);
+    assert_eq!(world.events().await, ["created", "started", "updated", "updated", "completed"]);
+}

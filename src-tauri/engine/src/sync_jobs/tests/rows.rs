@@ -1,0 +1,96 @@
+//! Triggers, what runs are asked with, and states.
+
+use super::*;
+
+#[tokio::test]
+async fn a_trigger_fires_once_for_all_that_it_missed() {
+    let world = World::with([]).await;
+    let job = world.job(list_job()).await;
+    let trigger = |cron: &str| {
+        let document = json!({"sync_job_id": job, "integrated_account_id": world.account, "cron_expression": cron, "args": {"a": 1}, "meta": {"m": 1}});
+        document.as_object().expect("an object").clone()
+    };
+    let id = world.jobs.add::<CronTrigger>(&PERSON, trigger("0 * * * *")).await.expect("added").id;
+    world.start();
+    assert_eq!(world.jobs.planned(&PERSON).await.expect("read"), [], "inactive until it is scheduled");
+    let first = world.jobs.schedule(&PERSON, id).await.expect("scheduled");
+    // The machine slept over a whole day.
+    world.services.clock.advance_secs(24 * 60 * 60);
+    let next = first.plus_secs(24 * 60 * 60);
+    let mut changes = world.services.store.changes();
+    while world.jobs.planned(&PERSON).await.expect("read") != [(id, next)] {
+        changes.next().await.expect("open");
+    }
+    let runs = loop {
+        let runs = world.jobs.runs(&PERSON, RunFilter::default()).await.expect("read");
+        if runs.iter().any(|run| run.status.is_over()) {
+            break runs;
+        }
+        changes.next().await.expect("open");
+    };
+    let seen: Vec<_> = runs.iter().map(|run| (run.trigger_id, json!(run.spec.args), run.spec.meta.clone())).collect();
+    assert_eq!(seen, [(Some(id), json!({"a": 1}), Some(json!({"m": 1})))]);
+
+    world.jobs.change::<CronTrigger>(&PERSON, id, trigger("30 * * * *")).await.expect("changed");
+    assert_eq!(world.jobs.planned(&PERSON).await.expect("read"), [], "inactive after each change of the expression");
+    world.jobs.schedule(&PERSON, id).await.expect("scheduled");
+    world.jobs.delete::<SyncJob>(&PERSON, job.parse().expect("an id")).await.expect("deleted");
+    let gone = world.jobs.get::<CronTrigger>(&PERSON, id).await.expect_err("gone with its job");
+    assert_eq!(gone.code(), "not_found");
+}
+
+#[tokio::test]
+async fn what_a_run_is_asked_with_is_checked() {
+    let world = World::with([]).await;
+    let mut document = list_job();
+    document["args_schema"] = json!({"n": {"type": "number", "required": true}});
+    document["args_validation"] = json!("refuse");
+    let job = world.job(document).await;
+    let refused = async |new: NewRun| match world.jobs.start_run(&PERSON, new).await.expect_err("refused") {
+        RunProblems::Args(failures) => failures[0].path.clone(),
+        RunProblems::Other(Error::Invalid { field, message, .. }) => {
+            format!("{}: {message}", field.unwrap_or_default())
+        }
+        RunProblems::Other(other) => other.to_string(),
+    };
+    assert_eq!(refused(world.of(&job)).await, "args.n");
+    let args = Map::from_iter([("n".to_owned(), json!(1))]);
+    let good = NewRun { args, ..world.of(&job) };
+    assert_eq!(refused(good.clone()).await, "args: No such project.");
+    let plain = world.job(list_job()).await;
+    let known = "error_handling \"retry\" isn't known. Use fail_fast, ignore, batch.";
+    let uuid = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
+    let missing =
+        |what: &str, field: &str| format!("{field}: {field} names no {what}: there is none with the id {uuid}.");
+    for (new, problem) in [
+        (NewRun { error_handling: Some("retry".to_owned()), ..world.of(&plain) }, format!("error_handling: {known}")),
+        (world.of(uuid), missing("sync job", "sync_job_id")),
+        (
+            NewRun { integrated_account_id: Some(uuid.to_owned()), ..world.of(&plain) },
+            missing("integrated account", "integrated_account_id"),
+        ),
+        (NewRun { webhook_id: Some(uuid.to_owned()), ..world.of(&plain) }, missing("webhook", "webhook_id")),
+        (world.of(""), "sync_job_id: sync_job_id is missing. Give the id of a sync job.".to_owned()),
+    ] {
+        assert_eq!(refused(new).await, problem);
+    }
+    let flat = world.job(json!({"resources": [{"resource": "people", "method": "list"}]})).await;
+    assert!(refused(world.of(&flat)).await.starts_with("webhook_id: webhook_id is missing."), "its records go nowhere");
+    assert_eq!(world.jobs.runs(&PERSON, RunFilter::default()).await.expect("read").len(), 0);
+}
+
+#[tokio::test]
+async fn cells_of_a_state_are_added_changed_and_removed() {
+    let world = World::with([]).await;
+    let jobs = &world.jobs;
+    let cell = jobs.add_state(&PERSON, "k", "a", json!("1")).await.expect("added");
+    assert_eq!((cell.value, cell.run_id, cell.created_at), (json!("1"), None, START));
+    assert_eq!(jobs.add_state(&PERSON, "k", "a", json!("2")).await.expect_err("there").code(), "state_exists");
+    assert_eq!(jobs.change_state(&PERSON, "k", "b", json!("2")).await.expect_err("not there").code(), "not_found");
+    jobs.change_state(&PERSON, "k", "a", json!({"b": 1})).await.expect("changed");
+    jobs.add_state(&PERSON, "other", "a", json!(1)).await.expect("another state");
+    assert_eq!(jobs.states(&PERSON, "k").await.expect("read").len(), 1);
+    assert_eq!(jobs.delete_state(&PERSON, "k", "a").await.expect("removed").value, json!({"b": 1}));
+    assert_eq!(jobs.state(&PERSON, "k", "a").await.expect_err("gone").code(), "not_found");
+    assert_eq!(jobs.add_state(&PERSON, "k", "", json!(1)).await.expect_err("no key").code(), "key_invalid");
+}
