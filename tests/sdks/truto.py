@@ -1,5 +1,5 @@
 """Calls every method of Truto's SDK `truto-python-sdk` against Relink: truto.py BASE_URL FACTS, with the token in RELINK_TOKEN.
-FACTS is JSON with what there is: `account`, `environment_integration`, `integration`, `mcp_token` and `target`, a webhook's URL.
+FACTS is JSON with what there is: `account`, `environment_integration`, `integration`, `mcp_token`, and `target` and `sync_target`, webhooks' URLs.
 Prints what the client gave, as JSON. What was refused is a list: the status and its reason, which is all that the client tells."""
 
 import asyncio
@@ -28,7 +28,7 @@ ACME = {
 }
 # Parts of Truto that Relink lacks, and what else than a list and one of it can be asked for.
 ABSENT = [
-    "sync_jobs", "sync_job_runs", "sync_job_cron_triggers", "datastores", "alarms",
+    "datastores", "alarms",
     "workflows", "workflow_runs", "daemons", "daemon_jobs", "daemon_job_runs", "daemon_job_cron_triggers", "static_gates",
 ]
 
@@ -253,6 +253,55 @@ async def unified(client):
     return found
 
 
+async def sync(client):
+    jobs, runs, triggers = client.sync_jobs, client.sync_job_runs, client.sync_job_cron_triggers
+    hook = await client.webhooks.create({"target_url": FACTS["sync_target"], "event_types": ["integrated_account:deleted"]})
+    new = {
+        "label": "Contacts", "integration_name": "crm", "daemon_id": None,
+        "args_schema": {"from": {"type": "string", "format": "date", "required": True}},
+        "resources": [{"resource": "contacts", "method": "list"}],
+    }
+    job, other = await jobs.create(new), await jobs.create({"resources": []})
+    request = {
+        "sync_job_id": job["id"], **OF_ACCOUNT, "webhook_id": hook["id"], "args": {"from": "2026-01-31"}, "status": "created",
+    }
+    run = await runs.create(request)
+    of_account = {**OF_ACCOUNT, "sync_job_id": job["id"], "created_at": SINCE_TODAY}
+    ended = run
+    while ended["status"] not in ("completed", "failed", "stopped"):
+        await asyncio.sleep(0.1)
+        ended = await runs.get(run["id"])
+    # This one waits for nobody, and is stopped or over.
+    second = await runs.create({"sync_job_id": other["id"]})
+    trigger = await triggers.create({"sync_job_id": job["id"], "cron_expression": "0 * * * *", "args": {"from": "2026-01-31"}})
+    found = {
+        "job": {key: job[key] for key in ("label", "integration_name", "default_runtime_version")},
+        "listed": [row["id"] for row in await jobs.list(integration_name="crm").to_array()] == [job["id"]],
+        "got": (await jobs.get(job["id"])) == job,
+        "updated": (await jobs.update(job["id"], {"label": "All contacts"}))["label"],
+        "refused": await outcome(runs.create({**request, "args": {}})),
+        "run": {key: run[key] for key in ("status", "args", "error_handling")},
+        "ended": {key: ended[key] for key in ("status", "resource_stats")},
+        "contacts": len(await client.proxy_api.list("contacts", dict(OF_ACCOUNT)).to_array()),
+        "runs": [row["id"] for row in await runs.list(**of_account).to_array()] == [run["id"]],
+        "no_runs": await runs.list(sync_job_id=job["id"], status="stopped").to_array(),
+        "over": await outcome(runs.update(run["id"], {"status": "stopped"})),
+        "deleted_run": await runs.delete(second["id"]) == {"id": second["id"]},
+        "kept_run": (await runs.get(second["id"]))["id"] == second["id"],
+        "triggers": [row["id"] for row in await triggers.list(sync_job_id=job["id"]).to_array()] == [trigger["id"]],
+        "inactive": trigger["next_run_at"],
+        "scheduled": await triggers.schedule(trigger["id"]),
+        "active": bool((await triggers.get(trigger["id"]))["next_run_at"]),
+        "changed_trigger": (await triggers.update(trigger["id"], {"cron_expression": "5 4 * * 1"}))["next_run_at"],
+        "deleted_trigger": await triggers.delete(trigger["id"]) == {"id": trigger["id"]},
+        "gone": await outcome(triggers.get(trigger["id"])),
+        "deleted": await jobs.delete(job["id"]) == {"id": job["id"]},
+        "log": await client.logs.list(log_type="rapid_bridge", log_type_filter={"sync_job_run_id": run["id"], "level": "error"}).to_array(),
+    }
+    await client.webhooks.delete(hook["id"])
+    return found
+
+
 async def absent(client):
     found = {}
     for name in ABSENT:
@@ -268,7 +317,7 @@ async def absent(client):
 
 async def main():
     client = Client(os.environ["RELINK_TOKEN"])
-    parts = [organization, integrations, accounts, calls, mcp, webhooks, unified, absent]
+    parts = [organization, integrations, accounts, calls, mcp, webhooks, unified, sync, absent]
     found = {part.__name__: await part(client) for part in parts}
     found["not_called"] = sorted(set(client.methods()) - Member.called)
     print(json.dumps(found))

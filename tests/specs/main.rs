@@ -25,4 +25,5 @@ mod sdks;
 mod secrets;
 mod secrets_desktop;
 mod serving;
+mod sync_command;
 mod webhook_verifiers;

@@ -15,6 +15,8 @@ struct World {
     session: Session,
     relink: Relink,
     receiver: Receiver,
+    /// Of runs of sync jobs.
+    sync_receiver: Receiver,
     api: ContactsApi,
     token: String,
     account: String,
@@ -25,12 +27,12 @@ impl World {
     async fn new() -> Result<Self> {
         let session = Session::start().await?;
         let relink = Relink::start(&session).await?;
-        let (provider, api, receiver) =
-            (Provider::start().await?, ContactsApi::start().await?, Receiver::start().await?);
+        let (provider, api) = (Provider::start().await?, ContactsApi::start().await?);
+        let (receiver, sync_receiver) = (Receiver::start().await?, Receiver::start().await?);
         let account = provider.connect_with_config(&relink, "crm", api.config()).await?;
         let made = relink.post("/relink/api-tokens", json!({ "name": "sdk", "level": "full" })).await?;
         let token = made["token"].as_str().context("no token")?.to_owned();
-        let it = Self { session, relink, receiver, api, token, account, _provider: provider };
+        let it = Self { session, relink, receiver, sync_receiver, api, token, account, _provider: provider };
         let variables = json!({ "override": { "secret_environment_variables": { "webhook_token": it.token } } });
         let installed = format!("/environment-integration/{}", it.installed().await?);
         it.relink.request(Method::PATCH, &installed, variables).await?;
@@ -51,7 +53,7 @@ impl World {
         let server = self.relink.post(&servers, json!({ "name": "agent", "config": { "methods": ["read"] } })).await?;
         let facts = json!({
             "account": self.account, "environment_integration": self.installed().await?, "mcp_token": server["token"],
-            "target": self.receiver.url(),
+            "target": self.receiver.url(), "sync_target": self.sync_receiver.url(),
         });
         let python = process::target().join("python/truto-python-sdk/bin/python");
         let mut command = self.session.command(&python.to_string_lossy());
@@ -79,6 +81,7 @@ async fn trutos_python_sdk_works_with_relink_unchanged() -> Result<()> {
     calls_tools(&found["mcp"]);
     manages_webhooks_and_receives_those_of_providers(&world, &found["webhooks"]).await?;
     maps_and_calls_unified_models(&found["unified"]);
+    runs_sync_jobs(&world, &found["sync"]).await?;
     goes_on_without_what_relink_lacks(&found["absent"])?;
     ensure!(!world.relink.logged().contains(&world.token), "the token is nowhere in the log");
     drop(world.api);
@@ -221,9 +224,46 @@ fn maps_and_calls_unified_models(found: &Value) {
     assert_eq!((&found["gone"], &found["unmapped"]), (&missing, &missing));
 }
 
+async fn runs_sync_jobs(world: &World, found: &Value) -> Result<()> {
+    let contacts = &found["contacts"];
+    assert!(contacts.as_u64() > Some(1), "{found}");
+    for (key, expected) in [
+        ("job", json!({ "label": "Contacts", "integration_name": "crm", "default_runtime_version": 3 })),
+        ("listed", json!(true)),
+        ("got", json!(true)),
+        ("updated", json!("All contacts")),
+        ("refused", json!([400, "Bad Request"])),
+        ("run", json!({ "status": "created", "args": { "from": "2026-01-31" }, "error_handling": "ignore" })),
+        (
+            "ended",
+            json!({ "status": "completed", "resource_stats": { "contacts": { "list": { "fetched": contacts, "persisted": contacts } } } }),
+        ),
+        ("runs", json!(true)),
+        ("no_runs", json!([])),
+        ("over", json!([409, "Conflict"])),
+        ("deleted_run", json!(true)),
+        ("kept_run", json!(true)),
+        ("triggers", json!(true)),
+        ("inactive", json!(null)),
+        ("scheduled", json!({ "success": true })),
+        ("active", json!(true)),
+        ("changed_trigger", json!(null)),
+        ("deleted_trigger", json!(true)),
+        ("gone", json!([404, "Not Found"])),
+        ("deleted", json!(true)),
+        ("log", json!([])),
+    ] {
+        assert_eq!(found[key], expected, "{key}");
+    }
+    let record = world.sync_receiver.wait_for("sync_job_run:record").await?;
+    assert_eq!(record.body["payload"]["records"].as_array().map(Vec::len).map(Value::from).as_ref(), Some(contacts));
+    world.sync_receiver.wait_for("sync_job_run:completed").await?;
+    Ok(())
+}
+
 fn goes_on_without_what_relink_lacks(found: &Value) -> Result<()> {
     let members = found.as_object().context("no object")?;
-    assert_eq!(members.len(), 12);
+    assert_eq!(members.len(), 9);
     for (member, outcomes) in members {
         for (method, outcome) in outcomes.as_object().context("no object")? {
             let expected = match (member.as_str(), method.as_str()) {

@@ -51,12 +51,6 @@ const KINDS: &[Kind] = &[
         ..kind("/notification-destination", "notification destination", "notification destinations")
     },
     kind("/static-gate", "static gate", "static gates"),
-    kind("/sync-job", "sync job", "sync jobs"),
-    kind("/sync-job-run", "run of a sync job", "runs of sync jobs"),
-    Kind {
-        action: Some("/{id}/schedule"),
-        ..kind("/sync-job-cron-trigger", "trigger of a sync job", "triggers of sync jobs")
-    },
     kind("/workflow", "workflow", "workflows"),
     // Truto makes them itself: there, too, nobody creates or changes one.
     Kind { has: "LGD", ..kind("/workflow-run", "run of a workflow", "runs of workflows") },

@@ -3,7 +3,8 @@
 use axum::{Extension, Json, extract::State};
 use relink_contract::{
     List, Results,
-    call::{AccountUsage, Call, CallBodies, LogEntry, LogType},
+    call::{AccountUsage, Call, CallBodies, CallLogEntry, LogType},
+    log::LogEntry,
 };
 use relink_domain::{AccountId, Timestamp, caller::Caller, permission::Permission};
 use relink_engine::{CALL_DAYS, CallQuery, Comparison, Condition};
@@ -15,6 +16,7 @@ use crate::{
     openapi::{Conflict, NotFound, QueryErrors, Routes},
     path::PathId,
     query::{Query, invalid},
+    sync::{self, log::Wanted},
 };
 
 /// The default and maximum page size of the log (contract section 10.4).
@@ -38,8 +40,8 @@ pub(crate) fn routes() -> Routes {
 
 /// Read the log
 ///
-/// Newest first. Relink keeps the last 100 calls of each account, for 31 days. Logs of other types than `unified_proxy_api` are
-/// empty.
+/// Newest first. `unified_proxy_api` has the last 100 calls of each account, of the last 31 days, `rapid_bridge` the lines of runs of sync
+/// jobs, and `sync_job_cron_trigger` the runs that triggers made. Logs of other types are empty.
 #[utoipa::path(
     get,
     path = "/log",
@@ -50,6 +52,7 @@ pub(crate) fn routes() -> Routes {
         ("created_at[gt]" = Option<String>, Query, description = "A time. Default: a month before `created_at[lt]`."),
         ("created_at[lt]" = Option<String>, Query, description = "A time, at most a month after `created_at[gt]`. Default: now."),
         ("log_type_filter[integrated_account_id]" = Option<String>, Query, description = "Also `route`, `method`, `path`, `status`, `api_token_id`, `program`, `error` and `failed`. Filters have operators: `log_type_filter[path][like]=/v1/%`."),
+        ("log_type_filter[sync_job_run_id]" = Option<String>, Query, description = "Of `rapid_bridge`, also `sync_job_id`, `integrated_account_id`, `level`, `node` and `message`. Of `sync_job_cron_trigger`, also `sync_job_cron_trigger_id` and `status`."),
         ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 100, the default."),
         ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
     ),
@@ -67,33 +70,51 @@ async fn log(
         Some(_) => return Err(invalid("limit must be a whole number from 1 to 100.")),
     };
     let (after, before) = range(&query, api.engine.now())?;
-    let place = query.one("next_cursor").map(place_of).transpose()?;
     let filters = filters(&query)?;
-    if log_type != LogType::UnifiedProxyApi {
-        return Ok(Json(List { result: Vec::new(), next_cursor: None, limit }));
-    }
-    let accounts = accounts_of(&query);
-    let mut wanted = CallQuery { accounts, after: Some(after), before: Some(before), place };
+    let is_wanted = |entry: &LogEntry| filters.iter().all(|(name, condition)| matches(entry, name, condition));
+    let cursor = query.one("next_cursor");
+    let run = format!("{FILTER}[sync_job_run_id]");
+    let wanted = Wanted { after, before, limit, cursor, run: query.one(&run), matches: &is_wanted };
+    Ok(Json(match log_type {
+        LogType::UnifiedProxyApi => calls_in(&api, &caller, &query, &wanted).await?,
+        LogType::RapidBridge => sync::log::lines(&api, &caller, &wanted).await?,
+        LogType::SyncJobCronTrigger => sync::log::firings(&api, &caller, &wanted).await?,
+        LogType::Webhook | LogType::Mcp => List { result: Vec::new(), next_cursor: None, limit },
+    }))
+}
+
+/// The calls of programs, newest first.
+async fn calls_in(
+    api: &ApiState,
+    caller: &Caller,
+    query: &Query,
+    asked: &Wanted<'_>,
+) -> Result<List<LogEntry>, ApiError> {
+    let limit = asked.limit;
+    let place = asked.cursor.map(place_of).transpose()?;
+    let accounts = accounts_of(query);
+    let mut wanted = CallQuery { accounts, after: Some(asked.after), before: Some(asked.before), place };
     let (mut result, mut next_cursor) = (Vec::new(), None);
     loop {
-        let read = api.engine.call_log().calls(&caller, wanted.clone(), READ_AT_ONCE).await?;
+        let read = api.engine.call_log().calls(caller, wanted.clone(), READ_AT_ONCE).await?;
         let is_last = read.len() < READ_AT_ONCE;
         for recorded in read {
             let place = (recorded.call.at, recorded.seq);
             wanted.place = Some(place);
             let call = Call::new(recorded.seq, recorded.call);
-            let entry = LogEntry::new(api.engine.environment_id(), recorded.account_id, call);
-            if !filters.iter().all(|(name, condition)| matches(&entry, name, condition)) {
+            let entry = CallLogEntry::new(api.engine.environment_id(), recorded.account_id, call);
+            let entry = LogEntry::Call(entry);
+            if !(asked.matches)(&entry) {
                 continue;
             }
             if result.len() == limit {
-                return Ok(Json(List { result, next_cursor, limit }));
+                return Ok(List { result, next_cursor, limit });
             }
             result.push(entry);
             next_cursor = Some(format!("{}.{}", place.0.as_millis(), place.1));
         }
         if is_last {
-            return Ok(Json(List { result, next_cursor: None, limit }));
+            return Ok(List { result, next_cursor: None, limit });
         }
     }
 }

@@ -70,6 +70,17 @@ impl ApiError {
         self
     }
 
+    /// A body with errors in these fields, of which there is at least one: each is a path and a message.
+    pub(crate) fn of_fields(code: &str, failures: impl IntoIterator<Item = (String, String)>) -> Self {
+        let failures = failures.into_iter().map(|(path, message)| FieldFailure { path, message });
+        let failures: Vec<_> = failures.collect();
+        let messages: Vec<_> = failures.iter().map(|failure| failure.message.as_str()).collect();
+        let mut error = Self::bad_request(code, &messages.join(" "));
+        error.body.field = failures.first().map(|failure| failure.path.clone());
+        error.body.details = Some(Details { failures });
+        error
+    }
+
     /// A provider asked for no calls.
     pub(crate) fn asked_to_wait(wait: &Wait) -> Self {
         let message = format!("{} asked for no calls until {}, so nothing was sent.", wait.host, wait.until);

@@ -72,6 +72,7 @@ mod server;
 mod socket;
 mod status;
 mod steps;
+mod sync;
 mod tokens;
 mod tools;
 mod ui;

@@ -90,6 +90,7 @@ impl OpenRoutes {
         (name = "Accounts", description = "Integrated accounts, in Truto's format and in Relink's."),
         (name = "Calls", description = "Calls to a provider's API with an account's credential."),
         (name = "Unified API", description = "Calls in one form for many providers, with unified models and their mappings."),
+        (name = "Sync jobs", description = "Jobs that read what a provider has and pass it on, with their runs and triggers."),
         (name = "Integrations", description = "The catalog of integrations, and installed integrations."),
         (name = "Links", description = "Link tokens, which permit connecting or reauthorizing an account in the connect UI."),
         (name = "Webhooks", description = "Webhooks, and their deliveries of events."),

@@ -8,8 +8,8 @@ use axum::{
 };
 use relink_domain::{
     AccountId, ApiTokenId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId,
-    EnvironmentUnifiedModelId, FlowId, IntegrationId, LinkTokenId, McpTokenId, TeamId, UnifiedMappingId,
-    UnifiedModelId, UserId, WebhookId,
+    EnvironmentUnifiedModelId, FlowId, IntegrationId, LinkTokenId, McpTokenId, SyncJobCronTriggerId, SyncJobId,
+    SyncJobRunId, SyncJobTemplateId, TeamId, UnifiedMappingId, UnifiedModelId, UserId, WebhookId,
 };
 
 use crate::error::ApiError;
@@ -47,6 +47,10 @@ ids! {
     UnifiedModelId = "unified model",
     EnvironmentUnifiedModelId = "installed unified model",
     UnifiedMappingId = "mapping",
+    SyncJobId = "sync job",
+    SyncJobTemplateId = "template of sync jobs",
+    SyncJobCronTriggerId = "trigger of a sync job",
+    SyncJobRunId = "run of a sync job",
     WebhookId = "webhook",
     DeliveryId = "delivery",
 }

@@ -17,8 +17,8 @@ use crate::{
     deliveries, docs, documentation, environment, error, events, guard, imports, inbound, installations, integrations,
     links, mcp, openapi,
     openapi::{OpenRoutes, Routes},
-    organization, proxy, redirect_test, sandbox, sandbox_accounts, status, tokens, tools, unified, unified_models, via,
-    webhooks,
+    organization, proxy, redirect_test, sandbox, sandbox_accounts, status, sync, tokens, tools, unified,
+    unified_models, via, webhooks,
 };
 
 /// The routes that require a bearer token.
@@ -46,6 +46,7 @@ pub(crate) fn guarded() -> Routes {
         .merge(sandbox::routes())
         .merge(organization::routes())
         .merge(unified_models::routes())
+        .merge(sync::routes())
         .merge(absent::routes())
 }
 

@@ -5,6 +5,7 @@ mod deferred;
 mod eval;
 mod mcp;
 mod sandbox;
+mod sync;
 mod webhooks;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -18,6 +19,7 @@ pub(crate) use call::Call;
 pub(crate) use eval::{Eval, Expression};
 pub(crate) use mcp::{Mcp, McpServers, Offer};
 pub(crate) use sandbox::{Fault, Sandbox, SandboxSettings, Subject};
+pub(crate) use sync::{NewRun, Sync};
 pub(crate) use webhooks::{WebhookChanges, Webhooks};
 
 /// Keeps your third-party connections alive on your own machine.
@@ -186,6 +188,11 @@ pub(crate) enum Command {
     Webhook {
         #[command(flatten)]
         command: Deferred<Webhooks>,
+    },
+    /// Manage sync jobs, and run them.
+    Sync {
+        #[command(flatten)]
+        command: Deferred<Sync>,
     },
     /// Offer the accounts' tools to agents on standard input and output (MCP).
     Mcp {
@@ -358,6 +365,8 @@ mod tests {
             &["relink", "sandbox", "fault", "nonsense"],
             &["relink", "sandbox", "fault", "silence", "--on", "x"],
             &["relink", "sandbox", "set", "--rotation", "x"],
+            &["relink", "sync"],
+            &["relink", "sync", "run"],
         ] {
             let error = Arguments::try_parse_from(arguments).expect_err("invalid");
             assert_eq!(error.exit_code(), 2, "{arguments:?}");

@@ -110,6 +110,16 @@ impl CliError {
         Self { exit, message, provider_said: None, advice: advice.map(str::to_owned) }
     }
 
+    /// A run of a sync job failed. `why`: the last error of its log.
+    pub(crate) fn run_failed(why: &str, id: &str) -> Self {
+        Self {
+            exit: Exit::Failure,
+            message: format!("The run failed: {why}"),
+            provider_said: None,
+            advice: Some(format!("To see its log: relink sync logs {id}")),
+        }
+    }
+
     /// An error response of the server.
     pub(crate) fn from_error_body(body: &ErrorBody) -> Self {
         let message = match body.message.as_str() {

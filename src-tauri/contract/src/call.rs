@@ -192,7 +192,7 @@ pub enum LogType {
 
 /// An entry of the log `unified_proxy_api`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct LogEntry {
+pub struct CallLogEntry {
     pub id: String,
     pub log_type: LogType,
     pub created_at: Timestamp,
@@ -204,7 +204,7 @@ pub struct LogEntry {
     pub call: Call,
 }
 
-impl LogEntry {
+impl CallLogEntry {
     pub fn new(environment_id: EnvironmentId, integrated_account_id: AccountId, call: Call) -> Self {
         Self {
             id: call.seq.to_string(),
@@ -298,8 +298,11 @@ mod tests {
 
     #[test]
     fn a_log_entry_has_every_field_that_it_is_filtered_by() {
-        let entry =
-            LogEntry::new(NOBODY.parse().expect("an id"), NOBODY.parse().expect("an id"), Call::new(7, call(0, 404)));
+        let entry = CallLogEntry::new(
+            NOBODY.parse().expect("an id"),
+            NOBODY.parse().expect("an id"),
+            Call::new(7, call(0, 404)),
+        );
         let wire = serde_json::to_value(&entry).expect("JSON");
         for name in ["integrated_account_id", "request_type", "route", "method", "path", "status", "program", "failed"]
         {

@@ -19,6 +19,7 @@ pub mod form;
 pub mod integration;
 pub mod link;
 pub mod list;
+pub mod log;
 pub mod mcp;
 pub mod organization;
 pub mod secret;

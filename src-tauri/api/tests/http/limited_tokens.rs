@@ -13,10 +13,13 @@ use crate::{
 };
 
 /// Permissions that a limited token doesn't have, because what they allow is about every account.
-const INDIVISIBLE: [&str; 17] = [
+const INDIVISIBLE: [&str; 20] = [
     "follow_events",
     "import_accounts",
     "own_webhooks",
+    "read_sync_jobs",
+    "run_sync_jobs",
+    "manage_sync_jobs",
     "all_webhooks",
     "manage_integrations",
     "read_api_tokens",

@@ -154,17 +154,6 @@ async fn mcp() {
     assert_eq!((&asked["method"], &asked["body"]), (&json!("POST"), &arguments), "{called}");
 }
 
-/// `syncJob` LGCUD · `syncJobRun` LGCUD · `syncJobCronTrigger` LGCUD, `schedule` ‡†
-#[tokio::test]
-async fn sync_job_sync_job_run_sync_job_cron_trigger() {
-    let world = World::new().await;
-    let sdk = Sdk::new(&world);
-    for resource in ["sync-job", "sync-job-run", "sync-job-cron-trigger"] {
-        sdk.finds_nothing_of(resource, "LGCUD").await;
-    }
-    sdk.lacks(Method::POST, "sync-job-cron-trigger/7/schedule", None).await;
-}
-
 /// `integratedAccountWebhook.process`, `environmentIntegrationWebhook.process` ‡†
 #[tokio::test]
 async fn integrated_account_webhook_environment_integration_webhook() {

@@ -7,6 +7,7 @@ mod routes;
 pub(crate) mod sandbox;
 #[cfg(unix)]
 mod socket;
+mod sync;
 #[cfg(test)]
 mod tests;
 

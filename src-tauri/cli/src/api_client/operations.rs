@@ -90,6 +90,18 @@ operations! {
     ReplayDelivery = POST "/relink/webhooks/{id}/deliveries/{delivery}/replay";
     ReplayWebhook = POST "/relink/webhooks/{id}/replay";
 
+    ListSyncJobs = GET "/sync-job";
+    GetSyncJob = GET "/sync-job/{id}";
+    CreateSyncJob = POST "/sync-job";
+    DeleteSyncJob = DELETE "/sync-job/{id}";
+    ListSyncJobRuns = GET "/sync-job-run";
+    GetSyncJobRun = GET "/sync-job-run/{id}";
+    CreateSyncJobRun = POST "/sync-job-run";
+    UpdateSyncJobRun = PATCH "/sync-job-run/{id}";
+    ListSyncJobCronTriggers = GET "/sync-job-cron-trigger";
+    ScheduleSyncJobCronTrigger = POST "/sync-job-cron-trigger/{id}/schedule";
+    ReadLog = GET "/log";
+
     GetSandboxSettings = GET "/relink/sandbox/control";
     ChangeSandboxSettings = PATCH "/relink/sandbox/control";
     ReadSandboxControl = GET "/relink/sandbox/control/{path}";

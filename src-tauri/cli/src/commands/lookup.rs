@@ -1,11 +1,45 @@
-//! Finds the account that a command refers to: by its ID, the beginning of its ID, or its exact name.
+//! Finds what a command refers to: by its ID, the beginning of its ID, or its exact name.
 
 use relink_contract::account::AccountRow;
 
 use crate::{api_client::ApiClient, exit::CliError};
 
-/// The minimum length of an ID's beginning. Shorter ones could easily match another account.
+/// The minimum length of an ID's beginning. Shorter ones could easily match something else.
 const MIN_PREFIX_LEN: usize = 4;
+
+/// What can be referred to.
+pub(super) trait Listed {
+    /// What one is called.
+    const ONE: &str;
+    /// What several are called.
+    const SEVERAL: &str;
+    /// The command that lists all.
+    const LIST: &str;
+
+    fn id(&self) -> String;
+    fn name(&self) -> &str;
+    /// How it is listed where a name matches several.
+    fn description(&self) -> String;
+}
+
+impl Listed for AccountRow {
+    const ONE: &str = "account";
+    const SEVERAL: &str = "accounts";
+    const LIST: &str = "relink accounts";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn description(&self) -> String {
+        let Self { id, name, integration_label, tenant_id, .. } = self;
+        format!("{id}  {name} ({integration_label}, tenant {tenant_id})")
+    }
+}
 
 pub(super) fn find_account(client: &ApiClient, named: &str) -> Result<AccountRow, CliError> {
     if is_complete_id(named) {
@@ -20,7 +54,7 @@ pub(super) fn find_account_id(client: &ApiClient, named: &str) -> Result<String,
 }
 
 /// Whether the text has the form of a UUID (RFC 9562 §4).
-fn is_complete_id(text: &str) -> bool {
+pub(super) fn is_complete_id(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(index, byte)| match index {
             8 | 13 | 18 | 23 => byte == b'-',
@@ -28,27 +62,19 @@ fn is_complete_id(text: &str) -> bool {
         })
 }
 
-fn choose(mut accounts: Vec<AccountRow>, named: &str) -> Result<AccountRow, CliError> {
-    if accounts.iter().any(|account| account.name == named) {
-        accounts.retain(|account| account.name == named);
+pub(super) fn choose<T: Listed>(mut all: Vec<T>, named: &str) -> Result<T, CliError> {
+    if all.iter().any(|it| it.name() == named) {
+        all.retain(|it| it.name() == named);
     } else {
-        accounts.retain(|account| named.len() >= MIN_PREFIX_LEN && account.id.to_string().starts_with(named));
+        all.retain(|it| named.len() >= MIN_PREFIX_LEN && it.id().starts_with(named));
     }
-    match accounts.len() {
-        0 => Err(CliError::new(format!("No account matches {named}. To list all accounts: relink accounts"))),
-        1 => Ok(accounts.remove(0)),
+    match all.len() {
+        0 => Err(CliError::new(format!("No {} matches {named}. To list all {}: {}", T::ONE, T::SEVERAL, T::LIST))),
+        1 => Ok(all.remove(0)),
         _ => {
-            let candidates: Vec<_> = accounts
-                .iter()
-                .map(|account| {
-                    let AccountRow { id, name, integration_label, tenant_id, .. } = account;
-                    format!("  {id}  {name} ({integration_label}, tenant {tenant_id})")
-                })
-                .collect();
-            Err(CliError::new(format!(
-                "{named} matches several accounts. Pass the ID of one:\n{}",
-                candidates.join("\n")
-            )))
+            let candidates: Vec<_> = all.iter().map(|it| format!("  {}", it.description())).collect();
+            let candidates = candidates.join("\n");
+            Err(CliError::new(format!("{named} matches several {}. Pass the ID of one:\n{candidates}", T::SEVERAL)))
         }
     }
 }

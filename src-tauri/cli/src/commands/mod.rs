@@ -12,6 +12,7 @@ mod lookup;
 mod mcp;
 mod sandbox;
 mod status;
+mod sync;
 mod timeline;
 mod webhooks;
 
@@ -50,6 +51,7 @@ pub(crate) fn run(client: &ApiClient, command: Command, output: Output) -> Resul
             None => Ok(()),
         },
         Command::Webhook { command } => webhooks::run(client, command.0, output),
+        Command::Sync { command } => sync::run(client, command.0, output),
         Command::Callback { url } => links::callback(client, url, output),
     }
 }

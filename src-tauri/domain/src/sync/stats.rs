@@ -41,6 +41,13 @@ impl ResourceStats {
         self.0.get(resource).and_then(|methods| methods.get(method)).copied().unwrap_or_default()
     }
 
+    /// Resources with their methods, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, Counts)> {
+        self.0.iter().flat_map(|(resource, methods)| {
+            methods.iter().map(|(method, counts)| (resource.as_str(), method.as_str(), *counts))
+        })
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,10 +1,12 @@
 //! The rows that programs write whole: jobs, templates, triggers and workflows.
 
+use std::str::FromStr;
+
 use relink_domain::{
     Timestamp,
     caller::Caller,
     integration::NOT_IN_RELINK,
-    sync::{Job, JobError, cron_of},
+    sync::{ErrorHandling, EventFilter, Job, JobError, OnNeedsReauth, UnknownWord, cron_of},
 };
 use rusqlite::Transaction;
 use serde_json::{Map, Value};
@@ -13,8 +15,9 @@ use super::SyncJobs;
 use crate::{
     error::{Error, Result},
     store::{
-        self,
+        self, accounts,
         documents::{self, CronTrigger, Document, Kind, SyncJob, SyncJobTemplate},
+        webhooks,
     },
 };
 
@@ -65,10 +68,17 @@ impl Checked for SyncJobTemplate {
 impl Checked for CronTrigger {
     fn check(document: &Map<String, Value>) -> Result<Vec<(String, String)>, JobError> {
         cron_of(document)?;
-        match document.get("args") {
-            None | Some(Value::Object(_)) => Ok(Vec::new()),
-            Some(_) => Err(JobError::new("args", "must be an object.")),
+        if document.get("args").is_some_and(|args| !args.is_object()) {
+            return Err(JobError::new("args", "must be an object."));
         }
+        word_of::<ErrorHandling>(document, "error_handling")?;
+        word_of::<OnNeedsReauth>(document, "on_needs_reauth")?;
+        if let Some(events) = document.get("events_to_send") {
+            let names = events.as_array().and_then(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+            let names = names.ok_or_else(|| JobError::new("events_to_send", "must be an array of strings."))?;
+            EventFilter::parse(Some(names)).map_err(|error| unknown_word("events_to_send", &error))?;
+        }
+        Ok(Vec::new())
     }
 
     fn admit(
@@ -84,12 +94,40 @@ impl Checked for CronTrigger {
         if known.is_none() {
             return Ok(Err(unknown_in_body(SyncJob::WHAT, "sync_job_id", job)));
         }
+        if let Some(account) = row.text("integrated_account_id").filter(|id| !id.is_empty()) {
+            let found = account.parse().ok().map(|id| accounts::get(tx, id)).transpose()?.flatten();
+            if found.is_none() {
+                return Ok(Err(unknown_in_body("integrated account", "integrated_account_id", account)));
+            }
+        }
+        if let Some(webhook) = row.text("webhook_id").filter(|id| !id.is_empty()) {
+            let found = webhook.parse().ok().map(|id| webhooks::get(tx, id)).transpose()?.flatten();
+            if found.is_none() {
+                return Ok(Err(unknown_in_body("webhook", "webhook_id", webhook)));
+            }
+        }
         // Inactive until it is scheduled again (contract section 9.1).
         if before.is_some_and(|before| before.get("cron_expression") != row.document.get("cron_expression")) {
             documents::set_planned(tx, row.id, None)?;
         }
         Ok(Ok(()))
     }
+}
+
+/// Checks a member that is one of some words. An empty one is none.
+fn word_of<T: FromStr<Err = UnknownWord>>(document: &Map<String, Value>, name: &str) -> Result<(), JobError> {
+    match document.get(name) {
+        None => Ok(()),
+        Some(Value::String(text)) if text.is_empty() => Ok(()),
+        Some(Value::String(text)) => text.parse::<T>().map(|_| ()).map_err(|error| unknown_word(name, &error)),
+        Some(_) => Err(JobError::new(name, "must be a string.")),
+    }
+}
+
+/// The error's message begins with the name of the member.
+fn unknown_word(name: &str, error: &UnknownWord) -> JobError {
+    let message = error.to_string();
+    JobError::new(name, message.trim_start_matches(name).trim_start())
 }
 
 /// A body that names what isn't there.

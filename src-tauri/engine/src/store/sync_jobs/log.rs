@@ -1,6 +1,6 @@
 //! The logs of runs (`rapid_bridge` of `/log`, contract section 10.4).
 
-use relink_domain::{SyncJobRunId, Timestamp};
+use relink_domain::{AccountId, SyncJobId, SyncJobRunId, Timestamp};
 use rusqlite::{Connection, Transaction, params};
 
 use crate::store::{Result, id, limit_clause};
@@ -12,6 +12,9 @@ const MAX_LINES: i64 = 2000;
 pub struct RunLogLine {
     pub seq: i64,
     pub run_id: SyncJobRunId,
+    pub sync_job_id: SyncJobId,
+    /// The run's account, if it has one.
+    pub account_id: Option<AccountId>,
     pub at: Timestamp,
     /// `debug`, `info`, `warn` or `error`.
     pub level: String,
@@ -47,24 +50,32 @@ pub struct LogFilter {
     pub run: Option<SyncJobRunId>,
     /// Lines before this one.
     pub before: Option<i64>,
+    /// Lines between these times.
+    pub between: Option<(Timestamp, Timestamp)>,
     pub limit: usize,
 }
 
 /// Lines, newest first.
 pub fn lines(connection: &Connection, filter: LogFilter) -> Result<Vec<RunLogLine>> {
     let mut statement = connection.prepare_cached(
-        "SELECT seq, run_id, at, level, node, message FROM sync_run_log
-         WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR seq < ?2) ORDER BY seq DESC LIMIT ?3",
+        "SELECT seq, run_id, sync_job_id, account_id, at, level, node, message
+         FROM sync_run_log JOIN sync_job_run ON sync_job_run.id = run_id
+         WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR seq < ?2) AND (?3 IS NULL OR at > ?3 AND at < ?4)
+         ORDER BY seq DESC LIMIT ?5",
     )?;
-    let chosen = params![filter.run.map(|id| id.to_string()), filter.before, limit_clause(Some(filter.limit))];
+    let (after, before) = filter.between.map(|(after, before)| (after.as_millis(), before.as_millis())).unzip();
+    let run = filter.run.map(|id| id.to_string());
+    let chosen = params![run, filter.before, after, before, limit_clause(Some(filter.limit))];
     let rows = statement.query_map(chosen, |row| {
         Ok(RunLogLine {
             seq: row.get(0)?,
             run_id: id(row.get_ref(1)?.as_str()?)?,
-            at: Timestamp::from_millis(row.get(2)?),
-            level: row.get(3)?,
-            node: row.get(4)?,
-            message: row.get(5)?,
+            sync_job_id: id(row.get_ref(2)?.as_str()?)?,
+            account_id: row.get_ref(3)?.as_str_or_null()?.map(id).transpose()?,
+            at: Timestamp::from_millis(row.get(4)?),
+            level: row.get(5)?,
+            node: row.get(6)?,
+            message: row.get(7)?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

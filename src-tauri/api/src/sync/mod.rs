@@ -1,0 +1,35 @@
+//! Sync jobs: their rows, runs, triggers and what runs remember (contract section 9.1).
+
+mod jobs;
+pub(crate) mod log;
+mod rows;
+mod runs;
+mod states;
+mod templates;
+mod triggers;
+
+use relink_domain::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::{error::ApiError, listing::Place, openapi::Routes};
+
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .merge(jobs::routes())
+        .merge(templates::routes())
+        .merge(triggers::routes())
+        .merge(runs::routes())
+        .merge(states::routes())
+}
+
+/// What is written, as a document.
+fn document(written: &impl serde::Serialize) -> Result<Map<String, Value>, ApiError> {
+    match serde_json::to_value(written) {
+        Ok(Value::Object(document)) => Ok(document),
+        _ => Err(ApiError::bad_request("body_invalid", "The body couldn't be read.")),
+    }
+}
+
+fn place(id: impl ToString, created_at: Timestamp, updated_at: Timestamp) -> Place {
+    Place { created_at, updated_at, id: id.to_string() }
+}

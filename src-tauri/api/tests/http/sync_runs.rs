@@ -1,0 +1,176 @@
+//! Runs of sync jobs, from the provider to a webhook (contract sections 9.1 to 9.4).
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Json, Router,
+    extract::Query,
+    http::StatusCode as Answered,
+    routing::{get, post},
+};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{
+    answering_provider::{Provider, SignIn},
+    truto_client::text,
+    world::World,
+};
+
+/// An account of a provider with five items, and a webhook.
+struct Shop {
+    world: World,
+    account: String,
+    webhook: Value,
+    /// What the webhook got.
+    delivered: Arc<Mutex<Vec<Value>>>,
+    _provider: Provider,
+}
+
+impl Shop {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let delivered = Arc::<Mutex<Vec<Value>>>::default();
+        let noted = Arc::clone(&delivered);
+        let hook = async move |Json(event): Json<Value>| noted.lock().expect("not poisoned").push(event);
+        let refused = async || (Answered::NOT_FOUND, Json(json!({ "message": "It is gone." })));
+        let provider = Provider::with_api(true, |_| {
+            Router::new().route("/items", get(items)).route("/hook", post(hook)).route("/gone", get(refused))
+        });
+        let paged =
+            json!({ "format": "page", "config": { "page_key": "page", "limit_key": "limit", "max_limit": 100 } });
+        let provider = provider.await.with_resources(json!({
+            "items": { "list": { "path": "/items", "pagination": paged } }, "gone": { "list": { "path": "/gone" } },
+        }));
+        let account = provider.connect(&world, SignIn::OAuth, 0).await;
+        let hook = json!({ "target_url": provider.url("/hook"), "event_types": ["integrated_account:deleted"] });
+        let webhook = world.post("/webhook", hook).await["id"].clone();
+        Self { world, account, webhook, delivered, _provider: provider }
+    }
+
+    /// Adds a job, runs it, and gives its run's events and the run when it is over.
+    async fn run(&self, job: Value, args: Value) -> (Vec<String>, Value) {
+        let job = self.world.post("/sync-job", job).await;
+        let seq = self.world.latest_event();
+        let new = json!({
+            "sync_job_id": job["id"], "integrated_account_id": self.account, "webhook_id": self.webhook, "args": args,
+        });
+        let run = self.world.post("/sync-job-run", new).await;
+        let (mut after, mut events) = (json!(seq), Vec::new());
+        loop {
+            let page = self.world.get(&format!("/relink/events?after={after}&wait=25")).await;
+            for event in page["result"].as_array().expect("a list") {
+                after = event["seq"].clone();
+                if event["payload"]["id"] != run["id"] && event["payload"]["meta"]["sync_job_run_id"] != run["id"] {
+                    continue;
+                }
+                let name = text(&event["event"]).trim_start_matches("sync_job_run:").to_owned();
+                events.push(name.clone());
+                if ["completed", "failed"].contains(&name.as_str()) {
+                    let row = self.world.get(&format!("/sync-job-run/{}", text(&run["id"]))).await;
+                    assert_eq!(event["payload"], row, "an event's payload is the row");
+                    return (events, row);
+                }
+            }
+        }
+    }
+
+    /// The payloads of the records that were delivered.
+    fn records(&self) -> Vec<Value> {
+        let delivered = self.delivered.lock().expect("not poisoned");
+        let records = delivered.iter().filter(|event| event["event"] == "sync_job_run:record");
+        records.map(|event| event["payload"].clone()).collect()
+    }
+}
+
+async fn items(Query(query): Query<BTreeMap<String, String>>) -> Json<Value> {
+    let number = |name: &str, default| query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default);
+    let (page, limit) = (number("page", 1), number("limit", 100));
+    let first = (page - 1) * limit + 1;
+    Json((first..=5.min(first + limit - 1)).map(|id| json!({ "id": id })).collect())
+}
+
+#[tokio::test]
+async fn a_flat_job_sends_each_page_to_the_runs_webhook() {
+    let shop = Shop::new().await;
+    let job = json!({ "resources": [{ "resource": "items", "method": "list", "query": { "limit": 2 } }] });
+    let (events, row) = shop.run(job, json!({ "from": "x" })).await;
+    assert_eq!(events, ["created", "started", "updated", "updated", "completed"]);
+    assert_eq!((&row["status"], &row["error_handling"]), (&json!("completed"), &json!("ignore")));
+    assert_eq!(row["resource_stats"], json!({ "items": { "list": { "fetched": 5, "persisted": 5 } } }));
+    let meta = json!({
+        "sync_job_run_id": row["id"], "sync_job_id": row["sync_job_id"], "integrated_account_id": shop.account,
+        "args": { "from": "x" },
+    });
+    let batch = |ids: &[u8]| {
+        let records: Vec<_> = ids.iter().map(|id| json!({ "id": id })).collect();
+        json!({ "resource": "items", "records": records, "meta": meta })
+    };
+    assert_eq!(shop.records(), [batch(&[1, 2]), batch(&[3, 4]), batch(&[5])]);
+    let stop = format!("/sync-job-run/{}", text(&row["id"]));
+    let (status, error) = shop.world.ask(Method::PATCH, &stop, json!({ "status": "stopped" })).await;
+    assert_eq!((status, &error["code"]), (StatusCode::CONFLICT, &json!("run_is_over")), "{error}");
+    let (status, _) = shop.world.ask(Method::DELETE, &stop, Value::Null).await;
+    assert_eq!((status, &shop.world.get(&stop).await["status"]), (StatusCode::OK, &json!("completed")));
+}
+
+#[tokio::test]
+async fn a_typed_job_sends_what_its_destination_names() {
+    let shop = Shop::new().await;
+    let account = "{{args.account}}";
+    let job = json!({ "default_runtime_version": 4, "state_key": "shop", "resources": [
+        { "name": "items", "type": "request", "resource": "items", "method": "list", "integrated_account_id": account },
+        { "name": "odd", "type": "transform", "depends_on": "items",
+          "config": { "expression": "[resources.items[id % 2 = 1].{ \"number\": id }]" } },
+        { "name": "out", "type": "destination", "destination_type": "webhook", "resources_to_persist": ["odd"],
+          "config": { "id": "{{args.webhook}}" } },
+        { "name": "end", "type": "event", "config": { "name": "complete" } },
+        { "name": "keep", "type": "update_state", "depends_on": "end",
+          "config": { "key": "runs", "value_expression": "sync_job_run.status" } },
+    ] });
+    let (events, row) = shop.run(job, json!({ "account": shop.account, "webhook": shop.webhook })).await;
+    assert_eq!(events, ["created", "started", "updated", "updated", "completed"]);
+    assert_eq!((&row["status"], &row["state_key"]), (&json!("completed"), &json!("shop")));
+    let records: Vec<_> = shop.records().iter().map(|payload| payload["records"].clone()).collect();
+    assert_eq!(records, [json!([{ "number": 1 }, { "number": 3 }, { "number": 5 }])]);
+    let cell = shop.world.get("/sync-job-run-state/runs?state_key=shop").await;
+    assert_eq!(cell["sync_job_run_id"], row["id"], "{cell}");
+}
+
+#[tokio::test]
+async fn a_failed_run_says_why_in_its_log() {
+    let shop = Shop::new().await;
+    let gone = |runtime: u32| {
+        let mut node = json!({ "resource": "gone", "method": "list" });
+        if runtime == 4 {
+            node["type"] = json!("request");
+            node["name"] = json!("gone");
+            node["integrated_account_id"] = json!(shop.account);
+        }
+        json!({ "default_runtime_version": runtime, "resources": [node] })
+    };
+    let (events, ignored) = shop.run(gone(3), json!({})).await;
+    assert_eq!(events, ["created", "started", "updated", "record_error", "updated", "completed"]);
+    let (events, failed) = shop.run(gone(4), json!({})).await;
+    assert_eq!(events, ["created", "started", "updated", "updated", "failed"]);
+    let log = async |filter: &str| {
+        let page = shop.world.get(&format!("/log?log_type=rapid_bridge&{filter}")).await;
+        page["result"].as_array().expect("a list").clone()
+    };
+    let of = |run: &Value| format!("log_type_filter%5Bsync_job_run_id%5D={}", text(&run["id"]));
+    let lines = log(&of(&failed)).await;
+    let error = lines.iter().find(|line| line["level"] == "error").unwrap_or_else(|| panic!("{lines:?}"));
+    assert!(text(&error["message"]).contains("It is gone."), "{error}");
+    assert_eq!((&error["sync_job_id"], &error["node"]), (&failed["sync_job_id"], &json!("gone")));
+    assert!(lines.iter().all(|line| line["sync_job_run_id"] == failed["id"]), "{lines:?}");
+    let warnings = log(&format!("{}&log_type_filter%5Blevel%5D=warn", of(&ignored))).await;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let newest = log("limit=1").await;
+    assert_eq!((newest.len(), &newest[0]["sync_job_run_id"]), (1, &failed["id"]));
+    assert_eq!(log("created_at%5Blt%5D=2026-01-01").await, Vec::<Value>::new());
+    let other = "log_type_filter%5Bsync_job_run_id%5D=0190aaaa-0000-7000-8000-000000000001";
+    assert_eq!(log(other).await, Vec::<Value>::new());
+}

@@ -1,0 +1,71 @@
+//! The operations of sync jobs.
+
+use relink_contract::{
+    Deleted, List, Success,
+    log::LogEntry,
+    sync::{NewSyncJobRun, SyncJob, SyncJobCronTrigger, SyncJobDocument, SyncJobRun, SyncJobRunChange},
+};
+
+use super::{
+    ApiClient,
+    operations::{Call, Operation},
+};
+use crate::exit::CliError;
+
+impl ApiClient {
+    pub(crate) fn sync_jobs(&self) -> Result<List<SyncJob>, CliError> {
+        self.call(Operation::ListSyncJobs)
+    }
+
+    pub(crate) fn sync_job(&self, id: &str) -> Result<SyncJob, CliError> {
+        self.call(Operation::GetSyncJob.of(id))
+    }
+
+    pub(crate) fn create_sync_job(&self, job: &SyncJobDocument) -> Result<SyncJob, CliError> {
+        self.call_with(Operation::CreateSyncJob, job)
+    }
+
+    pub(crate) fn delete_sync_job(&self, id: &str) -> Result<Deleted, CliError> {
+        self.call(Operation::DeleteSyncJob.of(id))
+    }
+
+    /// The latest runs, newest first.
+    pub(crate) fn sync_job_runs(&self, job: Option<&str>, limit: u32) -> Result<List<SyncJobRun>, CliError> {
+        let call = Call::from(Operation::ListSyncJobRuns).query("limit", limit);
+        self.call(match job {
+            Some(job) => call.query("sync_job_id", job),
+            None => call,
+        })
+    }
+
+    pub(crate) fn sync_job_run(&self, id: &str) -> Result<SyncJobRun, CliError> {
+        self.call(Operation::GetSyncJobRun.of(id))
+    }
+
+    pub(crate) fn start_sync_job_run(&self, run: &NewSyncJobRun) -> Result<SyncJobRun, CliError> {
+        self.call_with(Operation::CreateSyncJobRun, run)
+    }
+
+    pub(crate) fn stop_sync_job_run(&self, id: &str) -> Result<SyncJobRun, CliError> {
+        let change = SyncJobRunChange { status: "stopped".to_owned() };
+        self.call_with(Operation::UpdateSyncJobRun.of(id), &change)
+    }
+
+    pub(crate) fn sync_job_triggers(&self) -> Result<List<SyncJobCronTrigger>, CliError> {
+        self.call(Operation::ListSyncJobCronTriggers)
+    }
+
+    pub(crate) fn schedule_sync_job_trigger(&self, id: &str) -> Result<Success, CliError> {
+        self.call(Operation::ScheduleSyncJobCronTrigger.of(id))
+    }
+
+    /// A page of a run's log, newest first.
+    pub(crate) fn sync_job_run_log(&self, run: &str, cursor: Option<&str>) -> Result<List<LogEntry>, CliError> {
+        let call = Call::from(Operation::ReadLog).query("log_type", "rapid_bridge");
+        let call = call.query("log_type_filter[sync_job_run_id]", run);
+        self.call(match cursor {
+            Some(cursor) => call.query("next_cursor", cursor),
+            None => call,
+        })
+    }
+}

@@ -1,0 +1,133 @@
+//! `relink sync`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sync {
+    /// List sync jobs.
+    Jobs,
+    /// Add a sync job from a file.
+    Add {
+        /// JSON file with the job, as for POST /sync-job, or - for standard input.
+        file: PathBuf,
+    },
+    /// Show a sync job.
+    Show {
+        /// Job ID, its beginning, or the job's label.
+        job: String,
+    },
+    /// Remove a sync job with its triggers. Its runs stay listed.
+    Remove {
+        /// Job ID, its beginning, or the job's label.
+        job: String,
+    },
+    /// Start a run of a sync job.
+    Run(NewRun),
+    /// List runs, newest first.
+    Runs {
+        /// Only runs of this job: its ID, the beginning of it, or its label.
+        job: Option<String>,
+        /// Number of runs.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=5000))]
+        limit: u32,
+    },
+    /// Show the log of a run, oldest line first.
+    Logs {
+        /// Run ID.
+        run: String,
+        /// Show new lines until the run is over.
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Stop a run.
+    Stop {
+        /// Run ID.
+        run: String,
+    },
+    /// List triggers, which start runs at certain times.
+    Triggers,
+    /// Schedule a trigger: until then it starts no runs.
+    Schedule {
+        /// Trigger ID.
+        trigger: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewRun {
+    /// Job ID, its beginning, or the job's label.
+    pub(crate) job: String,
+    /// Account to use: its ID, the beginning of it, or its name.
+    #[arg(long)]
+    pub(crate) account: Option<String>,
+    /// An argument of the job, as text. May be repeated.
+    #[arg(long = "arg", value_name = "NAME=TEXT", value_parser = argument)]
+    pub(crate) arg: Vec<(String, String)>,
+    /// The job's arguments, as a JSON object.
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    pub(crate) args: Option<Map<String, Value>>,
+    /// Webhook for the records of a flat job, and for the run's events.
+    #[arg(long, value_name = "ID")]
+    pub(crate) webhook: Option<String>,
+    /// Show the progress, and wait until the run is over.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+impl NewRun {
+    /// All arguments: `--arg` wins over the same name in `--args`.
+    pub(crate) fn arguments(&self) -> Map<String, Value> {
+        let mut args = self.args.clone().unwrap_or_default();
+        args.extend(self.arg.iter().map(|(name, text)| (name.clone(), Value::String(text.clone()))));
+        args
+    }
+}
+
+fn argument(argument: &str) -> Result<(String, String), String> {
+    match argument.split_once('=') {
+        Some((name, text)) if !name.is_empty() => Ok((name.to_owned(), text.to_owned())),
+        _ => Err("it has to be NAME=TEXT".to_owned()),
+    }
+}
+
+fn object(argument: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(argument).map_err(|error| format!("it has to be a JSON object: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        run: NewRun,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Value, clap::Error> {
+        let line = Line::try_parse_from([&["run", "tickets"], arguments].concat());
+        line.map(|line| Value::Object(line.run.arguments()))
+    }
+
+    #[test]
+    fn arguments_are_texts_or_json() {
+        for (arguments, expected) in [
+            (&[][..], json!({})),
+            (&["--arg", "from=2026-01-01", "--arg", "q=a=b"], json!({ "from": "2026-01-01", "q": "a=b" })),
+            (&["--arg", "n=5"], json!({ "n": "5" })),
+            (&["--args", r#"{"n": 5, "from": "x"}"#, "--arg", "from=y"], json!({ "n": 5, "from": "y" })),
+            (&["--arg", "empty="], json!({ "empty": "" })),
+        ] {
+            assert_eq!(parse(arguments).expect("valid"), expected, "{arguments:?}");
+        }
+        for refused in [&["--arg", "n"][..], &["--arg", "=n"], &["--args", "[]"], &["--args", "n"]] {
+            assert!(parse(refused).is_err(), "{refused:?}");
+        }
+    }
+}

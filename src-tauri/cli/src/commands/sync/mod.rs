@@ -1,0 +1,28 @@
+//! `relink sync`.
+
+mod jobs;
+mod logs;
+mod runs;
+mod triggers;
+
+use std::time::Duration;
+
+use crate::{api_client::ApiClient, args::Sync, exit::CliError, output::Output};
+
+/// The time between two looks at a run that is waited for.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(super) fn run(client: &ApiClient, command: Sync, output: Output) -> Result<(), CliError> {
+    match command {
+        Sync::Jobs => jobs::list(client, output),
+        Sync::Add { file } => jobs::add(client, &file, output),
+        Sync::Show { job } => jobs::show(client, &job, output),
+        Sync::Remove { job } => jobs::remove(client, &job, output),
+        Sync::Run(new) => runs::start(client, new, output),
+        Sync::Runs { job, limit } => runs::list(client, job.as_deref(), limit, output),
+        Sync::Logs { run, follow } => logs::show(client, &run, follow, output),
+        Sync::Stop { run } => runs::stop(client, &run, output),
+        Sync::Triggers => triggers::list(client, output),
+        Sync::Schedule { trigger } => triggers::schedule(client, &trigger, output),
+    }
+}
