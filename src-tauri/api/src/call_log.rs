@@ -79,7 +79,10 @@ async fn log(
         LogType::UnifiedProxyApi => calls_in(&api, &caller, &query, &wanted).await?,
         LogType::RapidBridge => sync::log::lines(&api, &caller, &wanted).await?,
         LogType::SyncJobCronTrigger => sync::log::firings(&api, &caller, &wanted).await?,
-        LogType::Webhook | LogType::Mcp => List { result: Vec::new(), next_cursor: None, limit },
+        LogType::Webhook | LogType::Mcp => {
+            cursor.map(place_of).transpose()?;
+            List { result: Vec::new(), next_cursor: None, limit }
+        }
     }))
 }
 

@@ -302,3 +302,12 @@ pub struct NewSyncJobRunState {
 pub struct SyncJobRunStateChange {
     pub value: Value,
 }
+
+/// The folder that sync jobs may write files to (Relink's own).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SyncFolder {
+    /// A whole path. Null: jobs may write no files.
+    #[serde(default)]
+    #[schema(required)]
+    pub folder: Option<String>,
+}

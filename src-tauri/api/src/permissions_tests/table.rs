@@ -128,6 +128,8 @@ pub(super) const TABLE: &[(Who, &str)] = &[
     (Who::Program, "POST /sync-job-run-state"),
     (Who::Program, "PATCH /sync-job-run-state/{key}"),
     (Who::Program, "DELETE /sync-job-run-state/{key}"),
+    (Who::Program, "GET /relink/sync-folder"),
+    (Who::Person, "PUT /relink/sync-folder"),
     (Who::Program, "GET /workflow"),
     (Who::Program, "GET /workflow/{id}"),
     (Who::Program, "POST /workflow"),

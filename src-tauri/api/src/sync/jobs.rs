@@ -57,7 +57,7 @@ async fn list(
         ("integration_name", Field::OptionalText(|it| it.integration_name.clone())),
         ("environment_id", Field::Text(|it| it.environment_id.to_string())),
     ];
-    Ok(Json(listing::list(&query, all, &fields, |it| place(it.id, it.created_at, it.updated_at))?))
+    Ok(Json(listing::list(&query, all, &fields, |it| place(&it.id, it.created_at, it.updated_at))?))
 }
 
 /// Show a sync job

@@ -1,5 +1,6 @@
 //! Sync jobs: their rows, runs, triggers and what runs remember (contract section 9.1).
 
+mod folder;
 mod jobs;
 pub(crate) mod log;
 mod rows;
@@ -20,6 +21,7 @@ pub(crate) fn routes() -> Routes {
         .merge(triggers::routes())
         .merge(runs::routes())
         .merge(states::routes())
+        .merge(folder::routes())
 }
 
 /// What is written, as a document.
@@ -30,6 +32,6 @@ fn document(written: &impl serde::Serialize) -> Result<Map<String, Value>, ApiEr
     }
 }
 
-fn place(id: impl ToString, created_at: Timestamp, updated_at: Timestamp) -> Place {
+fn place(id: &impl ToString, created_at: Timestamp, updated_at: Timestamp) -> Place {
     Place { created_at, updated_at, id: id.to_string() }
 }

@@ -68,7 +68,7 @@ async fn list(
         ("status", Field::Text(|it| it.status.to_string())),
         ("environment_id", Field::Text(|it| it.environment_id.to_string())),
     ];
-    Ok(Json(listing::list(&query, all, &fields, |it| place(it.id, it.created_at, it.updated_at))?))
+    Ok(Json(listing::list(&query, all, &fields, |it| place(&it.id, it.created_at, it.updated_at))?))
 }
 
 /// Show a run of a sync job

@@ -56,7 +56,7 @@ async fn list(
         ("integration_name", Field::OptionalText(|it| it.integration_name.clone())),
         ("sharing", Field::Text(|it| it.sharing.clone())),
     ];
-    Ok(Json(listing::list(&query, all, &fields, |it| place(it.id, it.created_at, it.updated_at))?))
+    Ok(Json(listing::list(&query, all, &fields, |it| place(&it.id, it.created_at, it.updated_at))?))
 }
 
 /// Show a template of sync jobs

@@ -59,7 +59,7 @@ async fn list(
         ("integrated_account_id", Field::OptionalText(|it| it.integrated_account_id.map(|id| id.to_string()))),
         ("environment_id", Field::Text(|it| it.environment_id.to_string())),
     ];
-    Ok(Json(listing::list(&query, all, &fields, |it| place(it.id, it.created_at, it.updated_at))?))
+    Ok(Json(listing::list(&query, all, &fields, |it| place(&it.id, it.created_at, it.updated_at))?))
 }
 
 /// Show a trigger of a sync job

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Permissions that a limited token doesn't have, because what they allow is about every account.
-const INDIVISIBLE: [&str; 20] = [
+const INDIVISIBLE: [&str; 21] = [
     "follow_events",
     "import_accounts",
     "own_webhooks",
@@ -25,6 +25,7 @@ const INDIVISIBLE: [&str; 20] = [
     "read_api_tokens",
     "manage_api_tokens",
     "manage_links",
+    "allow_folders",
     "allow_redirects",
     "allow_private_addresses",
     "change_refresh_steps",

@@ -98,7 +98,7 @@ async fn a_flat_job_sends_each_page_to_the_runs_webhook() {
     let shop = Shop::new().await;
     let job = json!({ "resources": [{ "resource": "items", "method": "list", "query": { "limit": 2 } }] });
     let (events, row) = shop.run(job, json!({ "from": "x" })).await;
-    assert_eq!(events, ["created", "started", "updated", "updated", "completed"]);
+    assert_eq!(events, ["created", "started", "updated", "record", "record", "record", "updated", "completed"]);
     assert_eq!((&row["status"], &row["error_handling"]), (&json!("completed"), &json!("ignore")));
     assert_eq!(row["resource_stats"], json!({ "items": { "list": { "fetched": 5, "persisted": 5 } } }));
     let meta = json!({
@@ -110,11 +110,11 @@ async fn a_flat_job_sends_each_page_to_the_runs_webhook() {
         json!({ "resource": "items", "records": records, "meta": meta })
     };
     assert_eq!(shop.records(), [batch(&[1, 2]), batch(&[3, 4]), batch(&[5])]);
-    let stop = format!("/sync-job-run/{}", text(&row["id"]));
-    let (status, error) = shop.world.ask(Method::PATCH, &stop, json!({ "status": "stopped" })).await;
+    let one = format!("/sync-job-run/{}", text(&row["id"]));
+    let (status, error) = shop.world.ask(Method::PATCH, &one, json!({ "status": "stopped" })).await;
     assert_eq!((status, &error["code"]), (StatusCode::CONFLICT, &json!("run_is_over")), "{error}");
-    let (status, _) = shop.world.ask(Method::DELETE, &stop, Value::Null).await;
-    assert_eq!((status, &shop.world.get(&stop).await["status"]), (StatusCode::OK, &json!("completed")));
+    let (status, _) = shop.world.ask(Method::DELETE, &one, Value::Null).await;
+    assert_eq!((status, &shop.world.get(&one).await["status"]), (StatusCode::OK, &json!("completed")));
 }
 
 #[tokio::test]
@@ -132,12 +132,46 @@ async fn a_typed_job_sends_what_its_destination_names() {
           "config": { "key": "runs", "value_expression": "sync_job_run.status" } },
     ] });
     let (events, row) = shop.run(job, json!({ "account": shop.account, "webhook": shop.webhook })).await;
-    assert_eq!(events, ["created", "started", "updated", "updated", "completed"]);
+    assert_eq!(events, ["created", "started", "updated", "record", "updated", "completed"]);
     assert_eq!((&row["status"], &row["state_key"]), (&json!("completed"), &json!("shop")));
     let records: Vec<_> = shop.records().iter().map(|payload| payload["records"].clone()).collect();
     assert_eq!(records, [json!([{ "number": 1 }, { "number": 3 }, { "number": 5 }])]);
     let cell = shop.world.get("/sync-job-run-state/runs?state_key=shop").await;
     assert_eq!(cell["sync_job_run_id"], row["id"], "{cell}");
+}
+
+#[tokio::test]
+async fn a_job_writes_files_where_the_person_allows_it() {
+    let shop = Shop::new().await;
+    let out = |name: &str, config: Value| {
+        json!({ "name": name, "type": "destination", "destination_type": "file", "resources_to_persist": ["items"],
+                "config": config })
+    };
+    let job = json!({ "default_runtime_version": 4, "resources": [
+        { "name": "items", "type": "request", "resource": "items", "method": "list", "query": { "limit": 2 } },
+        out("lines", json!({ "path": "shop/items.jsonl", "format": "jsonl" })),
+        out("table", json!({ "path": "shop/items.sqlite", "format": "sqlite", "key": "id" })),
+    ] });
+    let (_, refused) = shop.run(job.clone(), json!({})).await;
+    assert_eq!(refused["status"], "failed", "no folder is allowed yet");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let chosen = json!({ "folder": folder.path() });
+    let (status, _) = shop.world.ask(Method::PUT, "/relink/sync-folder", chosen.clone()).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "it is the person's to choose");
+    let (status, answer) = shop.world.as_person(Method::PUT, "/relink/sync-folder", chosen).await;
+    assert_eq!((status, &answer), (StatusCode::OK, &shop.world.get("/relink/sync-folder").await));
+
+    let (_, row) = shop.run(job, json!({})).await;
+    assert_eq!(row["status"], "completed", "{row}");
+    assert_eq!(row["resource_stats"], json!({ "items": { "list": { "fetched": 5, "persisted": 10 } } }));
+    let lines = std::fs::read_to_string(folder.path().join("shop/items.jsonl")).expect("written");
+    assert_eq!(lines, "{\"id\":1}\n{\"id\":2}\n{\"id\":3}\n{\"id\":4}\n{\"id\":5}\n");
+    let database = rusqlite::Connection::open(folder.path().join("shop/items.sqlite")).expect("written");
+    let sum: (i64, i64) = database
+        .query_row("SELECT count(*), sum(id) FROM items", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .expect("a table");
+    assert_eq!(sum, (5, 15));
 }
 
 #[tokio::test]

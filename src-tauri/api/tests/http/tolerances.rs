@@ -112,6 +112,7 @@ async fn every_parameter_that_has_no_value_is_absent() {
         };
         let needed = match path.as_str() {
             "/log" => "log_type=unified_proxy_api".to_owned(),
+            "/sync-job-run-state" => "state_key=none".to_owned(),
             "/documentation" => format!("integration_id={integration}"),
             _ => String::new(),
         };

@@ -68,6 +68,8 @@ operations! {
     RevokeLink = DELETE "/relink/links/{id}";
     GetLinkSettings = GET "/relink/link-settings";
     SetLinkSettings = PUT "/relink/link-settings";
+    GetSyncFolder = GET "/relink/sync-folder";
+    SetSyncFolder = PUT "/relink/sync-folder";
     ListRedirectUris = GET "/relink/redirect-uris";
     SetRedirectUris = PUT "/relink/redirect-uris";
 

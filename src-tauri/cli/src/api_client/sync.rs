@@ -3,7 +3,7 @@
 use relink_contract::{
     Deleted, List, Success,
     log::LogEntry,
-    sync::{NewSyncJobRun, SyncJob, SyncJobCronTrigger, SyncJobDocument, SyncJobRun, SyncJobRunChange},
+    sync::{NewSyncJobRun, SyncFolder, SyncJob, SyncJobCronTrigger, SyncJobDocument, SyncJobRun, SyncJobRunChange},
 };
 
 use super::{
@@ -13,6 +13,14 @@ use super::{
 use crate::exit::CliError;
 
 impl ApiClient {
+    pub(crate) fn sync_folder(&self) -> Result<SyncFolder, CliError> {
+        self.call(Operation::GetSyncFolder)
+    }
+
+    pub(crate) fn set_sync_folder(&self, folder: &SyncFolder) -> Result<SyncFolder, CliError> {
+        self.call_with(Operation::SetSyncFolder, folder)
+    }
+
     pub(crate) fn sync_jobs(&self) -> Result<List<SyncJob>, CliError> {
         self.call(Operation::ListSyncJobs)
     }

@@ -47,6 +47,14 @@ pub(crate) enum Sync {
         /// Run ID.
         run: String,
     },
+    /// Show or choose the folder that sync jobs may write files to.
+    Folder {
+        /// An existing folder for their files alone: what is in it can be overwritten.
+        folder: Option<PathBuf>,
+        /// Let sync jobs write no files.
+        #[arg(long, conflicts_with = "folder")]
+        none: bool,
+    },
     /// List triggers, which start runs at certain times.
     Triggers,
     /// Schedule a trigger: until then it starts no runs.

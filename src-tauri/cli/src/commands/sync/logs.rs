@@ -41,12 +41,10 @@ fn lines_after(client: &ApiClient, run: &str, last: Option<&str>) -> Result<Vec<
             }
             found.push(line);
         }
-        match page.next_cursor {
-            Some(next) => cursor = Some(next),
-            None => {
-                found.reverse();
-                return Ok(found);
-            }
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            found.reverse();
+            return Ok(found);
         }
     }
 }

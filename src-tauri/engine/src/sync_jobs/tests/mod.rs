@@ -159,7 +159,7 @@ impl World {
     }
 
     async fn log(&self, id: SyncJobRunId) -> Vec<String> {
-        let filter = LogFilter { run: Some(id), before: None, limit: 100 };
+        let filter = LogFilter { run: Some(id), before: None, between: None, limit: 100 };
         let lines = self.jobs.run_log(&PERSON, filter).await.expect("read");
         lines.into_iter().rev().map(|line| format!("{} {}", line.level, line.message)).collect()
     }
