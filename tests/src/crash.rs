@@ -8,6 +8,7 @@
 //! - Which of the two sign-ins is in force, and is the link used up if and only if it is the new one?
 
 mod point;
+mod runs;
 mod steps;
 
 use std::collections::HashSet;
@@ -163,6 +164,9 @@ impl Harness {
             | Point::StepRefreshFailed
             | Point::StepRefreshKept
             | Point::StepRefreshCommitted => self.works(&relink).await?,
+            Point::RunFetched | Point::RunDelivered | Point::RunCommitted => {
+                self.check_run(&relink, &state_before).await?
+            }
             Point::ReplaceIntent => self.check_old_sign_in(&relink, &state_before).await?,
             Point::ReplaceKept => self.check_new_sign_in(&relink, &state_before).await?,
         };
@@ -192,7 +196,10 @@ impl Harness {
             | Point::StepRefreshKept
             | Point::StepRefreshCommitted
             | Point::DeliverySending
-            | Point::DeliveryAnswered => None,
+            | Point::DeliveryAnswered
+            | Point::RunFetched
+            | Point::RunDelivered
+            | Point::RunCommitted => None,
         };
         let item = self.item()?;
         Ok(StateBefore {
@@ -232,6 +239,11 @@ impl Harness {
             }
             Point::StepsBegin | Point::StepsRan | Point::StepsCommitted => {
                 self.provider.complete(relink, state_before.link()?, WITH_STEPS, &mut Canaries::default()).await
+            }
+            Point::RunFetched | Point::RunDelivered | Point::RunCommitted => {
+                self.begin_run(relink).await?;
+                // It runs in parallel.
+                std::future::pending().await
             }
             Point::DeliverySending | Point::DeliveryAnswered => {
                 relink.post("/relink/api-tokens", json!({ "name": "crash" })).await?;

@@ -38,7 +38,7 @@ impl Client {
             Caller::AccountToken { account_id, .. } => Self::AccountToken(*account_id),
             Caller::McpToken { id, .. } => Self::McpToken(*id),
             Caller::Link { id } => Self::Link(*id),
-            Caller::Internal => Self::Internal,
+            Caller::SyncJob { .. } | Caller::Internal => Self::Internal,
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
 };
 use relink_calls::MethodTarget;
-use relink_domain::{AccountId, caller::Caller, unified::UnifiedMethod};
+use relink_domain::{AccountId, SyncJobRunId, caller::Caller, unified::UnifiedMethod};
 use relink_engine::{RunCalls, RunnerFuture};
 use relink_sync::{Call, ExpressionError, Page, RequestError};
 use serde::Deserialize;
@@ -48,8 +48,13 @@ impl std::fmt::Debug for CallsOfRuns {
 }
 
 impl RunCalls for CallsOfRuns {
-    fn page<'a>(&'a self, account: AccountId, call: Call<'a>) -> RunnerFuture<'a, Result<Page, RequestError>> {
-        Box::pin(page_of(&self.0, &Caller::Internal, account, call))
+    fn page<'a>(
+        &'a self,
+        run: SyncJobRunId,
+        account: AccountId,
+        call: Call<'a>,
+    ) -> RunnerFuture<'a, Result<Page, RequestError>> {
+        Box::pin(async move { page_of(&self.0, &Caller::SyncJob { run }, account, call).await })
     }
 
     fn evaluate<'a>(

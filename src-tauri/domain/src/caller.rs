@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, ApiTokenId, LinkTokenId, McpTokenId, Timestamp, token_limits::TokenLimits};
+use crate::{AccountId, ApiTokenId, LinkTokenId, McpTokenId, SyncJobRunId, Timestamp, token_limits::TokenLimits};
 
 /// Who called a verb of the engine. Timeline entries say who did what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub enum Caller {
     McpToken { id: McpTokenId, name: String, account_id: AccountId },
     /// Whoever holds a link token, within the flow that it began.
     Link { id: LinkTokenId },
+    /// A run of a sync job. Its calls count as those of a program, whoever started it.
+    SyncJob { run: SyncJobRunId },
     /// Relink itself: schedules and recovery.
     Internal,
 }
@@ -115,6 +117,7 @@ impl fmt::Display for Caller {
             Self::AccountToken { .. } => f.write_str("an account token"),
             Self::McpToken { name, .. } => write!(f, "MCP server {name}"),
             Self::Link { .. } => f.write_str("a connection link"),
+            Self::SyncJob { .. } => f.write_str("a sync job"),
             Self::Internal => f.write_str("Relink"),
         }
     }
@@ -130,9 +133,12 @@ impl Caller {
     pub fn limits(&self) -> Option<&TokenLimits> {
         match self {
             Self::ApiToken { limits, .. } => Some(limits),
-            Self::Person | Self::AccountToken { .. } | Self::McpToken { .. } | Self::Link { .. } | Self::Internal => {
-                None
-            }
+            Self::Person
+            | Self::AccountToken { .. }
+            | Self::McpToken { .. }
+            | Self::Link { .. }
+            | Self::SyncJob { .. }
+            | Self::Internal => None,
         }
     }
 
@@ -140,7 +146,7 @@ impl Caller {
     pub const fn own_account(&self) -> Option<AccountId> {
         match self {
             Self::AccountToken { account_id, .. } | Self::McpToken { account_id, .. } => Some(*account_id),
-            Self::Person | Self::ApiToken { .. } | Self::Link { .. } | Self::Internal => None,
+            Self::Person | Self::ApiToken { .. } | Self::Link { .. } | Self::SyncJob { .. } | Self::Internal => None,
         }
     }
 
@@ -149,7 +155,7 @@ impl Caller {
         match self {
             Self::ApiToken { id, .. } => Some(*id),
             Self::AccountToken { grant, .. } => grant.made_by,
-            Self::Person | Self::McpToken { .. } | Self::Link { .. } | Self::Internal => None,
+            Self::Person | Self::McpToken { .. } | Self::Link { .. } | Self::SyncJob { .. } | Self::Internal => None,
         }
     }
 
@@ -157,7 +163,12 @@ impl Caller {
     pub fn account_token_ends_at(&self) -> Option<Timestamp> {
         match self {
             Self::AccountToken { grant, .. } => Some(grant.expires_at),
-            Self::Person | Self::ApiToken { .. } | Self::McpToken { .. } | Self::Link { .. } | Self::Internal => None,
+            Self::Person
+            | Self::ApiToken { .. }
+            | Self::McpToken { .. }
+            | Self::Link { .. }
+            | Self::SyncJob { .. }
+            | Self::Internal => None,
         }
     }
 
@@ -178,6 +189,7 @@ impl Caller {
             | Self::ApiToken { .. }
             | Self::AccountToken { .. }
             | Self::McpToken { .. }
+            | Self::SyncJob { .. }
             | Self::Link { .. } => Some(format!("by {self}")),
         }
     }

@@ -159,7 +159,7 @@ impl Caller {
             },
             Self::McpToken { .. } => permission == Permission::UseOwnTools,
             // The connect UI's routes check the link token or the flow's key.
-            Self::Link { .. } | Self::Internal => false,
+            Self::Link { .. } | Self::SyncJob { .. } | Self::Internal => false,
         }
     }
 
@@ -285,7 +285,9 @@ impl fmt::Display for Refusal {
             (Caller::AccountToken { .. }, _) => write!(f, "An account token may not {what}."),
             (Caller::McpToken { .. }, _) => write!(f, "An MCP token may not {what}."),
             (Caller::Link { .. }, _) => write!(f, "A connection link may not {what}."),
-            (caller @ (Caller::Person | Caller::Internal), _) => write!(f, "{caller} may not {what}."),
+            (caller @ (Caller::Person | Caller::SyncJob { .. } | Caller::Internal), _) => {
+                write!(f, "{caller} may not {what}.")
+            }
         }
     }
 }

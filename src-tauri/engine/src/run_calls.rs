@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use relink_domain::AccountId;
+use relink_domain::{AccountId, SyncJobRunId};
 use relink_sync::{Call, ExpressionError, Page, RequestError};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -15,7 +15,12 @@ use crate::step_runner::RunnerFuture;
 /// Makes the calls of runs, and evaluates their expressions.
 pub trait RunCalls: Debug + Send + Sync {
     /// One page of a list, or the record of another method, in the way of a program's call.
-    fn page<'a>(&'a self, account: AccountId, call: Call<'a>) -> RunnerFuture<'a, Result<Page, RequestError>>;
+    fn page<'a>(
+        &'a self,
+        run: SyncJobRunId,
+        account: AccountId,
+        call: Call<'a>,
+    ) -> RunnerFuture<'a, Result<Page, RequestError>>;
 
     /// Evaluates JSONata. The texts at [`relink_sync::TIMES`] count as times.
     fn evaluate<'a>(

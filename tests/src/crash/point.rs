@@ -41,6 +41,12 @@ pub enum Point {
     DeliverySending,
     /// The receiver has responded to a delivery; the database isn't updated yet.
     DeliveryAnswered,
+    /// A run has fetched its first page; nothing of it is delivered.
+    RunFetched,
+    /// A destination has the first batch; the database isn't updated yet.
+    RunDelivered,
+    /// The first step of a run is committed.
+    RunCommitted,
 }
 
 impl Point {
@@ -63,6 +69,9 @@ impl Point {
         Self::StepsCommitted,
         Self::DeliverySending,
         Self::DeliveryAnswered,
+        Self::RunFetched,
+        Self::RunDelivered,
+        Self::RunCommitted,
     ];
 
     pub fn named(name: &str) -> Result<Self> {
@@ -118,6 +127,9 @@ impl Point {
             Self::StepsCommitted => "steps-committed",
             Self::DeliverySending => "delivery-sending",
             Self::DeliveryAnswered => "delivery-answered",
+            Self::RunFetched => "run-fetched",
+            Self::RunDelivered => "run-delivered",
+            Self::RunCommitted => "run-committed",
         }
     }
 }

@@ -80,6 +80,12 @@ async fn each_field_that_is_missing_or_of_another_type_is_named() {
     // Its fields are read after it was found, because only then it is known whether it may be changed.
     let (_, model) = world.as_person(Method::POST, "/unified-model", json!({ "name": "own" })).await;
     let model = model["id"].as_str().expect("a model");
+    // These are merged into what is there before they are checked.
+    let sync_job = world.post("/sync-job", json!({})).await["id"].clone();
+    let template = world.post("/sync-job-template", json!({})).await["id"].clone();
+    let trigger = json!({ "sync_job_id": sync_job, "cron_expression": "0 * * * *" });
+    let trigger = world.post("/sync-job-cron-trigger", trigger).await["id"].clone();
+    let own = [("/sync-job/", sync_job), ("/sync-job-template/", template), ("/sync-job-cron-trigger/", trigger)];
     let document = world.get("/openapi.json").await;
     let (mut missing, mut mistyped, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for (path, item) in document["paths"].as_object().expect("paths") {
@@ -89,7 +95,8 @@ async fn each_field_that_is_missing_or_of_another_type_is_named() {
                 continue;
             }
             let nothing = "00000000-0000-0000-0000-000000000000";
-            let id = if path.starts_with("/unified-model/") { model } else { nothing };
+            let known = own.iter().find(|(route, _)| path.starts_with(route)).and_then(|(_, id)| id.as_str());
+            let id = if path.starts_with("/unified-model/") { model } else { known.unwrap_or(nothing) };
             let url = path.replace("{id}", id).replace("{token_id}", nothing).replace("{name}", "github");
             let token = if path == "/integrated-account/me" { token } else { &world.person };
             let asked: Method = method.to_uppercase().parse().expect("a method");

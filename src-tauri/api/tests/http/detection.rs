@@ -259,6 +259,11 @@ async fn what_an_answer_to_a_unified_call_does_to_an_account() {
     what_an_answer_does(Route::UnifiedList).await;
 }
 
+#[tokio::test]
+async fn what_an_answer_to_a_sync_job_does_to_an_account() {
+    what_an_answer_does(Route::SyncRun).await;
+}
+
 async fn what_an_answer_does(route: Route) {
     let world = World::new().await;
     for (number, row) in TABLE.iter().enumerate() {

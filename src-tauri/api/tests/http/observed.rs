@@ -31,11 +31,18 @@ pub async fn until_is(world: &World, account: &str, status: &str, cause: Option<
 
 /// The names of an account's events.
 pub async fn events(world: &World, account: &str) -> Vec<String> {
-    let events = world.get("/relink/events?after=0&limit=1000").await;
-    let events = events["result"].as_array().expect("a list").iter();
-    let of_account = events.filter(|event| event["payload"]["id"] == account);
-    let name = |event: &Value| event["event"].as_str().and_then(|name| name.split(':').nth(1)).map(str::to_owned);
-    of_account.filter_map(name).collect()
+    let (mut after, mut found) = (json!(0), Vec::new());
+    loop {
+        let page = world.get(&format!("/relink/events?after={after}&limit=1000")).await;
+        let page = page["result"].as_array().expect("a list");
+        let of_account = page.iter().filter(|event| event["payload"]["id"] == account);
+        let name = |event: &Value| event["event"].as_str().and_then(|name| name.split(':').nth(1)).map(str::to_owned);
+        found.extend(of_account.filter_map(name));
+        match page.last() {
+            Some(last) => after = last["seq"].clone(),
+            None => return found,
+        }
+    }
 }
 
 /// [`events`], also those that may still follow of what has happened, because nobody waits for them. Renames the account.

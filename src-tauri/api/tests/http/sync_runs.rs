@@ -208,3 +208,40 @@ async fn a_failed_run_says_why_in_its_log() {
     let other = "log_type_filter%5Bsync_job_run_id%5D=0190aaaa-0000-7000-8000-000000000001";
     assert_eq!(log(other).await, Vec::<Value>::new());
 }
+
+#[tokio::test]
+async fn a_run_waits_for_its_person_and_goes_on_or_fails() {
+    let world = World::new().await;
+    let provider = Provider::start(true).await;
+    let account = provider.connect(&world, SignIn::ApiKey, 0).await;
+    let node = json!({ "name": "items", "type": "request", "resource": "items", "method": "list" });
+    let job = world.post("/sync-job", json!({ "default_runtime_version": 4, "resources": [node] })).await;
+    provider.with(|state| state.api = [401].into());
+    let run = async |on_needs_reauth: &str| {
+        let new =
+            json!({ "sync_job_id": job["id"], "integrated_account_id": account, "on_needs_reauth": on_needs_reauth });
+        world.post("/sync-job-run", new).await["id"].clone()
+    };
+    let until = async |id: &Value, is_so: &dyn Fn(&Value) -> bool| {
+        let mut changes = world.engine.changes(&relink_domain::caller::Caller::Person);
+        loop {
+            let row = world.get(&format!("/sync-job-run/{}", text(id))).await;
+            if is_so(&row) {
+                return row;
+            }
+            changes.next().await.expect("the engine runs");
+        }
+    };
+    let failed = until(&run("fail").await, &|row| row["finished_at"].is_string()).await;
+    assert_eq!(failed["status"], "failed", "{failed}");
+
+    let id = run("wait").await;
+    let waiting = until(&id, &|row| row["waits_for_integrated_account_id"].is_string()).await;
+    assert_eq!((&waiting["waits_for_integrated_account_id"], &waiting["status"]), (&json!(account), &json!("running")));
+    provider.with(|state| state.api = [200].into());
+    let name = crate::answering_provider::name(SignIn::ApiKey, 0);
+    Provider::sign_in(&world, SignIn::ApiKey, &name, json!({ "integrated_account_id": account })).await;
+    let row = until(&id, &|row| row["finished_at"].is_string()).await;
+    assert_eq!((&row["status"], &row["waits_for_integrated_account_id"]), (&json!("completed"), &Value::Null), "{row}");
+    assert_eq!(row["resource_stats"]["items"]["list"]["fetched"], 1, "{row}");
+}

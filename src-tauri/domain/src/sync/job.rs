@@ -72,6 +72,15 @@ impl Job {
     }
 }
 
+/// Checks the types of members that a document may have: strings, and objects.
+pub fn check_types(document: &Map<String, Value>, texts: &[&str], objects: &[&str]) -> Result<(), JobError> {
+    for name in texts {
+        text_of(document, name)?;
+    }
+    let other = objects.iter().find(|name| document.get(**name).is_some_and(|it| !it.is_object() && !it.is_null()));
+    other.map_or(Ok(()), |name| Err(JobError::new(name, "must be an object.")))
+}
+
 /// The number of a runtime: a number, or one as text. Empty: none.
 pub fn runtime(value: Option<&Value>, path: &str) -> Result<Option<u32>, JobError> {
     let number = match value {

@@ -28,7 +28,7 @@ pub use self::{
     cron::{CronError, CronExpression, Firing},
     destination::{Destination, DestinationKind, FileDestination, FileFormat, FileProblem},
     graph::{Form, Graph, GraphError, Node},
-    job::{DEFAULT_RUNTIME, Job, JobError, cron_of, runtime},
+    job::{DEFAULT_RUNTIME, Job, JobError, check_types, cron_of, runtime},
     node::{Content, Large, Lifecycle, NodeKind, Recursion, Request},
     plan::{OpenRun, Plan, Wait, plan},
     run::{

@@ -78,6 +78,7 @@ pub const fn id_of(caller: &Caller) -> Option<ApiTokenId> {
         | Caller::AccountToken { .. }
         | Caller::McpToken { .. }
         | Caller::Link { .. }
+        | Caller::SyncJob { .. }
         | Caller::Internal => None,
     }
 }

@@ -6,7 +6,7 @@ use relink_domain::{
     Timestamp,
     caller::Caller,
     integration::NOT_IN_RELINK,
-    sync::{ErrorHandling, EventFilter, Job, JobError, OnNeedsReauth, UnknownWord, cron_of},
+    sync::{ErrorHandling, EventFilter, Job, JobError, OnNeedsReauth, UnknownWord, check_types, cron_of},
 };
 use rusqlite::Transaction;
 use serde_json::{Map, Value};
@@ -61,16 +61,15 @@ impl Checked for SyncJob {
 
 impl Checked for SyncJobTemplate {
     fn check(document: &Map<String, Value>) -> Result<Vec<(String, String)>, JobError> {
+        check_types(document, &["description", "sharing"], &[])?;
         Job::check(document)
     }
 }
 
 impl Checked for CronTrigger {
     fn check(document: &Map<String, Value>) -> Result<Vec<(String, String)>, JobError> {
-        cron_of(document)?;
-        if document.get("args").is_some_and(|args| !args.is_object()) {
-            return Err(JobError::new("args", "must be an object."));
-        }
+        let texts = ["sync_job_id", "integrated_account_id", "cron_expression", "webhook_id"];
+        check_types(document, &texts, &["args", "super_query", "meta"])?;
         word_of::<ErrorHandling>(document, "error_handling")?;
         word_of::<OnNeedsReauth>(document, "on_needs_reauth")?;
         if let Some(events) = document.get("events_to_send") {
@@ -78,6 +77,7 @@ impl Checked for CronTrigger {
             let names = names.ok_or_else(|| JobError::new("events_to_send", "must be an array of strings."))?;
             EventFilter::parse(Some(names)).map_err(|error| unknown_word("events_to_send", &error))?;
         }
+        cron_of(document)?;
         Ok(Vec::new())
     }
 

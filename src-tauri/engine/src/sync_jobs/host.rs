@@ -61,7 +61,7 @@ fn unusable(error: &crate::store::StoreError) -> JournalError {
 impl Requests for RunHost<'_> {
     async fn page(&self, call: Call<'_>) -> Result<Page, RequestError> {
         let account = call.account.parse().map_err(|_| RequestError::Other(no_account(call.account)))?;
-        let page = self.calls.page(account, call).await?;
+        let page = self.calls.page(self.run.id, account, call).await?;
         CrashPoint::RunFetched.here(&self.run.id).await;
         Ok(page)
     }

@@ -6,7 +6,7 @@ use relink_domain::{
     AccountId, SyncJobCronTriggerId, SyncJobId, SyncJobRunId, WebhookId,
     caller::Caller,
     sync::{
-        ArgFailure, DestinationKind, ErrorHandling, EventFilter, Form, Graph, Job, NodeKind, OnNeedsReauth,
+        ArgFailure, DestinationKind, ErrorHandling, EventFilter, Form, Graph, Job, JobError, NodeKind, OnNeedsReauth,
         ResourceStats, RunStatus, UnknownWord, runtime,
     },
     template::{Root, Scope, Template},
@@ -46,6 +46,19 @@ pub struct NewRun {
     pub meta: Option<Value>,
 }
 
+impl NewRun {
+    /// Checks what is wrong by itself. Gives the runtime, if one is named.
+    fn check(&self) -> Result<Option<u32>, JobError> {
+        if self.resources.as_ref().is_some_and(|resources| !resources.is_array()) {
+            return Err(JobError::new("resources", "must be a list of nodes."));
+        }
+        if self.meta.as_ref().is_some_and(|meta| !meta.is_object()) {
+            return Err(JobError::new("meta", "must be an object."));
+        }
+        runtime(self.version.as_ref(), "version")
+    }
+}
+
 /// Why there is no run.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "errors are as large everywhere")]
@@ -64,6 +77,8 @@ impl<E: Into<Error>> From<E> for RunProblems {
 impl SyncJobs {
     /// Makes a run. It starts when nothing with its mutex runs.
     pub async fn start_run(&self, caller: &Caller, new: NewRun) -> Result<StoredRun, RunProblems> {
+        // Before what it names.
+        let version = new.check()?;
         let job_id = id_of::<SyncJobId>("sync job", "sync_job_id", Some(&new.sync_job_id))?;
         let Some(job_id) = job_id else { return Err(unknown_in_body("sync job", "sync_job_id", "").into()) };
         let job = self.0.uses.store.read(move |c| documents::get::<SyncJob>(c, job_id)).await?;
@@ -81,13 +96,13 @@ impl SyncJobs {
                 other => other,
             })?),
         };
-        let version = runtime(new.version.as_ref(), "version")?.unwrap_or(job.version);
+        let version = version.unwrap_or(job.version);
         let has_own_resources = new.resources.is_some();
         let resources = new.resources.unwrap_or_else(|| job.resources.clone());
         let form = Form::of_runtime(version);
         // Its own nodes are being written; the job's were checked when they were.
         let graph = if has_own_resources { Graph::parse(&resources, form) } else { Graph::load(&resources, form) };
-        let graph = graph.map_err(relink_domain::sync::JobError::from)?;
+        let graph = graph.map_err(JobError::from)?;
         let to_run = |it: &relink_domain::sync::Node| matches!(&it.kind, NodeKind::Destination(it) if it.kind == DestinationKind::Run);
         if webhook_id.is_none() && new.datastore_id.is_none() && graph.nodes().iter().any(to_run) {
             let message = "webhook_id is missing. The records of this job go to the run's webhook: name one.";

@@ -36,7 +36,12 @@ struct Script {
 }
 
 impl RunCalls for Script {
-    fn page<'a>(&'a self, _: AccountId, call: Call<'a>) -> RunnerFuture<'a, Result<Page, RequestError>> {
+    fn page<'a>(
+        &'a self,
+        _: SyncJobRunId,
+        _: AccountId,
+        call: Call<'a>,
+    ) -> RunnerFuture<'a, Result<Page, RequestError>> {
         lock(&self.calls).push(format!("{} {}", call.resource, call.cursor.unwrap_or("first")));
         Box::pin(async move {
             if let Some(gate) = &self.gate {
