@@ -57,7 +57,7 @@ events! {
     SyncJobRunRecordError = "sync_job_run:record_error",
         "Records couldn't be fetched, transformed or delivered. The run goes on.";
     SyncJobRunRateLimited = "sync_job_run:rate_limited",
-        "A provider limits the calls of a run, which goes on by itself.";
+        "A provider limits the calls of a run, which continues automatically.";
     SyncJobRunCompleted = "sync_job_run:completed", "A run reached its end.";
     SyncJobRunFailed = "sync_job_run:failed", "An error ended a run.";
     SyncJobRunDeleted = "sync_job_run:deleted", "A run was deleted, which stops it.";

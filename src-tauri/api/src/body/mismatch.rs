@@ -114,9 +114,9 @@ fn field_at_fault<T: DeserializeOwned>(body: &Map<String, Value>, error: &str) -
     };
     let can_be_mended = |name: &&String| {
         samples().into_iter().any(|sample| {
-            let mut mended = body.clone();
-            mended.insert((*name).clone(), sample);
-            serde_json::from_value::<T>(Value::Object(mended)).is_ok()
+            let mut corrected = body.clone();
+            corrected.insert((*name).clone(), sample);
+            serde_json::from_value::<T>(Value::Object(corrected)).is_ok()
         })
     };
     let first = |is_required| body.keys().find(|name| is_at_fault(name, is_required));
