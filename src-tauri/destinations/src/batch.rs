@@ -3,6 +3,7 @@
 use relink_domain::{SyncJobRunId, sync::BatchId};
 use relink_sync::Delivery;
 use serde_json::value::RawValue;
+use twox_hash::XxHash3_64;
 
 /// The records of a delivery, one after the other, each on a line of its own. So this is JSON Lines as well.
 pub(crate) struct Batch {
@@ -22,6 +23,11 @@ impl Batch {
 
     pub fn lines(&self) -> &str {
         &self.lines
+    }
+
+    /// Another one for other records: the provider's page may change between two deliveries of the batch.
+    pub fn digest(&self) -> u64 {
+        XxHash3_64::oneshot(self.lines.as_bytes())
     }
 
     pub fn len(&self) -> usize {

@@ -13,7 +13,7 @@ use std::{
 
 use relink_domain::SyncJobRunId;
 
-use self::ledger::Ledger;
+use self::ledger::{Ledger, Written};
 use crate::{
     batch::Batch,
     folder::{self, Identity},
@@ -49,15 +49,23 @@ impl Jsonl {
 
     /// Returns when the batch is on the disk. After an error the file is as before, or is when it is opened the next time.
     pub fn append(&mut self, batch: &Batch) -> Result<(), Problem> {
-        if self.ledger.has(batch.id) {
+        let earlier = self.ledger.get(batch.id);
+        if earlier.is_some_and(|it| it.digest == batch.digest()) {
             return Ok(());
         }
         // Another program has written to it.
         if self.file.metadata().map_err(|error| Problem::io(&self.path, &error))?.len() != self.length {
             self.begin_at_end()?;
         }
+        // The page has changed since. If the earlier version is the last batch, this one takes its place.
+        if let Some(earlier) = earlier.filter(|it| it.length == self.length) {
+            self.cut(earlier.start)?;
+        }
         let end = self.length + batch.lines().len() as u64;
-        let written = self.write(batch.lines()).and_then(|()| self.ledger.add(batch.id, batch.run, end));
+        let written = self.write(batch.lines()).and_then(|()| {
+            let (start, digest) = (self.length, batch.digest());
+            self.ledger.add(batch.id, Written { run: batch.run, digest, start, length: end })
+        });
         if let Err(problem) = written {
             // If this fails too, the ledger is still open and says where to cut.
             let _ = self.file.set_len(self.length);
@@ -74,6 +82,14 @@ impl Jsonl {
             self.file.sync_data()
         };
         write().map_err(|error| Problem::io(&self.path, &error))
+    }
+
+    /// A crash in the middle leaves a longer file than the ledger says, which is cut when it is opened.
+    fn cut(&mut self, length: u64) -> Result<(), Problem> {
+        self.ledger.begin(length)?;
+        self.file.set_len(length).map_err(|error| Problem::io(&self.path, &error))?;
+        self.length = length;
+        Ok(())
     }
 
     /// Begins after what is there, on a line of its own.

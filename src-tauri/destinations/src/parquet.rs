@@ -52,12 +52,9 @@ impl Parquet {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// Returns when the part is on the disk, under its name.
+    /// Returns when the part is on the disk, under its name. A batch that comes again takes the place of its earlier version.
     pub fn write(&self, batch: &Batch) -> Result<(), Problem> {
         let part = self.folder.join(format!("part-{}.parquet", batch.id));
-        if part.exists() {
-            return Ok(());
-        }
         let columns = columns(batch)?;
         let unfinished = self.folder.join(format!(".part-{}{UNFINISHED}", batch.id));
         let written = write_part(&unfinished, &columns, batch.len()).and_then(|()| {

@@ -28,7 +28,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a file of Relink has besides the records: the batches that could come again, and the columns that aren't named as their fields.
 const BOOKKEEPING: &str = "
-    CREATE TABLE IF NOT EXISTS relink_batches (id TEXT PRIMARY KEY NOT NULL, run TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS relink_batches (
+        id TEXT PRIMARY KEY NOT NULL, run TEXT NOT NULL, digest INTEGER NOT NULL
+    ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS relink_columns (
         \"table\" TEXT NOT NULL, field TEXT NOT NULL, \"column\" TEXT NOT NULL, PRIMARY KEY (\"table\", field)
     ) WITHOUT ROWID;
@@ -67,8 +69,13 @@ impl Sqlite {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| fail(&error))?;
         let is_new = transaction
-            .prepare_cached("INSERT OR IGNORE INTO relink_batches (id, run) VALUES (?, ?)")
-            .and_then(|mut insert| insert.execute(params![batch.id.to_string(), batch.run.to_string()]))
+            .prepare_cached(
+                "INSERT INTO relink_batches (id, run, digest) VALUES (?, ?, ?)
+                 ON CONFLICT (id) DO UPDATE SET digest = excluded.digest WHERE digest <> excluded.digest",
+            )
+            .and_then(|mut insert| {
+                insert.execute(params![batch.id.to_string(), batch.run.to_string(), batch.digest().cast_signed()])
+            })
             .map_err(|error| fail(&error))?;
         if is_new == 0 {
             return Ok(());

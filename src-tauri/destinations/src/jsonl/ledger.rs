@@ -19,25 +19,31 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 enum Entry {
     /// Relink begins to write at this length. What the file has behind the last known length is a batch that was interrupted.
-    Open {
-        length: u64,
-    },
+    Open { length: u64 },
     Batch {
         id: BatchId,
-        run: SyncJobRunId,
-        length: u64,
+        #[serde(flatten)]
+        written: Written,
     },
     /// Relink doesn't write any more. What comes behind this length is someone else's.
-    Closed {
-        length: u64,
-    },
+    Closed { length: u64 },
+}
+
+/// Where a batch is in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Written {
+    pub run: SyncJobRunId,
+    pub digest: u64,
+    pub start: u64,
+    /// The length of the file after it.
+    pub length: u64,
 }
 
 pub(super) struct Ledger {
     path: PathBuf,
     file: fs::File,
     end: u64,
-    batches: HashMap<BatchId, SyncJobRunId>,
+    batches: HashMap<BatchId, Written>,
     /// The file has more batches than these.
     has_forgotten: bool,
 }
@@ -50,15 +56,18 @@ impl Ledger {
         let mut file = folder::open_or_create(&path)?;
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(|error| Problem::io(&path, &error))?;
-        let (mut batches, mut known) = (HashMap::new(), None);
+        let (mut batches, mut known) = (HashMap::<_, Written>::new(), None);
         // An entry that was interrupted is no JSON.
         let entries = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
         for entry in entries {
             match entry {
-                Entry::Open { length } => known = Some(length),
-                Entry::Batch { id, run, length } => {
-                    batches.insert(id, run);
+                Entry::Open { length } => {
+                    batches.retain(|_, it| it.length <= length);
                     known = Some(length);
+                }
+                Entry::Batch { id, written } => {
+                    batches.insert(id, written);
+                    known = Some(written.length);
                 }
                 Entry::Closed { .. } => known = None,
             }
@@ -71,23 +80,26 @@ impl Ledger {
         Ok((ledger, known))
     }
 
-    pub fn has(&self, batch: BatchId) -> bool {
-        self.batches.contains_key(&batch)
+    pub fn get(&self, batch: BatchId) -> Option<Written> {
+        self.batches.get(&batch).copied()
     }
 
+    /// What the file had behind this length is no longer there.
     pub fn begin(&mut self, length: u64) -> Result<(), Problem> {
-        self.write(&line(Entry::Open { length }))
+        self.write(&line(Entry::Open { length }))?;
+        self.batches.retain(|_, it| it.length <= length);
+        Ok(())
     }
 
-    pub fn add(&mut self, id: BatchId, run: SyncJobRunId, length: u64) -> Result<(), Problem> {
-        self.write(&line(Entry::Batch { id, run, length }))?;
-        self.batches.insert(id, run);
+    pub fn add(&mut self, id: BatchId, written: Written) -> Result<(), Problem> {
+        self.write(&line(Entry::Batch { id, written }))?;
+        self.batches.insert(id, written);
         Ok(())
     }
 
     pub fn forget(&mut self, run: SyncJobRunId) {
         let before = self.batches.len();
-        self.batches.retain(|_, of| *of != run);
+        self.batches.retain(|_, it| it.run != run);
         self.has_forgotten |= before != self.batches.len();
     }
 
@@ -105,8 +117,8 @@ impl Ledger {
                 return self.file.sync_data();
             }
             let mut entries = Vec::new();
-            for (id, run) in &self.batches {
-                entries.extend(line(Entry::Batch { id: *id, run: *run, length }));
+            for (id, written) in &self.batches {
+                entries.extend(line(Entry::Batch { id: *id, written: *written }));
             }
             entries.extend(closed);
             replace(&self.path, &entries)

@@ -38,6 +38,56 @@ async fn a_batch_that_comes_again_is_not_written_again() {
 }
 
 #[tokio::test]
+async fn a_batch_whose_page_has_changed_replaces_its_earlier_version() {
+    let mut world = World::new();
+    let lines = file("x.jsonl", "jsonl");
+    world.deliver(batch(1, &lines, &["1"])).await.expect("delivers");
+    world.deliver(batch(2, &lines, &["2", "3"])).await.expect("delivers");
+    // Given: Relink was killed before the run knew of the second batch, and a record was added at the provider
+    world.crash();
+    for _ in 0..2 {
+        world.deliver(batch(2, &lines, &["4"])).await.expect("delivers");
+        assert_eq!(world.text("x.jsonl"), "1\n4\n");
+        world.crash();
+    }
+    // Another run's batch is behind it: nothing of that is lost.
+    world.deliver(Batch { run: 2, ..batch(1, &lines, &["9"]) }).await.expect("delivers");
+    for _ in 0..2 {
+        world.deliver(batch(2, &lines, &["4", "5"])).await.expect("delivers");
+        assert_eq!(world.text("x.jsonl"), "1\n4\n9\n4\n5\n");
+    }
+    // What was cut off is known as such by whoever reads the ledger.
+    world.deliver(batch(2, &lines, &["6"])).await.expect("delivers");
+    world.crash();
+    world.deliver(batch(3, &lines, &["7"])).await.expect("delivers");
+    assert_eq!(world.text("x.jsonl"), "1\n4\n9\n6\n7\n");
+}
+
+/// A crash after the earlier version was taken out of the ledger, before it was cut off.
+#[tokio::test]
+async fn a_crash_while_a_batch_is_replaced_leaves_its_new_version() {
+    let mut world = World::new();
+    let lines = file("x.jsonl", "jsonl");
+    world.deliver(batch(1, &lines, &["1"])).await.expect("delivers");
+    world.deliver(batch(2, &lines, &["2"])).await.expect("delivers");
+    world.crash();
+    append(&world, ".x.jsonl.relink", b"{\"open\":{\"length\":2}}\n");
+    world.deliver(batch(2, &lines, &["2"])).await.expect("delivers");
+    assert_eq!(world.text("x.jsonl"), "1\n2\n");
+}
+
+#[tokio::test]
+async fn a_batch_of_a_file_that_was_emptied_is_written_again() {
+    let world = World::new();
+    let lines = file("x.jsonl", "jsonl");
+    world.deliver(batch(1, &lines, &["1"])).await.expect("delivers");
+    world.deliver(batch(2, &lines, &["2"])).await.expect("delivers");
+    fs::write(world.path("x.jsonl"), "9\n").expect("writes");
+    world.deliver(batch(2, &lines, &["3"])).await.expect("delivers");
+    assert_eq!(world.text("x.jsonl"), "9\n3\n");
+}
+
+#[tokio::test]
 async fn runs_at_the_same_time_share_a_file() {
     let world = World::new();
     let lines = file("x.jsonl", "jsonl");

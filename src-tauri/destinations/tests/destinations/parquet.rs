@@ -79,7 +79,7 @@ async fn records_without_a_value_are_rows() {
 }
 
 #[tokio::test]
-async fn a_batch_that_comes_again_has_its_part_already() {
+async fn a_batch_that_comes_again_replaces_its_part() {
     let mut world = World::new();
     let config = file("x", "parquet");
     for _ in 0..2 {
@@ -91,6 +91,9 @@ async fn a_batch_that_comes_again_has_its_part_already() {
         fs::write(world.path("x/.part-1.unfinished"), "PAR1").expect("writes");
     }
     world.deliver(batch(2, &config, &["1"])).await.expect("delivers");
+    // Its page has changed meanwhile.
+    world.deliver(batch(2, &config, &["2"])).await.expect("delivers");
+    assert!(read(&world.path("x")).0.contains(&json!({"value": 2})));
     world.files.finish(run(1)).await;
     assert_eq!(read(&world.path("x")).0.len(), 3);
 }

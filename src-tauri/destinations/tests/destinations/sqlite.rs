@@ -138,6 +138,27 @@ async fn a_batch_that_comes_again_is_not_written_again() {
 }
 
 #[tokio::test]
+async fn a_batch_whose_page_has_changed_is_written_and_replaces_by_key() {
+    for (config, expected) in [
+        (keyed(), json!([[1, "b"], [2, "a"], [3, "b"]])),
+        (file("x.sqlite", "sqlite"), json!([[1, "a"], [2, "a"], [1, "b"], [3, "b"]])),
+    ] {
+        let mut world = World::new();
+        world
+            .deliver(batch(1, &config, &[r#"{"id": 1, "v": "a"}"#, r#"{"id": 2, "v": "a"}"#]))
+            .await
+            .expect("delivers");
+        world.crash();
+        for _ in 0..2 {
+            let again = [r#"{"id": 1, "v": "b"}"#, r#"{"id": 3, "v": "b"}"#];
+            world.deliver(batch(1, &config, &again)).await.expect("delivers");
+            assert_eq!(json!(rows(&world, "SELECT id, v FROM crm_contacts ORDER BY rowid")), expected);
+            world.crash();
+        }
+    }
+}
+
+#[tokio::test]
 async fn names_that_sqlite_takes_for_the_same_have_columns_of_their_own() {
     let mut world = World::new();
     let record = r#"{"id": 1, "ID": 2, "": 3, "a\u0000b": 4, "se\"lect": 5}"#;
