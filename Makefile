@@ -107,7 +107,7 @@ $(JSONATA_PACKAGES): src-tauri/jsonata/js/package-lock.json
 	@npm --prefix src-tauri/jsonata/js ci --silent --no-audit --no-fund
 
 .PHONY: bench
-bench: bench-setup $(STAMPS)/ui $(JSONATA_PACKAGES) ## Measure Relink and its baselines, as in docs/benchmarks.md; SECTIONS="start idle calls via scale jsonata detection accounts refreshes" names some
+bench: bench-setup $(STAMPS)/ui $(JSONATA_PACKAGES) ## Measure Relink and its baselines, as in docs/benchmarks.md; SECTIONS="start idle calls via scale jsonata sync detection accounts refreshes" names some
 	@cargo build --release --bins $(BENCHED)
 	@if [ -z "$(SECTIONS)" ] || [ -n "$(filter-out refreshes accounts,$(SECTIONS))" ]; then \
 	  RELINK_BIN=$(or $(BENCHED_BIN),$(TARGET)/release/relink) $(TARGET)/release/bench $(filter-out refreshes accounts,$(SECTIONS)); \

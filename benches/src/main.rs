@@ -11,13 +11,14 @@ mod scale;
 mod screen;
 mod seed;
 mod start;
+mod sync;
 mod via;
 
 use std::{env, process::ExitCode};
 
 use anyhow::Result;
 
-const SECTIONS: &[&str] = &["start", "idle", "calls", "via", "scale", "jsonata", "detection"];
+const SECTIONS: &[&str] = &["start", "idle", "calls", "via", "scale", "jsonata", "sync", "detection"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -27,6 +28,9 @@ async fn main() -> ExitCode {
     }
     if sections == [jsonata::MEMORY] {
         return exit_code(jsonata::print_memory().await);
+    }
+    if sections == [sync::PROVIDER] {
+        return exit_code(sync::serve().await);
     }
     if let Some(unknown) = sections.iter().find(|name| !SECTIONS.contains(&name.as_str())) {
         eprintln!("{unknown} is not one of {}", SECTIONS.join(", "));
@@ -53,6 +57,9 @@ async fn measure(wanted: impl Fn(&str) -> bool) -> Result<()> {
     }
     if wanted("jsonata") {
         jsonata::measure().await?;
+    }
+    if wanted("sync") {
+        sync::measure().await?;
     }
     if wanted("detection") {
         detection::measure().await?;

@@ -1,0 +1,194 @@
+//! Runs of sync jobs beside a Node script that pages the same list and writes JSON Lines.
+
+mod server;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use relink_tests::{process, provider::Provider, relink::Relink, session::Session};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::process::Child;
+
+pub(crate) use self::server::{PROVIDER, serve};
+use crate::{
+    figures::{Figures, table},
+    processes,
+};
+
+const ROUNDS: usize = 3;
+const RECORDS: u64 = 1_000_000;
+/// Of rows whose records wait for the disk after each small page, or for an expression.
+const FEWER_RECORDS: u64 = 100_000;
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const PEER: &str = "Node, JSON Lines";
+
+struct World {
+    session: Session,
+    relink: Relink,
+    _provider: Child,
+    provider_url: String,
+    account: String,
+    exports: PathBuf,
+}
+
+/// What is read, and how it is written.
+struct Work {
+    what: &'static str,
+    records: u64,
+    page: u64,
+    format: &'static str,
+    has_transform: bool,
+}
+
+const fn work(what: &'static str, records: u64, page: u64, format: &'static str) -> Work {
+    Work { what, records, page, format, has_transform: false }
+}
+
+const WORKS: &[Work] = &[
+    work("1,000,000 records, pages of 1,000, JSON Lines", RECORDS, 1_000, "jsonl"),
+    work("100,000 records, pages of 100, JSON Lines", FEWER_RECORDS, 100, "jsonl"),
+    work("1,000,000 records, pages of 1,000, SQLite", RECORDS, 1_000, "sqlite"),
+    work("1,000,000 records, pages of 1,000, Parquet", RECORDS, 1_000, "parquet"),
+    Work {
+        has_transform: true,
+        ..work("100,000 records, pages of 1,000, a transform, JSON Lines", FEWER_RECORDS, 1_000, "jsonl")
+    },
+];
+
+pub(crate) async fn measure() -> Result<()> {
+    let world = World::start().await?;
+    let mut measured = Vec::new();
+    for work in WORKS {
+        let (mut relink, mut node, mut grown_by) = (Figures::default(), Figures::default(), 0.0_f64);
+        let job = world.job(work).await?;
+        for _ in 0..ROUNDS {
+            let (rate, grown) = world.run(work, &job).await?;
+            relink.add(rate);
+            grown_by = grown_by.max(grown);
+            node.add(world.node(work).await?);
+        }
+        measured.push((work.what, relink, node, grown_by));
+    }
+    let rows: Vec<_> = measured.iter().map(|(what, relink, node, _)| (*what, relink, node)).collect();
+    table("Runs of sync jobs", "records/s", PEER, &rows);
+    println!(
+        "\nThe aim without a transform: at least 1.0.\n\n| Relink's memory during the run | grew by at most, MB |\n|---|---|"
+    );
+    for (what, _, _, grown_by) in &measured {
+        println!("| {what} | {grown_by:.1} |");
+    }
+    println!("\nThe aim: below 64.");
+    world.relink.stop().await
+}
+
+impl World {
+    async fn start() -> Result<Self> {
+        let (session, provider) = (Session::start().await?, Provider::start().await?);
+        let relink = Relink::start(&session).await?;
+        let (process, provider_url) = server::start(&session).await?;
+        let pages = json!({ "format": "cursor", "config": {
+            "cursor_path": "next", "cursor_key": "cursor", "limit_key": "limit", "max_limit": 1_000,
+        } });
+        let list = json!({ "path": "/{{query.of}}", "response_path": "results", "pagination": pages });
+        let config = json!({ "base_url": provider_url, "resources": { "records": { "list": list } } });
+        let account = provider.connect_with_config(&relink, "contacts", config).await?;
+        let exports = session.folder().join("exports");
+        fs::create_dir_all(&exports)?;
+        relink.request(Method::PUT, "/relink/sync-folder", json!({ "folder": exports })).await?;
+        Ok(Self { session, relink, _provider: process, provider_url, account, exports })
+    }
+
+    /// Adds a job that does the work. Gives its id.
+    async fn job(&self, work: &Work) -> Result<Value> {
+        let query = json!({ "of": work.records.to_string(), "limit": work.page });
+        let list =
+            json!({ "name": "records", "type": "request", "resource": "records", "method": "list", "query": query });
+        let (mut resources, mut last) = (vec![list], "records");
+        if work.has_transform {
+            let expression = fs::read_to_string(expression_file())?;
+            let transform = json!({ "name": "contacts", "type": "transform", "depends_on": last, "config": { "expression": expression } });
+            resources.push(transform);
+            last = "contacts";
+        }
+        let config = json!({ "path": format!("{{{{sync_job_run.id}}}}.{}", work.format), "format": work.format });
+        let file = json!({ "name": "out", "type": "destination", "destination_type": "file", "config": config, "resources_to_persist": [last] });
+        resources.push(file);
+        let job =
+            self.relink.post("/sync-job", json!({ "default_runtime_version": 4, "resources": resources })).await?;
+        Ok(job["id"].clone())
+    }
+
+    /// Runs the job. Gives records per second, and by how many MB Relink's memory grew.
+    async fn run(&self, work: &Work, job: &Value) -> Result<(f64, f64)> {
+        let pid = self.relink.pid().context("Relink has exited")?;
+        let before = processes::proportional_memory(pid)?;
+        let began = Instant::now();
+        let run = self
+            .relink
+            .post("/sync-job-run", json!({ "sync_job_id": job, "integrated_account_id": self.account }))
+            .await?;
+        let id = run["id"].as_str().context("no id")?.to_owned();
+        let (mut most, mut run) = (before, run);
+        while !matches!(run["status"].as_str(), Some("completed" | "failed" | "stopped")) {
+            tokio::time::sleep(POLL_INTERVAL).await;
+            most = most.max(processes::proportional_memory(pid)?);
+            run = self.relink.get(&format!("/sync-job-run/{id}")).await?;
+        }
+        let took = began.elapsed();
+        let counts = &run["resource_stats"]["records"]["list"];
+        ensure!(run["status"] == "completed", "the run ended otherwise: {run}");
+        ensure!(
+            *counts == json!({ "fetched": work.records, "persisted": work.records }),
+            "counted otherwise: {counts}"
+        );
+        let file = self.exports.join(format!("{id}.{}", work.format));
+        if work.format == "jsonl" {
+            ensure!(lines(&file)? == work.records, "the file has other records");
+        }
+        if file.is_dir() {
+            fs::remove_dir_all(&file)?
+        } else {
+            fs::remove_file(&file)?
+        }
+        Ok((per_second(work.records, took), most - before))
+    }
+
+    /// Lets Node do the work, into JSON Lines. Gives records per second.
+    async fn node(&self, work: &Work) -> Result<f64> {
+        let file = self.exports.join("node.jsonl");
+        let mut command = self.session.command("node");
+        command.arg(process::workspace().join("benches/sync/node.mjs"));
+        command.arg(format!("{}/{}", self.provider_url, work.records)).arg(&file).arg(work.page.to_string());
+        if work.has_transform {
+            command.arg(expression_file());
+        }
+        command.stdout(Stdio::piped());
+        let output = process::spawn(command)?.wait_with_output().await?;
+        ensure!(output.status.success(), "node ended with {}", output.status);
+        let printed: Value = serde_json::from_slice(&output.stdout)?;
+        ensure!(printed["records"] == work.records && lines(&file)? == work.records, "Node has other records");
+        fs::remove_file(&file)?;
+        let millis = printed["milliseconds"].as_f64().context("no time")?;
+        Ok(per_second(work.records, Duration::from_secs_f64(millis / 1_000.0)))
+    }
+}
+
+fn expression_file() -> PathBuf {
+    process::workspace().join("benches/sync/contact.jsonata")
+}
+
+fn lines(file: &Path) -> Result<u64> {
+    let text = fs::read(file)?;
+    Ok(text.iter().filter(|byte| **byte == b'\n').count().try_into()?)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a million is exact")]
+fn per_second(records: u64, took: Duration) -> f64 {
+    records as f64 / took.as_secs_f64()
+}
