@@ -12,6 +12,8 @@ mod eval;
 mod exit_codes;
 mod follow_commands;
 mod guide_mapping;
+mod guide_sync;
+mod guide_waiting_job;
 mod harness;
 mod harness_components;
 mod harness_oidc;

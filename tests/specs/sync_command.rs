@@ -65,10 +65,23 @@ async fn a_job_is_added_run_and_explained() -> Result<()> {
 
     let trigger = json!({ "sync_job_id": runs["result"][0]["sync_job_id"], "cron_expression": "0 * * * *" });
     let trigger = relink.post("/sync-job-cron-trigger", trigger).await?;
+    let trigger = trigger["id"].as_str().context("no ID")?;
     assert!(sync(&["triggers"], "").await?.out.ends_with("Nothing  0 * * * *  not scheduled\n"));
-    sync(&["schedule", trigger["id"].as_str().context("no ID")?], "").await?;
+    sync(&["schedule", trigger], "").await?;
     assert!(sync(&["triggers"], "").await?.out.contains("0 * * * *  in "));
-    sync(&["remove", "Nothing"], "").await?;
+    sync(&["remove-trigger", trigger], "").await?;
+    assert!(sync(&["triggers"], "").await?.out.starts_with("There are no triggers."));
+    let refused = sync(&["add-trigger", "Nothing", "0 * * *"], "").await?;
+    assert_eq!((refused.code, refused.err.contains("cron_expression")), (1, true), "{refused:?}");
+    let every_hour = ["add-trigger", "Contacts", "0 * * * *", "--account", &account, "--on-needs-reauth", "wait"];
+    let added = sync(&[&every_hour[..], &["--arg", "from=2026-01-31"]].concat(), "").await?;
+    assert!(added.out.starts_with("Contacts is scheduled. Its next run starts in "), "{added:?}");
+    let row = relink.get("/sync-job-cron-trigger").await?["result"][0].clone();
+    assert_eq!(
+        (&row["integrated_account_id"], &row["args"], &row["on_needs_reauth"]),
+        (&json!(account), &json!({ "from": "2026-01-31" }), &json!("wait"))
+    );
+    sync(&["remove", "Contacts"], "").await?;
     assert!(sync(&["triggers"], "").await?.out.starts_with("There are no triggers."), "they went with their job");
     drop(api);
     relink.stop().await

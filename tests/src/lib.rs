@@ -13,6 +13,7 @@ pub mod guide;
 pub mod link_sdk;
 pub mod network;
 pub mod oidc;
+pub mod opener;
 pub mod page;
 pub mod process;
 pub mod process_watch;

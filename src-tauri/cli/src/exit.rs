@@ -120,6 +120,15 @@ impl CliError {
         }
     }
 
+    /// A run of a sync job failed, and its account needs to be reauthorized.
+    pub(crate) fn run_needs_reauthorization(why: &str, account: &str) -> Self {
+        let advice = format!(
+            "{}\nThen start the run again. With --on-needs-reauth wait it would wait for that, and continue.",
+            how_to_reauthorize(account)
+        );
+        Self { exit: Exit::NeedsReauthorization, advice: Some(advice), ..Self::run_failed(why, "") }
+    }
+
     /// An error response of the server.
     pub(crate) fn from_error_body(body: &ErrorBody) -> Self {
         let message = match body.message.as_str() {

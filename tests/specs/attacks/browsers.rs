@@ -1,16 +1,12 @@
 //! Attacks through the browser: swapped sign-ins, and links in another process's arguments and in the browser's history.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{path::Path, process::Stdio};
 
 use anyhow::{Context, Result, ensure};
 use relink_tests::{
     browser::Browser,
     canary::Canaries,
+    opener::{Opener, address_in},
     process,
     process_watch::ProcessWatch,
     relink::{Relink, link_token},
@@ -70,31 +66,16 @@ async fn a_sign_in_that_another_browser_began_needs_its_persons_confirmation() -
     relink.stop().await
 }
 
-/// A program with the name of the system's opener, which writes its whole command line to a file.
-fn recording_opener(session: &Session) -> Result<(PathBuf, PathBuf)> {
-    let folder = session.folder().join("opener");
-    fs::create_dir(&folder)?;
-    let (program, record) = (folder.join("xdg-open"), folder.join("record"));
-    let script = format!("#!/bin/sh\ncat /proc/$$/cmdline > '{0}.part'\nmv '{0}.part' '{0}'\n", record.display());
-    fs::write(&program, script)?;
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o700))?;
-    Ok((folder, record))
-}
-
 /// Runs a command with `--open`. Returns the link that it prints, and what other users saw of the opener.
 async fn open(relink: &Relink, session: &Session, arguments: &[&str]) -> Result<(String, String)> {
-    let (folder, record) = match session.folder().join("opener") {
-        folder if folder.exists() => (folder.clone(), folder.join("record")),
-        _ => recording_opener(session)?,
-    };
-    let _ = fs::remove_file(&record);
+    let folder = session.folder().join("opener");
+    let opener = Opener::install(&folder)?;
     let mut command = relink.command(session, arguments);
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:{path}", folder.display())).stdout(Stdio::piped());
     let output = process::spawn(command)?.wait_with_output().await?;
     ensure!(output.status.success(), "{arguments:?} exited with {}", output.status);
-    let seen = relink_tests::page::until(|| fs::read_to_string(&record).ok()).await.context("nothing was opened")?;
-    Ok((String::from_utf8(output.stdout)?.trim().to_owned(), seen))
+    Ok((String::from_utf8(output.stdout)?.trim().to_owned(), opener.command_line().await?))
 }
 
 #[tokio::test]
@@ -107,7 +88,7 @@ async fn no_secret_is_in_any_programs_arguments() -> Result<()> {
     let (link, seen) = open(&relink, &session, &["connect", "sandbox", "--open"]).await?;
     canaries.add("link token", link_token(&link)?)?;
     assert_eq!(canaries.in_text("the opener's arguments", &seen), NO_PLACES, "{seen:?}");
-    let address = seen.trim_end_matches('\0').rsplit('\0').next().context("no argument")?.to_owned();
+    let address = address_in(&seen)?;
 
     // It opens the link, and the browser keeps nothing of it.
     browser.open(&address).await?;

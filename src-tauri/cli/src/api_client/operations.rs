@@ -101,6 +101,9 @@ operations! {
     CreateSyncJobRun = POST "/sync-job-run";
     UpdateSyncJobRun = PATCH "/sync-job-run/{id}";
     ListSyncJobCronTriggers = GET "/sync-job-cron-trigger";
+    GetSyncJobCronTrigger = GET "/sync-job-cron-trigger/{id}";
+    CreateSyncJobCronTrigger = POST "/sync-job-cron-trigger";
+    DeleteSyncJobCronTrigger = DELETE "/sync-job-cron-trigger/{id}";
     ScheduleSyncJobCronTrigger = POST "/sync-job-cron-trigger/{id}/schedule";
     ReadLog = GET "/log";
 

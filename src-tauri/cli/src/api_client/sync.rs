@@ -3,7 +3,10 @@
 use relink_contract::{
     Deleted, List, Success,
     log::LogEntry,
-    sync::{NewSyncJobRun, SyncFolder, SyncJob, SyncJobCronTrigger, SyncJobDocument, SyncJobRun, SyncJobRunChange},
+    sync::{
+        NewSyncJobRun, SyncFolder, SyncJob, SyncJobCronTrigger, SyncJobCronTriggerDocument, SyncJobDocument,
+        SyncJobRun, SyncJobRunChange,
+    },
 };
 
 use super::{
@@ -61,6 +64,21 @@ impl ApiClient {
 
     pub(crate) fn sync_job_triggers(&self) -> Result<List<SyncJobCronTrigger>, CliError> {
         self.call(Operation::ListSyncJobCronTriggers)
+    }
+
+    pub(crate) fn sync_job_trigger(&self, id: &str) -> Result<SyncJobCronTrigger, CliError> {
+        self.call(Operation::GetSyncJobCronTrigger.of(id))
+    }
+
+    pub(crate) fn create_sync_job_trigger(
+        &self,
+        trigger: &SyncJobCronTriggerDocument,
+    ) -> Result<SyncJobCronTrigger, CliError> {
+        self.call_with(Operation::CreateSyncJobCronTrigger, trigger)
+    }
+
+    pub(crate) fn delete_sync_job_trigger(&self, id: &str) -> Result<Deleted, CliError> {
+        self.call(Operation::DeleteSyncJobCronTrigger.of(id))
     }
 
     pub(crate) fn schedule_sync_job_trigger(&self, id: &str) -> Result<Success, CliError> {

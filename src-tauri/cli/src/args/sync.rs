@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
 
 #[derive(Debug, Subcommand)]
@@ -57,8 +57,15 @@ pub(crate) enum Sync {
     },
     /// List triggers, which start runs at certain times.
     Triggers,
+    /// Add a trigger and schedule it.
+    AddTrigger(NewTrigger),
     /// Schedule a trigger: until then it starts no runs.
     Schedule {
+        /// Trigger ID.
+        trigger: String,
+    },
+    /// Remove a trigger. Its runs go on.
+    RemoveTrigger {
         /// Trigger ID.
         trigger: String,
     },
@@ -68,6 +75,26 @@ pub(crate) enum Sync {
 pub(crate) struct NewRun {
     /// Job ID, its beginning, or the job's label.
     pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) with: RunOptions,
+    /// Show the progress, and wait until the run is over.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewTrigger {
+    /// Job ID, its beginning, or the job's label.
+    pub(crate) job: String,
+    /// When runs start: minute, hour, day of month, month and day of week, in UTC. "0 * * * *" is every hour.
+    pub(crate) cron_expression: String,
+    #[command(flatten)]
+    pub(crate) with: RunOptions,
+}
+
+/// What a run is made with.
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
     /// Account to use: its ID, the beginning of it, or its name.
     #[arg(long)]
     pub(crate) account: Option<String>,
@@ -80,12 +107,30 @@ pub(crate) struct NewRun {
     /// Webhook for the records of a flat job, and for the run's events.
     #[arg(long, value_name = "ID")]
     pub(crate) webhook: Option<String>,
-    /// Show the progress, and wait until the run is over.
-    #[arg(long)]
-    pub(crate) wait: bool,
+    /// What a run does whose account needs to be reauthorized.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) on_needs_reauth: Option<OnNeedsReauth>,
 }
 
-impl NewRun {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnNeedsReauth {
+    /// It fails.
+    Fail,
+    /// It waits until the account is reauthorized, and continues.
+    Wait,
+}
+
+impl OnNeedsReauth {
+    /// As the API names it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Wait => "wait",
+        }
+    }
+}
+
+impl RunOptions {
     /// All arguments: `--arg` wins over the same name in `--args`.
     pub(crate) fn arguments(&self) -> Map<String, Value> {
         let mut args = self.args.clone().unwrap_or_default();
@@ -120,7 +165,7 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Result<Value, clap::Error> {
         let line = Line::try_parse_from([&["run", "tickets"], arguments].concat());
-        line.map(|line| Value::Object(line.run.arguments()))
+        line.map(|line| Value::Object(line.run.with.arguments()))
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) fn run(client: &ApiClient, command: Sync, output: Output) -> Result<(
         Sync::Stop { run } => runs::stop(client, &run, output),
         Sync::Folder { folder, none } => folder::run(client, folder, none, output),
         Sync::Triggers => triggers::list(client, output),
+        Sync::AddTrigger(new) => triggers::add(client, new, output),
         Sync::Schedule { trigger } => triggers::schedule(client, &trigger, output),
+        Sync::RemoveTrigger { trigger } => triggers::remove(client, &trigger, output),
     }
 }

@@ -6,13 +6,14 @@ use relink_contract::{
     log::LogEntry,
     sync::{NewSyncJobRun, SyncJob, SyncJobRun},
 };
-use relink_domain::sync::RunStatus;
+use relink_domain::{account::Verdict, sync::RunStatus};
+use serde_json::Value;
 
 use super::{POLL_INTERVAL, jobs};
 use crate::{
     api_client::ApiClient,
     args::NewRun,
-    commands::lookup::find_account_id,
+    commands::lookup::{find_account_id, is_complete_id},
     exit::CliError,
     output::{Output, relative_time},
     table::{Cell, Table, Tone},
@@ -20,13 +21,14 @@ use crate::{
 
 pub(super) fn start(client: &ApiClient, new: NewRun, output: Output) -> Result<(), CliError> {
     let job = jobs::find(client, &new.job)?;
-    let account = new.account.as_deref().map(|named| find_account_id(client, named)).transpose()?;
-    let args = new.arguments();
+    let account = new.with.account.as_deref().map(|named| find_account_id(client, named)).transpose()?;
+    let args = new.with.arguments();
     let request = NewSyncJobRun {
         sync_job_id: job.id.to_string(),
         integrated_account_id: account,
         args: Some(args),
-        webhook_id: new.webhook,
+        webhook_id: new.with.webhook,
+        on_needs_reauth: new.with.on_needs_reauth.map(|what| what.as_str().to_owned()),
         ..NewSyncJobRun::default()
     };
     let run = client.start_sync_job_run(&request)?;
@@ -51,13 +53,34 @@ fn wait(client: &ApiClient, mut run: SyncJobRun, output: Output) -> Result<(), C
         }
         match run.status {
             RunStatus::Completed => return Ok(()),
-            RunStatus::Failed => return Err(CliError::run_failed(&why_failed(client, &id)?, &id)),
+            RunStatus::Failed => return Err(failure(client, &run)?),
             RunStatus::Stopped => return Err(CliError::new("The run was stopped before it had completed.")),
             RunStatus::Created | RunStatus::Running | RunStatus::RateLimited => {}
         }
         thread::sleep(POLL_INTERVAL);
         run = client.sync_job_run(&id)?;
     }
+}
+
+/// Why a run failed, and whether it takes a person.
+fn failure(client: &ApiClient, run: &SyncJobRun) -> Result<CliError, CliError> {
+    let id = run.id.to_string();
+    let why = why_failed(client, &id)?;
+    for account in accounts_of(run) {
+        // What isn't there any more needs nobody.
+        let needs_person = client.account(&account).is_ok_and(|row| row.verdict == Some(Verdict::NeedsPerson));
+        if needs_person {
+            return Ok(CliError::run_needs_reauthorization(&why, &account));
+        }
+    }
+    Ok(CliError::run_failed(&why, &id))
+}
+
+/// The run's account, and those that its arguments may name.
+fn accounts_of(run: &SyncJobRun) -> impl Iterator<Item = String> {
+    let named = run.args.values().filter_map(Value::as_str);
+    let named = named.filter(|text| is_complete_id(text)).map(str::to_owned);
+    run.integrated_account_id.map(|id| id.to_string()).into_iter().chain(named)
 }
 
 /// The last error of its log.
@@ -130,7 +153,7 @@ fn counts(run: &SyncJobRun) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
