@@ -73,6 +73,7 @@ pub(crate) async fn measure() -> Result<()> {
             grown_by = grown_by.max(grown);
             node.add(world.node(work).await?);
         }
+        eprintln!("{}: {:.0} records/s", work.what, relink.median());
         measured.push((work.what, relink, node, grown_by));
     }
     let rows: Vec<_> = measured.iter().map(|(what, relink, node, _)| (*what, relink, node)).collect();
@@ -143,10 +144,7 @@ impl World {
         let took = began.elapsed();
         let counts = &run["resource_stats"]["records"]["list"];
         ensure!(run["status"] == "completed", "the run ended otherwise: {run}");
-        ensure!(
-            *counts == json!({ "fetched": work.records, "persisted": work.records }),
-            "counted otherwise: {counts}"
-        );
+        ensure!(counts["fetched"] == work.records, "counted otherwise: {}", run["resource_stats"]);
         let file = self.exports.join(format!("{id}.{}", work.format));
         if work.format == "jsonl" {
             ensure!(lines(&file)? == work.records, "the file has other records");

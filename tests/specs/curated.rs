@@ -38,8 +38,20 @@ impl Program<'_> {
         query: &[(&str, String)],
         body: Option<&Value>,
     ) -> Result<Answer> {
+        self.call("proxy", verb, path, query, body).await
+    }
+
+    /// Calls `/{api}/{path}` with the account.
+    async fn call<N: AsRef<str>>(
+        &self,
+        api: &str,
+        verb: Method,
+        path: &[&str],
+        query: &[(N, String)],
+        body: Option<&Value>,
+    ) -> Result<Answer> {
         let mut url = Url::parse(self.relink.base_url())?;
-        url.path_segments_mut().ok().context("no path")?.push("proxy").extend(path);
+        url.path_segments_mut().ok().context("no path")?.push(api).extend(path);
         url.query_pairs_mut().append_pair("integrated_account_id", &self.account).extend_pairs(query);
         let mut request = self.client.request(verb, url).bearer_auth(self.token);
         if let Some(body) = body {

@@ -88,6 +88,11 @@ impl ApiError {
         Self { retry_after: Some(wait.secs), ..refused }
     }
 
+    /// After so many seconds the same request may succeed.
+    pub(crate) const fn retry_after_secs(&self) -> Option<u32> {
+        self.retry_after
+    }
+
     pub(crate) fn too_many_requests(code: &str, message: &str, retry_after_secs: u32) -> Self {
         let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, code, message).closing_connection();
         Self { retry_after: Some(retry_after_secs), ..refused }

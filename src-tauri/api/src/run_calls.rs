@@ -85,7 +85,7 @@ async fn page_of(api: &ApiState, caller: &Caller, account: AccountId, call: Call
         let of = UnifiedMethod { model, resource: unified_resource, method };
         let asked = UnifiedAsked { of, id: id.as_deref(), query, body, only_reads: false, waits_until: None };
         let found = Box::pin(unified::data_of(api, caller, account, asked)).await;
-        let UnifiedData { data, next_cursor } = found.map_err(|error| explain(error, &HeaderMap::new()))?;
+        let UnifiedData { data, next_cursor } = found.map_err(|refusal| explain(refusal.body, &refusal.headers))?;
         return Ok(Page { records: records(data)?, next_cursor });
     }
     let call = MethodCall { resource: resource.to_owned(), method: method.to_owned(), id, query, body };

@@ -215,7 +215,8 @@ async fn unified_answer(
     let asked = UnifiedAsked { of, id, query, body: None, only_reads: limits == Limits::OnlyReads, waits_until: None };
     match Box::pin(unified::data_of(api, caller, account, asked)).await {
         Ok(UnifiedData { data, next_cursor }) => Ok(Answer { data, next_cursor }),
-        Err(error) => {
+        Err(refusal) => {
+            let error = refusal.body;
             let status = error.get("statusCode").and_then(Value::as_u64).and_then(|status| status.try_into().ok());
             let message = error.get("message").and_then(Value::as_str).unwrap_or("The unified call failed.");
             Err(StepError::new(message).status(status.unwrap_or(500)))

@@ -1,4 +1,4 @@
-//! The unified models: each mapping makes records that its schema describes of what the twin answers, and the other way round.
+//! The unified models, called at `/unified`: the records of each twin are as the schema says, and what is written arrives.
 
 mod cases;
 mod odd;
@@ -18,6 +18,7 @@ use cases::Case;
 /// A model with an account of an integration.
 struct Model<'a> {
     program: &'a Program<'a>,
+    name: &'a str,
     document: Value,
     integration: &'a str,
     engines: Engines,
@@ -32,18 +33,29 @@ struct Asked<'a> {
 }
 
 impl<'a> Model<'a> {
-    fn open(program: &'a Program<'a>, integration: &'a str, name: &str) -> Result<Self> {
-        Ok(Self { program, document: document(name)?, integration, engines: Engines::default() })
+    /// Opens a model, with its mappings for the twin, which is an integration of its own.
+    async fn open(program: &'a Program<'a>, integration: &'a str, name: &'a str) -> Result<Self> {
+        let model = Self { program, name, document: document(name)?, integration, engines: Engines::default() };
+        let relink = program.relink;
+        let installed = relink.get(&format!("/environment-unified-model?unified_model.name={name}")).await?;
+        let mappings = model.document["mappings"][integration].as_object().context("no mappings")?;
+        for (resource, methods) in mappings {
+            for (method, config) in methods.as_object().into_iter().flatten() {
+                let row = json!({
+                    "environment_unified_model_id": installed["result"][0]["id"],
+                    "integration_name": format!("{integration}-twin"),
+                    "resource_name": resource, "method_name": method, "config": config,
+                });
+                relink.post("/environment-unified-model-resource-method", row).await?;
+            }
+        }
+        Ok(model)
     }
 
     fn config(&self, resource: &str, method: &str) -> Result<&Value> {
         let config = &self.document["mappings"][self.integration][resource][method];
         ensure!(config.is_object(), "no mapping for {method} of {resource}");
         Ok(config)
-    }
-
-    async fn eval(&self, expression: &Value, input: &Value) -> Result<Option<Value>> {
-        eval(&self.engines, expression, input).await
     }
 
     /// Each expression of each mapping can be evaluated, also those that no answer of a twin needs.
@@ -63,40 +75,8 @@ impl<'a> Model<'a> {
         Ok(())
     }
 
-    /// The name that a mapping chooses.
-    async fn chosen(&self, config: &Value, key: &str, own: &str, scope: &Value) -> Result<String> {
-        match &config[key] {
-            Value::Null => Ok(own.to_owned()),
-            Value::String(name) => Ok(name.clone()),
-            computed => {
-                let name = self.eval(&computed["expression"], scope).await?;
-                let name = name.as_ref().and_then(Value::as_str).context("no name")?;
-                let allowed = computed[format!("{key}s")].as_array().context("no names")?;
-                ensure!(allowed.iter().any(|it| it == name), "{name} isn't one of {allowed:?}");
-                Ok(name.to_owned())
-            }
-        }
-    }
-
-    /// Maps what is asked for, and calls the proxy method (contract section 8.2). Gives the answer with what expressions see.
-    async fn call(&self, resource: &str, method: &str, asked: &Asked<'_>) -> Result<(Answer, Value)> {
-        let config = self.config(resource, method)?;
-        let mut scope = json!({ "query": asked.query, "rawQuery": asked.query, "context": {}, "headers": {} });
-        if let Some(id) = asked.id {
-            scope["id"] = id.into();
-        }
-        if asked.body.is_object() {
-            scope["body"] = asked.body.clone();
-        }
-        let target = self.chosen(config, "resource", resource, &scope).await?;
-        ensure!(self.chosen(config, "method", method, &scope).await? == method, "another method");
-        let query = self.eval(&config["query_mapping"], &scope).await?.unwrap_or_default();
-        let query: Vec<_> =
-            query.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), text(value))).collect();
-        let body = match &config["request_body_mapping"] {
-            Value::Null => None,
-            expression => self.eval(expression, &scope).await?,
-        };
+    /// Calls the unified method.
+    async fn call(&self, resource: &str, method: &str, asked: &Asked<'_>) -> Result<Answer> {
         let verb = match method {
             "list" | "get" => Method::GET,
             "create" => Method::POST,
@@ -104,56 +84,49 @@ impl<'a> Model<'a> {
             "delete" => Method::DELETE,
             other => bail!("{other} has no verb"),
         };
-        // A list whose provider wants a body is called by its name.
-        let (verb, path) = match (&body, method) {
-            (Some(_), "list") => (Method::POST, vec![target.as_str(), "list"]),
-            _ => (verb, [Some(target.as_str()), asked.id].into_iter().flatten().collect()),
-        };
-        Ok((self.program.proxy(verb, &path, &query, body.as_ref()).await?, scope))
+        let mut query = vec![("truto_ignore_remote_data".to_owned(), "true".to_owned())];
+        for (name, value) in asked.query.as_object().into_iter().flatten() {
+            match value {
+                Value::Object(conditions) => {
+                    query.extend(conditions.iter().map(|(key, value)| (format!("{name}[{key}]"), text(value))));
+                }
+                value => query.push((name.clone(), text(value))),
+            }
+        }
+        let path: Vec<_> = [Some(self.name), Some(resource), asked.id].into_iter().flatten().collect();
+        let body = asked.body.is_object().then_some(&asked.body);
+        self.program.call("unified", verb, &path, &query, body).await
     }
 
-    /// The unified records, which must be as their schema says.
-    async fn mapped(&self, resource: &str, method: &str, data: Value, mut scope: Value) -> Result<Vec<Value>> {
-        scope["response"] = data;
-        let records = match self.eval(&self.config(resource, method)?["response_mapping"], &scope).await? {
-            None => Vec::new(),
-            Some(Value::Array(records)) => records,
-            Some(record) => vec![record],
-        };
-        let records: Vec<_> = records.into_iter().filter(|record| !record.is_null()).collect();
+    /// Unified records must be as their schema says.
+    fn check(&self, resource: &str, records: &[Value]) -> Result<()> {
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
         compiler.enable_format_assertions();
         let schema = &self.document["resources"][resource]["schema"];
         compiler.add_resource("schema.json", closed(schema)).map_err(|error| anyhow::anyhow!("{error}"))?;
         let schema = compiler.compile("schema.json", &mut schemas).map_err(|error| anyhow::anyhow!("{error:#}"))?;
-        for record in &records {
+        for record in records {
             schemas.validate(record, schema).map_err(|error| anyhow::anyhow!("{error:#}: {record}"))?;
         }
-        Ok(records)
+        Ok(())
     }
 
     async fn list(&self, resource: &str, query: &Value) -> Result<Vec<Value>> {
         let asked = Asked { query: query.clone(), ..Asked::default() };
-        let (answer, scope) = self.call(resource, "list", &asked).await?;
-        let page = answer.ok()?;
-        let count = page["result"].as_array().map(Vec::len).context("no list")?;
-        let records = self.mapped(resource, "list", page["result"].clone(), scope).await?;
+        let page = self.call(resource, "list", &asked).await?.ok()?;
+        let records = page["result"].as_array().context("no list")?;
+        self.check(resource, records)?;
         let ids: BTreeSet<_> = records.iter().map(|record| record["id"].to_string()).collect();
-        ensure!(records.len() == count && ids.len() == count, "{} of {count} records: {ids:?}", records.len());
-        Ok(records)
+        ensure!(ids.len() == records.len(), "{} IDs of {} records: {ids:?}", ids.len(), records.len());
+        ensure!(page["result_count"] == records.len(), "{page}");
+        Ok(records.clone())
     }
 
     /// The one record of a method that gives one.
     async fn one(&self, resource: &str, method: &str, asked: Asked<'_>) -> Result<Value> {
-        let (answer, scope) = self.call(resource, method, &asked).await?;
-        let data = answer.ok()?;
-        if self.config(resource, method)?["response_mapping"].is_null() {
-            // The provider says nothing of it, so that its ID is all that is known.
-            return Ok(json!({ "id": asked.id }));
-        }
-        let mut records = self.mapped(resource, method, data, scope).await?;
-        ensure!(records.len() == 1, "{} records", records.len());
-        Ok(records.remove(0))
+        let record = self.call(resource, method, &asked).await?.ok()?;
+        self.check(resource, std::slice::from_ref(&record))?;
+        Ok(record)
     }
 }
 
@@ -251,12 +224,11 @@ async fn writes(model: &Model<'_>, case: &Case) -> Result<()> {
     let asked = || Asked { id: Some(id), query: of.clone(), ..Asked::default() };
     let read = model.one(resource, "get", asked()).await.context("get of the new record")?;
     ensure!(has(&read, &case.written(new)), "another record than {new}: {read}");
-    if let Some((body, says)) = &case.refused {
-        let (refused, mut scope) =
-            model.call(resource, "create", &Asked { body: body.clone(), ..Asked::default() }).await?;
-        scope["error"] = refused.body["raw_response"].clone();
-        let mapped = model.eval(&model.config(resource, "create")?["error_mapping"], &scope).await?;
-        ensure!(mapped == Some(json!({ "message": says })), "{mapped:?} of {}", refused.body);
+    if let Some((missing, says)) = &case.refused {
+        let asked = Asked { id: Some(missing), body: change.clone(), ..asked() };
+        let refused = model.call(resource, "update", &asked).await?;
+        let is_said = refused.body["message"] == *says && refused.body["truto_is_remote_error"] == true;
+        ensure!(refused.status == 404 && is_said, "not {says:?}: {} {}", refused.status, refused.body);
     }
     let changed = Asked { body: change.clone(), ..asked() };
     let changed = model.one(resource, "update", changed).await.context("update")?;
@@ -264,9 +236,8 @@ async fn writes(model: &Model<'_>, case: &Case) -> Result<()> {
     let read = model.one(resource, "get", asked()).await.context("get of the changed record")?;
     ensure!(has(&read, &case.written(change)), "not changed to {change}: {read}");
     if model.config(resource, "delete").is_ok() {
-        let (deleted, _) = model.call(resource, "delete", &asked()).await.context("delete")?;
-        deleted.ok()?;
-        let (gone, _) = model.call(resource, "get", &asked()).await?;
+        model.call(resource, "delete", &asked()).await.context("delete")?.ok()?;
+        let gone = model.call(resource, "get", &asked()).await?;
         ensure!(gone.status == 404, "{} {}", gone.status, gone.body);
     }
     Ok(())
@@ -291,7 +262,7 @@ fn every_mapping_is_called(model: &Model<'_>, cases: &[Case]) -> Result<()> {
 async fn holds(names: &[&'static str], model: &str) -> Result<()> {
     with_each(names, async |program, twin| {
         let cases = cases::of(model, twin.name)?;
-        let model = Model::open(program, twin.name, model)?;
+        let model = Model::open(program, twin.name, model).await?;
         every_mapping_is_called(&model, &cases)?;
         model.compiles().await?;
         for case in &cases {

@@ -134,8 +134,8 @@ impl run::Caller for ThroughProxy<'_> {
                 only_reads: false,
                 waits_until: self.waits_until,
             };
-            let unified::UnifiedData { data, next_cursor } =
-                Box::pin(unified::data_of(self.api, self.caller, self.account, asked)).await?;
+            let found = Box::pin(unified::data_of(self.api, self.caller, self.account, asked)).await;
+            let unified::UnifiedData { data, next_cursor } = found.map_err(|refusal| refusal.body)?;
             let records = match data {
                 Value::Array(records) => records,
                 Value::Null => Vec::new(),

@@ -210,13 +210,36 @@ pub(crate) struct UnifiedAsked<'a> {
     pub(crate) waits_until: Option<Instant>,
 }
 
-/// Makes such a call, which is recorded. An error is in Truto's form.
+/// An error in Truto's form, with the headers of the answer: the provider's, or Relink's own `Retry-After`.
+pub(crate) struct UnifiedRefusal {
+    pub(crate) body: Value,
+    pub(crate) headers: HeaderMap,
+}
+
+impl From<ApiError> for UnifiedRefusal {
+    fn from(error: ApiError) -> Self {
+        let wait = error.retry_after_secs().map(|secs| (header::RETRY_AFTER, HeaderValue::from(secs)));
+        Self { headers: wait.into_iter().collect(), body: body_of(error) }
+    }
+}
+
+impl From<Failure<ApiError>> for UnifiedRefusal {
+    fn from(failure: Failure<ApiError>) -> Self {
+        match failure {
+            Failure::Remote(RemoteFailure { headers, body, .. }) => Self { body, headers },
+            Failure::Missing { .. } => Self { body: body_of_failure(failure), headers: HeaderMap::new() },
+            failure => explain(failure).into(),
+        }
+    }
+}
+
+/// Makes such a call, which is recorded.
 pub(crate) async fn data_of(
     api: &ApiState,
     caller: &Caller,
     account: AccountId,
     asked: UnifiedAsked<'_>,
-) -> Result<UnifiedData, Value> {
+) -> Result<UnifiedData, UnifiedRefusal> {
     let UnifiedAsked { of, id, mut query, body, only_reads, waits_until } = asked;
     let mut own = |name: &str| match query.shift_remove(name)? {
         Value::Null => None,
@@ -227,7 +250,7 @@ pub(crate) async fn data_of(
     let names = ["truto_ignore_remote_data", "truto_exclude_fields", "truto_response_format", "truto_super_query"];
     let given = names.into_iter().filter_map(|name| Some((name, own(name)?)));
     let given = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
-    let options = options_of(&given).map_err(body_of)?;
+    let options = options_of(&given)?;
     let target = Target::new(of, id);
     let proxy = ThroughProxy::new(api, caller, account, waits_until).only_reading(only_reads);
     let asked = Asked { of, id, query, paging, body, passes_body: false, headers: Map::new(), options };
@@ -243,11 +266,11 @@ pub(crate) async fn data_of(
             Ok(UnifiedAnswer::File(_)) => {
                 let message = "The provider answered with a file, which can't be used here.";
                 let error = ApiError::new(StatusCode::BAD_GATEWAY, "answer_is_a_file", message);
-                (StatusCode::BAD_GATEWAY, Err(body_of(error)))
+                (StatusCode::BAD_GATEWAY, Err(error.into()))
             }
             Err(failure) => {
-                let body = body_of_failure(failure);
-                (status_in(&body), Err(body))
+                let refusal = UnifiedRefusal::from(failure);
+                (status_in(&refusal.body), Err(refusal))
             }
         };
         found = Some(outcome);
@@ -255,7 +278,7 @@ pub(crate) async fn data_of(
     };
     let mut request = Request::new(Body::empty());
     *request.method_mut() = verb_of(of.method);
-    attempted(api, caller, begun, request, forward).await.map_err(body_of)?;
+    attempted(api, caller, begun, request, forward).await?;
     found.unwrap_or_else(|| Ok(UnifiedData::default()))
 }
 

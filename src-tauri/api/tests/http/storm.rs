@@ -26,6 +26,8 @@ use crate::{
 };
 
 const CALLS: usize = 1000;
+/// Those that runs of sync jobs make: as many as are worked on at once.
+const RUNS: usize = 8;
 /// So many of them learn of the refusal when the others have their answers: what follows of it is over then.
 const LATE: usize = CALLS / 2;
 
@@ -83,7 +85,8 @@ async fn check(storm: Storm) {
         answered.send_modify(|count| *count += 1);
         (route, answer)
     };
-    let answers = join_all(Route::ALL.into_iter().cycle().take(CALLS).map(call)).await;
+    let routes = Route::ALL.into_iter().cycle().take(CALLS - RUNS).chain([Route::SyncRun; RUNS]);
+    let answers = join_all(routes.map(call)).await;
     for (route, (found, body)) in answers {
         assert_eq!(found, status, "{route:?}: {body}");
     }

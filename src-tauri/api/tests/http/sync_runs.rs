@@ -11,12 +11,14 @@ use axum::{
     http::StatusCode as Answered,
     routing::{get, post},
 };
+use relink_domain::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    answering_provider::{Provider, SignIn},
+    answering_provider::{Provider, SignIn, name},
     truto_client::text,
+    unified_model::Model,
     world::World,
 };
 
@@ -37,13 +39,17 @@ impl Shop {
         let noted = Arc::clone(&delivered);
         let hook = async move |Json(event): Json<Value>| noted.lock().expect("not poisoned").push(event);
         let refused = async || (Answered::NOT_FOUND, Json(json!({ "message": "It is gone." })));
+        let busy =
+            async || (Answered::TOO_MANY_REQUESTS, [("retry-after", "3000")], Json(json!({ "message": "Slow." })));
         let provider = Provider::with_api(true, |_| {
-            Router::new().route("/items", get(items)).route("/hook", post(hook)).route("/gone", get(refused))
+            let router = Router::new().route("/items", get(items)).route("/hook", post(hook));
+            router.route("/gone", get(refused)).route("/busy", get(busy))
         });
         let paged =
             json!({ "format": "page", "config": { "page_key": "page", "limit_key": "limit", "max_limit": 100 } });
         let provider = provider.await.with_resources(json!({
             "items": { "list": { "path": "/items", "pagination": paged } }, "gone": { "list": { "path": "/gone" } },
+            "busy": { "list": { "path": "/busy" } },
         }));
         let account = provider.connect(&world, SignIn::OAuth, 0).await;
         let hook = json!({ "target_url": provider.url("/hook"), "event_types": ["integrated_account:deleted"] });
@@ -53,6 +59,11 @@ impl Shop {
 
     /// Adds a job, runs it, and gives its run's events and the run when it is over.
     async fn run(&self, job: Value, args: Value) -> (Vec<String>, Value) {
+        self.run_until(&["completed", "failed"], job, args).await
+    }
+
+    /// The same until one of these events.
+    async fn run_until(&self, ends: &[&str], job: Value, args: Value) -> (Vec<String>, Value) {
         let job = self.world.post("/sync-job", job).await;
         let seq = self.world.latest_event();
         let new = json!({
@@ -69,7 +80,7 @@ impl Shop {
                 }
                 let name = text(&event["event"]).trim_start_matches("sync_job_run:").to_owned();
                 events.push(name.clone());
-                if ["completed", "failed"].contains(&name.as_str()) {
+                if ends.contains(&name.as_str()) {
                     let row = self.world.get(&format!("/sync-job-run/{}", text(&run["id"]))).await;
                     assert_eq!(event["payload"], row, "an event's payload is the row");
                     return (events, row);
@@ -207,6 +218,23 @@ async fn a_failed_run_says_why_in_its_log() {
     assert_eq!(log("created_at%5Blt%5D=2026-01-01").await, Vec::<Value>::new());
     let other = "log_type_filter%5Bsync_job_run_id%5D=0190aaaa-0000-7000-8000-000000000001";
     assert_eq!(log(other).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_run_whose_provider_limits_calls_waits_as_long_as_it_says() {
+    let shop = Shop::new().await;
+    let world = &shop.world;
+    Model::new(world).await.map(&name(SignIn::OAuth, 0), "items", "list", json!({ "resource": "busy" })).await;
+    for resource in ["busy", "sales/items"] {
+        let job = json!({ "resources": [{ "resource": resource, "method": "list" }] });
+        let (_, row) = shop.run_until(&["rate_limited"], job, json!({})).await;
+        let time = |name: &str| text(&row[name]).parse::<Timestamp>().expect("a time");
+        // The second one is answered by Relink, which remembers what the provider said.
+        assert!(time("waits_until") >= time("started_at").plus_secs(2990), "{resource}: {row}");
+        let path = format!("/sync-job-run/{}", text(&row["id"]));
+        let (status, stopped) = world.ask(Method::PATCH, &path, json!({ "status": "stopped" })).await;
+        assert!(status.is_success(), "{stopped}");
+    }
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ pub(super) struct Case {
     pub(super) filters: Vec<(&'static str, Value, &'static str)>,
     /// A new record, and a change of it.
     pub(super) writes: Option<(Value, Value)>,
-    /// A record that the provider refuses, and the message that the mapping makes of that.
-    pub(super) refused: Option<(Value, &'static str)>,
+    /// The ID of a record that isn't there, and the message that the mapping makes of what the provider says.
+    pub(super) refused: Option<(&'static str, &'static str)>,
     /// What of that the provider doesn't give back as it was written.
     forgets: &'static [&'static str],
 }
@@ -59,8 +59,8 @@ impl Case {
         Self { writes: Some((new, change)), ..self }
     }
 
-    fn refused(self, body: Value, says: &'static str) -> Self {
-        Self { refused: Some((body, says)), ..self }
+    fn refused(self, missing: &'static str, says: &'static str) -> Self {
+        Self { refused: Some((missing, says)), ..self }
     }
 
     fn forgets(self, forgets: &'static [&'static str]) -> Self {
@@ -100,7 +100,7 @@ fn github() -> Vec<Case> {
                 json!({ "collection": repository, "name": "Made through Relink", "description": "It *works*.", "assignees": [{ "id": "ada-twin" }] }),
                 json!({ "name": "Changed through Relink", "status": "closed" }),
             )
-            .refused(json!({ "collection": repository }), "Validation Failed. title: missing_field"),
+            .refused("ada-twin/project-1/999999", "Not Found"),
         Case::new("users", json!({ "collection": repository })),
         Case::new("comments", json!({ "ticket": ticket }))
             .writes(json!({ "ticket": ticket, "body": "Said through Relink" }), json!({ "body": "Changed" })),
@@ -192,9 +192,18 @@ fn hubspot() -> Vec<Case> {
 fn salesforce() -> Vec<Case> {
     let [contacts, companies, deals] = crm("001TW0000010002AAA", "Prospecting", json!({}));
     vec![
-        contacts.refused(json!({}), "Required fields are missing: [LastName]"),
-        companies.refused(json!({}), "Required fields are missing: [Name]"),
-        deals.refused(json!({}), "Required fields are missing: [CloseDate]"),
+        contacts.refused(
+            "003TW0000099999AAA",
+            "Provided external ID field does not exist or is not accessible: 003TW0000099999AAA",
+        ),
+        companies.refused(
+            "001TW0000099999AAA",
+            "Provided external ID field does not exist or is not accessible: 001TW0000099999AAA",
+        ),
+        deals.refused(
+            "006TW0000099999AAA",
+            "Provided external ID field does not exist or is not accessible: 006TW0000099999AAA",
+        ),
     ]
 }
 

@@ -65,3 +65,23 @@ async fn what_a_record_lacks_is_left_out_and_what_is_no_such_record_is_dropped()
     }
     Ok(())
 }
+
+/// What providers say of a refused record, which Relink itself refuses before it is sent.
+#[tokio::test]
+async fn the_message_of_an_error_has_all_that_the_provider_says() -> Result<()> {
+    let engines = Engines::default();
+    let github = json!({ "message": "Validation Failed", "errors": [
+        { "resource": "Issue", "field": "title", "code": "missing_field" }, { "message": "body is too long" },
+    ] });
+    let salesforce =
+        json!([{ "message": "Required fields are missing: [LastName]", "errorCode": "REQUIRED_FIELD_MISSING" }]);
+    for (model, integration, resource, error, says) in [
+        ("ticketing", "github", "tickets", github, "Validation Failed. title: missing_field. body is too long"),
+        ("crm", "salesforce", "contacts", salesforce, "Required fields are missing: [LastName]"),
+    ] {
+        let mapping = document(model)?["mappings"][integration][resource]["create"]["error_mapping"].clone();
+        let found = eval(&engines, &mapping, &json!({ "error": error, "status": 422 })).await?;
+        ensure!(found == Some(json!({ "message": says })), "{integration}: {found:?}");
+    }
+    Ok(())
+}

@@ -39,6 +39,51 @@ async fn a_trigger_fires_once_for_all_that_it_missed() {
     assert_eq!(gone.code(), "not_found");
 }
 
+/// A day has 24 hours in UTC all year, also where people change their clocks.
+#[tokio::test]
+async fn a_daily_trigger_makes_a_run_on_each_day_of_a_year_and_one_for_days_of_sleep() {
+    const DAY: i64 = 24 * 60 * 60;
+    let world = World::with([]).await;
+    let job = world.job(list_job()).await;
+    let document = json!({"sync_job_id": job, "integrated_account_id": world.account, "cron_expression": "30 2 * * *"});
+    let document = document.as_object().expect("an object").clone();
+    let id = world.jobs.add::<CronTrigger>(&PERSON, document).await.expect("added").id;
+    world.start();
+    let first = world.jobs.schedule(&PERSON, id).await.expect("scheduled");
+    assert!(first.to_string().ends_with("T02:30:00.000Z"), "{first}");
+    let mut changes = world.services.store.changes();
+    let (mut day, mut made) = (0, 0);
+    while day < 365 {
+        // In March the machine sleeps for ten days, in October for two.
+        let slept = match day {
+            80 => 10,
+            290 => 2,
+            _ => 0,
+        };
+        day += slept;
+        // When: it is a minute after the time
+        let now = world.services.clock.now();
+        let at = first.plus_secs(day * DAY + 60);
+        world.services.clock.advance_secs((at.as_millis() - now.as_millis()) / 1000);
+        day += 1;
+        made += 1;
+        // Then
+        let next = first.plus_secs(day * DAY);
+        while world.jobs.planned(&PERSON).await.expect("read") != [(id, next)] {
+            changes.next().await.expect("open");
+        }
+        loop {
+            let runs = world.jobs.runs(&PERSON, RunFilter::default()).await.expect("read");
+            assert!(runs.len() <= made, "{} runs instead of {made} on day {day}", runs.len());
+            if runs.len() == made && runs.iter().all(|run| run.status.is_over()) {
+                break;
+            }
+            changes.next().await.expect("open");
+        }
+    }
+    assert_eq!((day, made), (365, 365 - 12));
+}
+
 #[tokio::test]
 async fn what_a_run_is_asked_with_is_checked() {
     let world = World::with([]).await;
