@@ -6,18 +6,20 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
+use relink_jsonata::{Bindings, Engines, Limits};
 use relink_tests::{process, provider::Provider, relink::Relink, session::Session};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::to_raw_value};
 use tokio::process::Child;
 
 pub(crate) use self::server::{PROVIDER, serve};
 use crate::{
-    figures::{Figures, table},
+    figures::{Figures, micros, table},
     processes,
 };
 
@@ -64,6 +66,7 @@ const WORKS: &[Work] = &[
 pub(crate) async fn measure() -> Result<()> {
     let world = World::start().await?;
     let mut measured = Vec::new();
+    let (mut in_relink, mut in_node) = (Figures::default(), Figures::default());
     for work in WORKS {
         let (mut relink, mut node, mut grown_by) = (Figures::default(), Figures::default(), 0.0_f64);
         let job = world.job(work).await?;
@@ -71,7 +74,12 @@ pub(crate) async fn measure() -> Result<()> {
             let (rate, grown) = world.run(work, &job).await?;
             relink.add(rate);
             grown_by = grown_by.max(grown);
-            node.add(world.node(work).await?);
+            let (rate, evaluating) = world.node(work).await?;
+            node.add(rate);
+            if work.has_transform {
+                in_node.add(evaluating * 1_000.0 / as_f64(work.records));
+                in_relink.add(world.evaluate(work).await?);
+            }
         }
         eprintln!("{}: {:.0} records/s", work.what, relink.median());
         measured.push((work.what, relink, node, grown_by));
@@ -85,7 +93,30 @@ pub(crate) async fn measure() -> Result<()> {
         println!("| {what} | {grown_by:.1} |");
     }
     println!("\nThe aim: below 64.");
+    profile(&measured, &in_relink, &in_node);
     world.relink.stop().await
+}
+
+/// Where the time of a run with a transform goes.
+fn profile(measured: &[(&str, Figures, Figures, f64)], in_relink: &Figures, in_node: &Figures) {
+    let per_record = |rates: &Figures| {
+        let mut micros = Figures::default();
+        micros.add(1e6 / rates.median());
+        micros
+    };
+    let (Some((_, plain, plain_node, _)), Some((_, whole, whole_node, _))) = (measured.first(), measured.last()) else {
+        return;
+    };
+    table(
+        "Runs with a transform: the time of a record",
+        "µs",
+        "Node",
+        &[
+            ("all of it", &per_record(whole), &per_record(whole_node)),
+            ("the expression alone, over pages of 1,000", in_relink, in_node),
+            ("a record without a transform", &per_record(plain), &per_record(plain_node)),
+        ],
+    );
 }
 
 impl World {
@@ -157,8 +188,25 @@ impl World {
         Ok((per_second(work.records, took), most - before))
     }
 
-    /// Lets Node do the work, into JSON Lines. Gives records per second.
-    async fn node(&self, work: &Work) -> Result<f64> {
+    /// Evaluates the transform as a run does, over the same pages. Gives µs per record.
+    async fn evaluate(&self, work: &Work) -> Result<f64> {
+        let url = format!("{}/{}?limit={}", self.provider_url, work.records, work.page);
+        let page: Value = reqwest::get(url).await?.json().await?;
+        let input = to_raw_value(&json!({ "resources": { "records": page["results"] } }))?;
+        let expression: Arc<str> = fs::read_to_string(expression_file())?.into();
+        let engines = Engines::default();
+        let began = Instant::now();
+        let mut pages = 0;
+        while pages * work.page < work.records {
+            let (expression, input) = (Arc::clone(&expression), Some(input.clone()));
+            engines.eval(expression, input, Bindings::default(), Limits::default()).await?.context("undefined")?;
+            pages += 1;
+        }
+        Ok(micros(began.elapsed()) / as_f64(work.records))
+    }
+
+    /// Lets Node do the work, into JSON Lines. Gives records per second, and the milliseconds of the expression alone.
+    async fn node(&self, work: &Work) -> Result<(f64, f64)> {
         let file = self.exports.join("node.jsonl");
         let mut command = self.session.command("node");
         command.arg(process::workspace().join("benches/sync/node.mjs"));
@@ -173,7 +221,8 @@ impl World {
         ensure!(printed["records"] == work.records && lines(&file)? == work.records, "Node has other records");
         fs::remove_file(&file)?;
         let millis = printed["milliseconds"].as_f64().context("no time")?;
-        Ok(per_second(work.records, Duration::from_secs_f64(millis / 1_000.0)))
+        let evaluating = printed["evaluating"].as_f64().context("no time")?;
+        Ok((per_second(work.records, Duration::from_secs_f64(millis / 1_000.0)), evaluating))
     }
 }
 
@@ -186,7 +235,11 @@ fn lines(file: &Path) -> Result<u64> {
     Ok(text.iter().filter(|byte| **byte == b'\n').count().try_into()?)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a million is exact")]
 fn per_second(records: u64, took: Duration) -> f64 {
-    records as f64 / took.as_secs_f64()
+    as_f64(records) / took.as_secs_f64()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a million is exact")]
+const fn as_f64(records: u64) -> f64 {
+    records as f64
 }

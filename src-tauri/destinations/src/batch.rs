@@ -27,7 +27,7 @@ impl Batch {
 
     /// Another one for other records: the provider's page may change between two deliveries of the batch.
     pub fn digest(&self) -> u64 {
-        XxHash3_64::oneshot(self.lines.as_bytes())
+        digest(self.lines.as_bytes())
     }
 
     pub fn len(&self) -> usize {
@@ -38,6 +38,10 @@ impl Batch {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, end)| &self.lines[start..end - 1])
     }
+}
+
+pub(crate) fn digest(lines: &[u8]) -> u64 {
+    XxHash3_64::oneshot(lines)
 }
 
 /// JSON Lines, and where each line ends, after its line feed.

@@ -1,13 +1,14 @@
 //! JSON Lines: a record in each line.
 //!
-//! A batch is appended, and then its id with the new length goes into the [`Ledger`]. What a crash leaves behind the last length is not a
-//! whole batch, and is cut off before the next one.
+//! A batch is appended, its id with the new length goes into the [`Ledger`], and both files are brought to the disk at the same time. What a
+//! crash leaves behind the last length is not a whole batch, and is cut off before the next one. After a loss of power the ledger may be on
+//! the disk and the batch not: an entry counts if the file has what it says.
 
 mod ledger;
 
 use std::{
     fs,
-    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -15,7 +16,7 @@ use relink_domain::SyncJobRunId;
 
 use self::ledger::{Ledger, Written};
 use crate::{
-    batch::Batch,
+    batch::{Batch, digest},
     folder::{self, Identity},
     problem::Problem,
 };
@@ -34,11 +35,19 @@ impl Jsonl {
         let at = |error| Problem::io(path, &error);
         let mut file = folder::open_or_create(path)?;
         refuse_other_format(path, &mut file)?;
-        let (ledger, known) = Ledger::open(path)?;
+        let (mut ledger, known) = Ledger::open(path)?;
         let metadata = file.metadata().map_err(at)?;
-        // The file grew while it was ours: by a batch that was interrupted.
-        if let Some(known) = known.filter(|known| *known < metadata.len()) {
-            file.set_len(known).map_err(at)?;
+        if let Some(mut known) = known {
+            if let Some(last) = ledger.ending_at(known)
+                && !has_arrived(&mut file, last).map_err(at)?
+            {
+                known = last.start;
+                ledger.begin(known)?;
+            }
+            // The file grew while it was ours: by a batch that was interrupted.
+            if known < metadata.len() {
+                file.set_len(known).map_err(at)?;
+            }
         }
         let identity = Identity::of(&metadata);
         let mut opened = Self { path: path.to_owned(), file, identity, ledger, length: 0 };
@@ -64,7 +73,8 @@ impl Jsonl {
         let end = self.length + batch.lines().len() as u64;
         let written = self.write(batch.lines()).and_then(|()| {
             let (start, digest) = (self.length, batch.digest());
-            self.ledger.add(batch.id, Written { run: batch.run, digest, start, length: end })
+            let entry = Written { run: batch.run, digest, start, length: end };
+            self.ledger.add(batch.id, entry, || self.file.sync_data())
         });
         if let Err(problem) = written {
             // If this fails too, the ledger is still open and says where to cut.
@@ -78,8 +88,7 @@ impl Jsonl {
     fn write(&mut self, lines: &str) -> Result<(), Problem> {
         let mut write = || {
             self.file.seek(SeekFrom::Start(self.length))?;
-            self.file.write_all(lines.as_bytes())?;
-            self.file.sync_data()
+            self.file.write_all(lines.as_bytes())
         };
         write().map_err(|error| Problem::io(&self.path, &error))
     }
@@ -124,6 +133,17 @@ impl Jsonl {
     pub fn close(self) -> Result<(), Problem> {
         self.ledger.close(self.length)
     }
+}
+
+/// Whether the file has a batch as the ledger says.
+fn has_arrived(file: &mut fs::File, batch: Written) -> io::Result<bool> {
+    if file.metadata()?.len() < batch.length {
+        return Ok(false);
+    }
+    let mut lines = Vec::new();
+    file.seek(SeekFrom::Start(batch.start))?;
+    file.take(batch.length - batch.start).read_to_end(&mut lines)?;
+    Ok(digest(&lines) == batch.digest)
 }
 
 fn refuse_other_format(path: &Path, file: &mut fs::File) -> Result<(), Problem> {

@@ -91,8 +91,13 @@ impl Ledger {
         Ok(())
     }
 
-    pub fn add(&mut self, id: BatchId, written: Written) -> Result<(), Problem> {
-        self.write(&line(Entry::Batch { id, written }))?;
+    pub fn ending_at(&self, length: u64) -> Option<Written> {
+        self.batches.values().copied().find(|it| it.length == length)
+    }
+
+    /// `sync` brings the batch itself to the disk, while the entry gets there.
+    pub fn add(&mut self, id: BatchId, written: Written, sync: impl FnOnce() -> io::Result<()>) -> Result<(), Problem> {
+        self.write_with(&line(Entry::Batch { id, written }), sync)?;
         self.batches.insert(id, written);
         Ok(())
     }
@@ -126,12 +131,21 @@ impl Ledger {
         close().map_err(|error| Problem::io(&self.path, &error))
     }
 
-    /// Writes one entry, or nothing.
     fn write(&mut self, entry: &[u8]) -> Result<(), Problem> {
+        self.write_with(entry, || Ok(()))
+    }
+
+    /// Writes one entry, or nothing.
+    fn write_with(&mut self, entry: &[u8], meanwhile: impl FnOnce() -> io::Result<()>) -> Result<(), Problem> {
         let mut write = || {
             self.file.seek(SeekFrom::Start(self.end))?;
             self.file.write_all(entry)?;
-            self.file.sync_data()
+            // Most of the time the disk finishes both together.
+            std::thread::scope(|scope| {
+                let synced = scope.spawn(|| self.file.sync_data());
+                meanwhile()?;
+                synced.join().unwrap_or_else(|_| Err(io::Error::other("a thread has failed")))
+            })
         };
         if let Err(error) = write() {
             let _ = self.file.set_len(self.end);

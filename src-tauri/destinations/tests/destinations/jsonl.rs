@@ -112,7 +112,7 @@ async fn runs_at_the_same_time_share_a_file() {
     assert_eq!((written.len(), text.lines().count()), (160, 480));
 }
 
-/// Each state that a crash can leave: a part of the batch, and of its entry in the ledger.
+/// Each state that a crash or a loss of power can leave: a part of the batch, and of its entry in the ledger.
 #[tokio::test]
 async fn what_a_crash_leaves_of_a_batch_is_cut_off() {
     let lines = file("x.jsonl", "jsonl");
@@ -127,8 +127,8 @@ async fn what_a_crash_leaves_of_a_batch_is_cut_off() {
         world.text(".x.jsonl.relink").lines().last().expect("an entry").to_owned() + "\n"
     };
     for of_data in 0..=third.len() {
-        let parts = if of_data == third.len() { 0..entry.len() } else { 0..1 };
-        for of_entry in parts {
+        let is_whole = of_data == third.len();
+        for of_entry in (0..=entry.len()).filter(|part| is_whole || [0, entry.len()].contains(part)) {
             let mut world = World::new();
             world.deliver(batch(1, &lines, &["{\"id\":1}"])).await.expect("delivers");
             world.deliver(batch(2, &lines, &["{\"id\":2}"])).await.expect("delivers");
@@ -145,6 +145,20 @@ async fn what_a_crash_leaves_of_a_batch_is_cut_off() {
             assert_eq!(world.text("x.jsonl"), expected, "{of_data} {of_entry}");
         }
     }
+}
+
+/// A loss of power while the disk has the length of the batch already, and not what is in it.
+#[tokio::test]
+async fn a_batch_that_the_disk_lost_is_written_again() {
+    let mut world = World::new();
+    let lines = file("x.jsonl", "jsonl");
+    world.deliver(batch(1, &lines, &["\"the first record\""])).await.expect("delivers");
+    world.deliver(batch(2, &lines, &["2"])).await.expect("delivers");
+    world.crash();
+    fs::write(world.path("x.jsonl"), "\"the first record\"\n\0\0").expect("writes");
+    // The run's journal, which is written after the batch is on the disk, doesn't have it.
+    world.deliver(batch(2, &lines, &["2"])).await.expect("delivers");
+    assert_eq!(world.text("x.jsonl"), "\"the first record\"\n2\n");
 }
 
 #[tokio::test]
