@@ -7,6 +7,8 @@ export type Place =
   | { at: 'integrations'; name: string | null }
   /** `mapping`: the one that is edited. */
   | { at: 'models'; name: string | null; mapping: MappingRef | null }
+  /** `run`: the run that is shown. `editing`: the editor of the job, or of a new one. */
+  | { at: 'sync'; job: string | null; run: string | null; editing: boolean }
   | { at: 'activity' }
   | { at: 'webhooks'; id: string | null }
   | { at: 'settings' };

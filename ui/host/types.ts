@@ -92,6 +92,35 @@ export type Commands = {
   try_mapping_with_account: [arguments: { of: MappingRef, keys: Array<MappingKey>, sample: string, id: AccountId }, output: TriedMapping];
   /** Stores what differs from the base as this environment's mapping of this version. Returns warnings. */
   save_mapping: [arguments: { of: MappingRef, keys: Array<MappingKey>, version: number | null }, output: Array<string>];
+  sync_jobs: [arguments: void, output: Array<SyncJobEntry>];
+  sync_job: [arguments: { id: SyncJobId }, output: SyncJobView];
+  /** Jobs to begin with. */
+  sync_examples: [arguments: void, output: Array<SyncExample>];
+  /** What is wrong with the text of a job, and its nodes. */
+  check_sync_job: [arguments: { text: string }, output: SyncDraft];
+  /** Adds a job, or replaces this version of one. Returns its id. */
+  save_sync_job: [arguments: { id: SyncJobId | null, version: Timestamp | null, text: string }, output: SyncJobId];
+  /** Deletes a job with its triggers. Its runs stay. */
+  delete_sync_job: [arguments: { id: SyncJobId }, output: null];
+  /** Runs of a job, newest first: the last ones, or those before one. */
+  sync_runs: [arguments: { id: SyncJobId, before: SyncJobRunId | null }, output: Array<SyncRunEntry>];
+  start_sync_run: [arguments: { id: SyncJobId, inputs: SyncInputs }, output: StartedSyncRun];
+  /** Starts a run with what another one was started with. */
+  repeat_sync_run: [arguments: { id: SyncJobRunId }, output: StartedSyncRun];
+  stop_sync_run: [arguments: { id: SyncJobRunId }, output: null];
+  sync_run: [arguments: { id: SyncJobRunId }, output: SyncRunView];
+  /** Lines of a run's log: all, or those of a node. */
+  sync_run_log: [arguments: { id: SyncJobRunId, node: string | null, before: number | null }, output: SyncLog];
+  /** What a cron expression says. */
+  check_cron: [arguments: { expression: string }, output: CronPreview];
+  /** Adds a trigger and schedules it. Returns what is wrong, if it can't be added. */
+  add_sync_trigger: [arguments: { id: SyncJobId, expression: string, inputs: SyncInputs }, output: Array<FieldProblem>];
+  schedule_sync_trigger: [arguments: { id: SyncJobCronTriggerId }, output: null];
+  delete_sync_trigger: [arguments: { id: SyncJobCronTriggerId }, output: null];
+  /** The folder that sync jobs may write files to. */
+  sync_folder: [arguments: void, output: string | null];
+  /** Chooses that folder, or none. */
+  set_sync_folder: [arguments: { folder: string | null }, output: string | null];
   webhooks: [arguments: void, output: Array<Webhook>];
   event_types: [arguments: void, output: Array<EventType>];
   /** Copies the new webhook's signing secret to the clipboard; it can't be read again. */
@@ -391,7 +420,7 @@ export type Change = { "kind": "accounts",
 /**
  * Some of them. `null`: any may have changed; the window then loads its list again.
  */
-changes: AccountChanges | null, } | { "kind": "timeline" } | { "kind": "integrations" } | { "kind": "webhooks" } | { "kind": "api_tokens" } | { "kind": "unified_models" } | { "kind": "calls" } | { "kind": "overview" } | { "kind": "preferences" } | { "kind": "notices" } | { "kind": "sign_ins" };
+changes: AccountChanges | null, } | { "kind": "timeline" } | { "kind": "integrations" } | { "kind": "webhooks" } | { "kind": "api_tokens" } | { "kind": "unified_models" } | { "kind": "sync_jobs" } | { "kind": "sync_progress", runs: Array<SyncJobRunId>, } | { "kind": "calls" } | { "kind": "overview" } | { "kind": "preferences" } | { "kind": "notices" } | { "kind": "sign_ins" };
 
 /**
  * The provider's response to a check.
@@ -409,6 +438,11 @@ account: Account, };
  * shows the present.
  */
 export type Condition = "no_data" | "working" | "retrying" | "not_working";
+
+/**
+ * What a cron expression says.
+ */
+export type CronPreview = { problem: string | null, words: string, upcoming: Array<Timestamp>, };
 
 /**
  * What is wrong with a text, and where.
@@ -543,6 +577,11 @@ export type DeliveryState = "pending" | "delivered" | "failed";
 export type Destination = "accounts" | { "account": AccountId } | "webhooks" | "settings";
 
 /**
+ * What an error in a run leads to.
+ */
+export type ErrorHandling = "fail_fast" | "ignore" | "batch";
+
+/**
  * The error of a command, with texts that the window shows unchanged.
  */
 export type ErrorView = { 
@@ -582,6 +621,15 @@ export type EventType = { name: string,
 description: string, };
 
 export type Fact = { name: string, value: string, };
+
+/**
+ * What is wrong with a field of a form.
+ */
+export type FieldProblem = { 
+/**
+ * `args.from`, `webhook_id`.
+ */
+field: string, problem: string, };
 
 /**
  * The health of an account over the last days.
@@ -961,6 +1009,11 @@ resolved: number,
 delivered: boolean, };
 
 /**
+ * What a run does when its account needs reauthorization (**ours**).
+ */
+export type OnNeedsReauth = "fail" | "wait";
+
+/**
  * Where to open a link.
  */
 export type OpenIn = "window" | "browser";
@@ -1088,6 +1141,11 @@ export type ResponseHeader = { name: string, value: string, };
 export type Revocation = "not_offered" | "revoked" | "failed" | "pending";
 
 /**
+ * A run's status. A run that waits for its person, see [`OnNeedsReauth::Wait`], is still `running`.
+ */
+export type RunStatus = "created" | "running" | "rate_limited" | "completed" | "failed" | "stopped";
+
+/**
  * An action on the Sandbox.
  */
 export type SandboxAction = "expire" | "revoke" | { "fault": { kind: string, count: number, } } | "clear" | { "lifetime": { secs: number, } } | { "rotation": { kind: string, } };
@@ -1138,9 +1196,300 @@ export type SignInProgress = { "phase": "at_provider" } | { "phase": "checking" 
 export type SignatureFormat = "base64" | "hex";
 
 /**
+ * What became of a request to start a run.
+ */
+export type StartedSyncRun = { 
+/**
+ * `null`: there is none, see `problems`.
+ */
+run: SyncJobRunId | null, problems: Array<FieldProblem>, };
+
+/**
  * Truto's five statuses.
  */
 export type Status = "active" | "connecting" | "post_install_error" | "validation_error" | "needs_reauth";
+
+export type SyncAccount = { id: AccountId, name: string, integration_label: string, 
+/**
+ * Whether it was deleted. Its name is its id then.
+ */
+is_gone: boolean, };
+
+/**
+ * An argument, for a field to give it.
+ */
+export type SyncArg = { name: string, kind: SyncArgKind, is_required: boolean, description: string | null, 
+/**
+ * The values that it may have, each as JSON, if they are listed.
+ */
+values: Array<string>, };
+
+export type SyncArgKind = "account" | "webhook" | "date" | "time" | "text" | "number" | "boolean" | "json";
+
+/**
+ * What a run has done with a node. `null`: that isn't counted for a node of its type.
+ */
+export type SyncCounts = { fetched: number | null, 
+/**
+ * For a destination: what arrived there. Otherwise what destinations took of it.
+ */
+persisted: number | null, 
+/**
+ * What a transform left out.
+ */
+dropped: number | null, 
+/**
+ * Whether another node of the same resource and method is counted with it.
+ */
+is_shared: boolean, };
+
+/**
+ * Where records go.
+ */
+export type SyncDestination = { 
+/**
+ * Its place in the graph.
+ */
+node: number, kind: string, 
+/**
+ * A path, or the URL of a webhook, as far as it is known.
+ */
+target: string, 
+/**
+ * If it is a webhook.
+ */
+webhook_id: WebhookId | null, };
+
+/**
+ * A job while it is written.
+ */
+export type SyncDraft = { problem: DefinitionProblem | null, 
+/**
+ * The node with the problem, by its place in the graph.
+ */
+node: number | null, 
+/**
+ * `null`: the nodes can't be drawn.
+ */
+graph: SyncGraph | null, };
+
+/**
+ * Nodes by their places in the list.
+ */
+export type SyncEdge = { from: number, to: number, };
+
+/**
+ * A job to begin with.
+ */
+export type SyncExample = { title: string, description: string, text: string, 
+/**
+ * Whether it writes a file, for which a folder must be chosen.
+ */
+writes_files: boolean, };
+
+/**
+ * The nodes of a job, and what leads from one to the other.
+ */
+export type SyncGraph = { nodes: Array<SyncNode>, edges: Array<SyncEdge>, };
+
+/**
+ * What a run is started with, and a trigger.
+ */
+export type SyncInputs = { integrated_account_id: AccountId | null, webhook_id: WebhookId | null, 
+/**
+ * A JSON object.
+ */
+args: string, on_needs_reauth: OnNeedsReauth, };
+
+export type SyncIntegration = { name: string, label: string, 
+/**
+ * In CSS syntax.
+ */
+color: string | null, };
+
+/**
+ * What starts runs of a sync job by the clock.
+ */
+export type SyncJobCronTriggerId = string;
+
+/**
+ * A sync job in the list.
+ */
+export type SyncJobEntry = { id: SyncJobId, label: string, 
+/**
+ * Whose records it reads, if it says so.
+ */
+integration: SyncIntegration | null, 
+/**
+ * The run that was made last.
+ */
+last_run: SyncRunEntry | null, 
+/**
+ * When a trigger starts the next run.
+ */
+next_run_at: Timestamp | null, };
+
+/**
+ * A sync job.
+ */
+export type SyncJobId = string;
+
+/**
+ * A run of a sync job.
+ */
+export type SyncJobRunId = string;
+
+/**
+ * A job with all that its page shows but its runs.
+ */
+export type SyncJobView = { id: SyncJobId, label: string, integration: SyncIntegration | null, 
+/**
+ * The document, as JSON.
+ */
+text: string, 
+/**
+ * The version of the document, for a change of it.
+ */
+version: Timestamp, runtime: number, 
+/**
+ * `null`: the nodes can't run, see `problem`.
+ */
+graph: SyncGraph | null, problem: DefinitionProblem | null, args: Array<SyncArg>, 
+/**
+ * Whether a node uses the run's account.
+ */
+needs_account: boolean, 
+/**
+ * Whether records go to the run's webhook.
+ */
+needs_webhook: boolean, 
+/**
+ * Whether a node writes a file.
+ */
+writes_files: boolean, mutex_key: string | null, state_key: string | null, triggers: Array<SyncTrigger>, };
+
+/**
+ * Where a run is now.
+ */
+export type SyncLive = { 
+/**
+ * The request that was worked on last, by its place in the graph.
+ */
+node: number | null, 
+/**
+ * Requests that wait.
+ */
+waiting: number, };
+
+/**
+ * Lines of a run's log, newest first.
+ */
+export type SyncLog = { lines: Array<SyncLogLine>, 
+/**
+ * For the lines before; `null`: there are none.
+ */
+next: number | null, };
+
+export type SyncLogLine = { seq: number, at: Timestamp, 
+/**
+ * `debug`, `info`, `warn` or `error`.
+ */
+level: string, node: string | null, message: string, };
+
+export type SyncNode = { name: string, 
+/**
+ * Its `type`.
+ */
+kind: string, 
+/**
+ * What it does: `crm/contacts list`, `contacts.sqlite`.
+ */
+detail: string, 
+/**
+ * Whether it happens when everything else is done: an event of the end.
+ */
+is_at_end: boolean, 
+/**
+ * Its condition, if it has one.
+ */
+run_if: string | null, 
+/**
+ * Where it is in the text, from 1.
+ */
+line: number | null, };
+
+/**
+ * A run in a list.
+ */
+export type SyncRunEntry = { id: SyncJobRunId, status: RunStatus, account: SyncAccount | null, 
+/**
+ * Whether a trigger made it.
+ */
+is_triggered: boolean, created_at: Timestamp, started_at: Timestamp | null, finished_at: Timestamp | null, 
+/**
+ * Until when it waits, because a provider or a destination asked for it.
+ */
+waits_until: Timestamp | null, 
+/**
+ * The account that must be reauthorized for it to go on.
+ */
+waits_for: SyncAccount | null, fetched: number, persisted: number, };
+
+/**
+ * A run with all that its page shows but its log.
+ */
+export type SyncRunView = { run: SyncRunEntry, job: SyncJobId, 
+/**
+ * `null`: the job was deleted.
+ */
+job_label: string | null, 
+/**
+ * `null`: the nodes can't be read.
+ */
+graph: SyncGraph | null, 
+/**
+ * Of each node of the graph.
+ */
+counts: Array<SyncCounts>, live: SyncLive | null, 
+/**
+ * Why it failed, as the log says.
+ */
+reason: SyncLogLine | null, destinations: Array<SyncDestination>, 
+/**
+ * The webhook that gets its events, and the records of a flat job.
+ */
+webhook: SyncWebhook | null, 
+/**
+ * As JSON; empty: there are none.
+ */
+args: string, on_needs_reauth: OnNeedsReauth, error_handling: ErrorHandling, 
+/**
+ * Whether it waits for another run with the same `mutex_key` or trigger.
+ */
+waits_for_run: boolean, };
+
+/**
+ * What starts runs by the clock.
+ */
+export type SyncTrigger = { id: SyncJobCronTriggerId, cron_expression: string, 
+/**
+ * When it fires, in words. Empty: the expression can't be read.
+ */
+words: string, 
+/**
+ * When it fires next; `null`: it isn't scheduled.
+ */
+next_run_at: Timestamp | null, 
+/**
+ * The next times, if it is scheduled.
+ */
+upcoming: Array<Timestamp>, account: SyncAccount | null, webhook: SyncWebhook | null, 
+/**
+ * As JSON; empty: there are none.
+ */
+args: string, on_needs_reauth: OnNeedsReauth, };
+
+export type SyncWebhook = { id: WebhookId, target_url: string, };
 
 export type TimelineEntry = { 
 /**

@@ -9,13 +9,15 @@ use std::{
 
 use relink_contract::window::{AccountChanges, Change};
 use relink_domain::{AccountId, caller::Caller};
-use relink_engine::{ChangeSet, ChangedAccounts, Filter};
+use relink_engine::{ChangeSet, ChangedAccounts, Filter, LiveRuns};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{App, Result, lock};
 
 /// Changes within this time are published together.
 const DEBOUNCE: Duration = Duration::from_millis(100);
+/// The progress of runs is published at most so often.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 const NETWORK_POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// Accounts per message. It bounds the bytes of one, and the bytes that are kept for a slow subscriber.
 const MAX_PUBLISHED_ACCOUNTS: usize = 50;
@@ -119,6 +121,22 @@ impl App {
         }
     }
 
+    /// Publishes which runs of sync jobs went on, however often they do.
+    pub(crate) async fn publish_sync_progress(self) {
+        let mut live = self.0.engine.sync_jobs().live_runs(&Caller::Person);
+        let mut published = LiveRuns::new();
+        while live.changed().await.is_ok() {
+            let now = live.borrow_and_update().clone();
+            let went_on = now.iter().filter(|(id, run)| published.get(*id) != Some(*run));
+            let runs: Vec<_> = went_on.map(|(id, _)| *id).collect();
+            if !runs.is_empty() {
+                self.publish(Change::SyncProgress { runs });
+            }
+            published = now;
+            tokio::time::sleep(PROGRESS_INTERVAL).await;
+        }
+    }
+
     async fn publish_set(&self, set: &ChangeSet) {
         match &set.accounts {
             ChangedAccounts::All => self.publish(Change::Accounts { changes: None }),
@@ -132,6 +150,7 @@ impl App {
             (set.calls, Change::Calls),
             (set.api_tokens, Change::ApiTokens),
             (set.unified_models, Change::UnifiedModels),
+            (set.sync_jobs, Change::SyncJobs),
         ];
         for (_, change) in others.into_iter().filter(|(changed, _)| *changed) {
             self.publish(change);

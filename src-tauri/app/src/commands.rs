@@ -6,7 +6,8 @@ use std::future::{Ready, ready};
 #[allow(clippy::wildcard_imports, reason = "the commands may name any of the window's types")]
 use relink_contract::window::*;
 use relink_domain::{
-    AccountId, ApiTokenId, DeliveryId, LinkTokenId, McpTokenId, Secret, WebhookId, webhook::SignatureFormat,
+    AccountId, ApiTokenId, DeliveryId, LinkTokenId, McpTokenId, Secret, SyncJobCronTriggerId, SyncJobId, SyncJobRunId,
+    Timestamp, WebhookId, webhook::SignatureFormat,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;

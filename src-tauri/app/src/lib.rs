@@ -29,6 +29,7 @@ mod preferences;
 mod reminders;
 mod sandbox;
 mod sign_ins;
+mod sync_jobs;
 mod timeline;
 pub mod tray;
 mod unified_models;
@@ -133,6 +134,7 @@ impl App {
         }));
         tokio::spawn(app.clone().publish_changes());
         tokio::spawn(app.clone().publish_waits());
+        tokio::spawn(app.clone().publish_sync_progress());
         tokio::spawn(app.clone().publish_port_changes());
         tokio::spawn(notifications::run(app.clone(), notifications, received_signals));
         Ok(app)

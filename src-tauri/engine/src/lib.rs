@@ -90,5 +90,5 @@ pub use store::{
     unified::{InstalledModel, MappedMethod, MappingLayer, MappingOwner, MappingRow, StoredModel},
     webhooks::{Delivery, DeliveryFilter, DeliveryState, Webhook},
 };
-pub use sync_jobs::{Checked, NewRun, RunProblems, Stop, SyncJobs};
+pub use sync_jobs::{Checked, CurrentRuns, LiveRun, LiveRuns, NewRun, RunProblems, Stop, SyncJobs};
 pub use unified_models::{MappedResource, MappingChange, MergedMapping, NewMapping, UnifiedModels};

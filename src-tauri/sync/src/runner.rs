@@ -247,7 +247,7 @@ impl<'a, H: Host> Runner<'a, H> {
         scope.account = Some(fetched.account_id);
         let account = fetched.account;
         let count = fetched.records.len() as u64;
-        gathered.stats.add(node.key(), node.method(), Counts { fetched: count, persisted: 0 });
+        gathered.stats.add(node.key(), node.method(), Counts { fetched: count, ..Counts::default() });
         let seen = place.seen + count;
         let path = [vec![RESOURCES.to_owned()], request.path()].concat();
         let deeper = match &request.recurse {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use relink_domain::{
-    sync::{BatchId, Content, ErrorHandling, Graph, Node, NodeKind, ResourceStats},
+    sync::{BatchId, Content, Counts, ErrorHandling, Graph, Node, NodeKind, ResourceStats},
     template::Template,
     truth::is_truthy,
 };
@@ -192,7 +192,7 @@ impl<H: Host> Walker<'_, H> {
             return Ok(None);
         }
         match &node.kind {
-            NodeKind::Transform(expression) => return self.transform(at, expression, &frame.flow).await,
+            NodeKind::Transform(expression) => return self.transform(at, expression, &frame.flow, gathered).await,
             NodeKind::Spool => {
                 gathered.spool(at, &frame.flow);
                 return Ok(None);
@@ -261,15 +261,32 @@ impl<H: Host> Walker<'_, H> {
         Ok(found)
     }
 
-    async fn transform(&self, at: usize, expression: &str, flow: &Flow) -> Result<Option<Flow>, NodeError> {
+    async fn transform(
+        &self,
+        at: usize,
+        expression: &str,
+        flow: &Flow,
+        gathered: &mut Gathered,
+    ) -> Result<Option<Flow>, NodeError> {
         let node = self.graph.node(at);
-        let Some(found) = self.evaluate_raw(node, expression, &self.view(flow)).await? else { return Ok(None) };
-        let records = match found.get() {
-            "null" | "\"\"" | "{}" => return Ok(None),
-            text if text.starts_with('[') => {
-                serde_json::from_str::<Vec<Box<RawValue>>>(text).map_err(|error| named(node, &error.to_string()))?
+        let found = self.evaluate_raw(node, expression, &self.view(flow)).await?;
+        let taken = flow.batch.as_ref().map_or(0, |batch| batch.records.len());
+        let mut leave_out = |kept: usize| {
+            let dropped = taken.saturating_sub(kept) as u64;
+            gathered.stats.add(node.key(), node.method(), Counts { dropped, ..Counts::default() });
+        };
+        let records = match found {
+            Some(found) if found.get().starts_with('[') => {
+                let records = serde_json::from_str::<Vec<Box<RawValue>>>(found.get());
+                let records = records.map_err(|error| named(node, &error.to_string()))?;
+                leave_out(records.len());
+                records
             }
-            _ => vec![found],
+            Some(found) if !["null", "\"\"", "{}"].contains(&found.get()) => vec![found],
+            _ => {
+                leave_out(0);
+                return Ok(None);
+            }
         };
         if records.is_empty() || self.graph.below(at).is_empty() {
             return Ok(None);

@@ -26,6 +26,7 @@ import type {
 import type { Args, Command, Output } from '../../host/host';
 import { errorView, ago, usageOf } from './fake-data';
 import { DEFINITIONS } from './fake-definitions';
+import { SYNC_JOBS } from './fake-sync';
 import { UNIFIED_MODELS } from './fake-unified';
 
 export { errorView, account, revoked, retrying, timelineEntry, usageOf, madeCall } from './fake-data';
@@ -175,6 +176,7 @@ export class FakeRelink {
     set_client: () => null,
     ...DEFINITIONS,
     ...UNIFIED_MODELS,
+    ...SYNC_JOBS,
     webhooks: () => this.webhooks,
     event_types: () => [
       {

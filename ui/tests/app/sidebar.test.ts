@@ -11,7 +11,7 @@ it('opens every page from the sidebar, and shows how many accounts need attentio
   app = await openWindow(relink);
   const sidebar = app.page.getByRole('navigation', { name: 'Relink' });
   await sidebar.getByText('1 account needs attention').waitFor();
-  for (const name of ['Integrations', 'Models', 'Activity', 'Webhooks', 'Settings']) {
+  for (const name of ['Integrations', 'Models', 'Sync jobs', 'Activity', 'Webhooks', 'Settings']) {
     const button = sidebar.getByRole('button', { name });
     await button.click();
     await expect.poll(() => button.getAttribute('aria-current')).toBe('page');

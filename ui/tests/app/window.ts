@@ -85,7 +85,9 @@ export interface AppWindow {
   /** Errors on the browser’s console. */
   consoleErrors: string[];
   /** Sends the page a change. Without `changes`, it doesn’t say which accounts changed. */
-  changed(kind: Change['kind'], changes?: AccountChanges): Promise<void>;
+  changed(kind: Exclude<Change['kind'], 'sync_progress'>, changes?: AccountChanges): Promise<void>;
+  /** These runs of sync jobs went on. */
+  progressed(runs: string[]): Promise<void>;
   show(destination: Destination): Promise<void>;
 }
 
@@ -133,6 +135,7 @@ async function openWindow(windows: Windows, relink = new FakeRelink()): Promise<
     consoleErrors,
     changed: (kind, changes) =>
       emit('changed', kind === 'accounts' ? { kind, changes: changes ?? null } : { kind }),
+    progressed: (runs) => emit('changed', { kind: 'sync_progress', runs }),
     show: (destination) => emit('show', destination),
   };
 }

@@ -8,5 +8,6 @@ mod notifications;
 mod port;
 mod sandbox;
 mod sign_ins;
+mod sync_jobs;
 mod unified_models;
 mod world;

@@ -1,4 +1,4 @@
-use relink_domain::AccountId;
+use relink_domain::{AccountId, SyncJobRunId};
 use serde::Serialize;
 use ts_rs::TS;
 
@@ -27,6 +27,12 @@ pub enum Change {
     ApiTokens,
     /// Unified models or their mappings.
     UnifiedModels,
+    /// Sync jobs, their triggers or the status of runs.
+    SyncJobs,
+    /// How far these runs of sync jobs are: what they counted and logged.
+    SyncProgress {
+        runs: Vec<SyncJobRunId>,
+    },
     /// The calls that were made with some accounts.
     Calls,
     /// The keychain, the network, or the desktop's services.
@@ -47,6 +53,7 @@ impl Change {
             Self::Webhooks,
             Self::ApiTokens,
             Self::UnifiedModels,
+            Self::SyncJobs,
             Self::Calls,
             Self::Overview,
             Self::Preferences,

@@ -108,6 +108,36 @@ macro_rules! window_commands {
             /// Stores what differs from the base as this environment's mapping of this version. Returns warnings.
             fn save_mapping(of: MappingRef, keys: Vec<MappingKey>, version: Option<i64>) -> Vec<String>;
 
+            fn sync_jobs() -> Vec<SyncJobEntry>;
+            fn sync_job(id: SyncJobId) -> SyncJobView;
+            /// Jobs to begin with.
+            fn sync_examples() -> Vec<SyncExample>;
+            /// What is wrong with the text of a job, and its nodes.
+            fn check_sync_job(text: String) -> SyncDraft;
+            /// Adds a job, or replaces this version of one. Returns its id.
+            fn save_sync_job(id: Option<SyncJobId>, version: Option<Timestamp>, text: String) -> SyncJobId;
+            /// Deletes a job with its triggers. Its runs stay.
+            fn delete_sync_job(id: SyncJobId) -> ();
+            /// Runs of a job, newest first: the last ones, or those before one.
+            fn sync_runs(id: SyncJobId, before: Option<SyncJobRunId>) -> Vec<SyncRunEntry>;
+            fn start_sync_run(id: SyncJobId, inputs: SyncInputs) -> StartedSyncRun;
+            /// Starts a run with what another one was started with.
+            fn repeat_sync_run(id: SyncJobRunId) -> StartedSyncRun;
+            fn stop_sync_run(id: SyncJobRunId) -> ();
+            fn sync_run(id: SyncJobRunId) -> SyncRunView;
+            /// Lines of a run's log: all, or those of a node.
+            fn sync_run_log(id: SyncJobRunId, node: Option<String>, before: Option<i64>) -> SyncLog;
+            /// What a cron expression says.
+            fn check_cron(expression: String) -> CronPreview;
+            /// Adds a trigger and schedules it. Returns what is wrong, if it can't be added.
+            fn add_sync_trigger(id: SyncJobId, expression: String, inputs: SyncInputs) -> Vec<FieldProblem>;
+            fn schedule_sync_trigger(id: SyncJobCronTriggerId) -> ();
+            fn delete_sync_trigger(id: SyncJobCronTriggerId) -> ();
+            /// The folder that sync jobs may write files to.
+            fn sync_folder() -> Option<String>;
+            /// Chooses that folder, or none.
+            fn set_sync_folder(folder: Option<String>) -> Option<String>;
+
             fn webhooks() -> Vec<Webhook>;
             fn event_types() -> Vec<EventType>;
             /// Copies the new webhook's signing secret to the clipboard; it can't be read again.

@@ -18,6 +18,7 @@ mod preferences;
 mod sandbox;
 mod secret_input;
 mod sign_in;
+mod sync;
 mod timeline;
 mod typescript;
 mod unified;
@@ -45,6 +46,11 @@ pub use relink_domain::{caller::TokenLevel, token_limits::TokenLimits};
 pub use sandbox::{SandboxAction, SandboxSettings};
 pub use secret_input::SecretInput;
 pub use sign_in::SignInProgress;
+pub use sync::{
+    CronPreview, FieldProblem, StartedSyncRun, SyncAccount, SyncArg, SyncArgKind, SyncCounts, SyncDestination,
+    SyncDraft, SyncEdge, SyncExample, SyncGraph, SyncInputs, SyncIntegration, SyncJobEntry, SyncJobView, SyncLive,
+    SyncLog, SyncLogLine, SyncNode, SyncRunEntry, SyncRunView, SyncTrigger, SyncWebhook,
+};
 pub use timeline::{Fact, TimelineEntry, TimelinePage};
 pub use typescript::typescript;
 pub use unified::{

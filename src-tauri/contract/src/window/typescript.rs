@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use relink_domain::{AccountId, ApiTokenId, DeliveryId, LinkTokenId, McpTokenId, WebhookId, webhook::SignatureFormat};
+use relink_domain::{
+    AccountId, ApiTokenId, DeliveryId, LinkTokenId, McpTokenId, SyncJobCronTriggerId, SyncJobId, SyncJobRunId,
+    Timestamp, WebhookId, webhook::SignatureFormat,
+};
 use ts_rs::{Config, TS, TypeVisitor};
 
 #[allow(clippy::wildcard_imports, reason = "the commands may name any of the window's types")]

@@ -73,7 +73,7 @@ pub use self::{
     pattern::Pattern,
     probe::{Probe, ProbeOutcome, ProbeResponse, SuccessCondition},
     reach::{Reach, is_loopback, reach},
-    read::{parse_override, position_of},
+    read::{parse_object, parse_override, position_of},
     relink::{ClientSecretNeed, Color, Docs, RedirectKind, RefreshQuirks},
     secrets::take_client_secrets,
     setup::{Missing, NotReady},

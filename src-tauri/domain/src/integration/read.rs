@@ -79,6 +79,19 @@ pub fn position_of(text: &str, field: &str) -> Option<Position> {
     (0..=path.len()).rev().find_map(|depth| locate(text, &path[..depth]))
 }
 
+/// Parses a JSON object: any document in which no key is twice.
+pub fn parse_object(text: &str) -> Result<Map<String, Value>, DefinitionError> {
+    match document(without_byte_order_mark(text))? {
+        Value::Object(object) => Ok(object),
+        _ => Err(DefinitionError {
+            is_lacking: false,
+            position: Some(Position { line: 1, column: 1 }),
+            path: String::new(),
+            problem: "must be a JSON object in { }".to_owned(),
+        }),
+    }
+}
+
 /// Parses an override of a config. An empty text is an empty override.
 pub fn parse_override(text: &str) -> Result<Map<String, Value>, DefinitionError> {
     let text = without_byte_order_mark(text);

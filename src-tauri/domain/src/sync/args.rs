@@ -19,6 +19,33 @@ struct Arg {
     is_required: bool,
     /// `enum` of JSON Schema.
     values: Option<Vec<Value>>,
+    description: Option<String>,
+}
+
+/// An argument, for a form to give it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArgField<'a> {
+    pub name: &'a str,
+    pub kind: ArgKind,
+    pub is_required: bool,
+    pub description: Option<&'a str>,
+    /// The values that it may have, if they are listed.
+    pub values: &'a [Value],
+}
+
+/// What a person gives for an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgKind {
+    Account,
+    Webhook,
+    Datastore,
+    Date,
+    Time,
+    Text,
+    Number,
+    Boolean,
+    /// Anything else.
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +62,7 @@ enum Type {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     /// An id of an account, a webhook or a datastore.
-    Id(&'static str),
+    Id(ArgKind),
     Date,
     UpdatedAt,
 }
@@ -103,6 +130,17 @@ impl ArgsSchema {
         Ok(Self(args))
     }
 
+    /// The arguments, by their names.
+    pub fn fields(&self) -> impl Iterator<Item = ArgField<'_>> {
+        self.0.iter().map(|(name, arg)| ArgField {
+            name,
+            kind: arg.kind(),
+            is_required: arg.is_required,
+            description: arg.description.as_deref(),
+            values: arg.values.as_deref().unwrap_or_default(),
+        })
+    }
+
     /// What of the arguments doesn't fit, in the order of their names.
     pub fn check(&self, args: &Map<String, Value>) -> Vec<ArgFailure> {
         let failures = self.0.iter().filter_map(|(name, arg)| {
@@ -150,9 +188,9 @@ impl Arg {
         let format = match rule.get("format") {
             None | Some(Value::Null) => None,
             Some(Value::String(format)) => match format.as_str() {
-                "integrated_account_id" => Some(Format::Id("an integrated account")),
-                "webhook_id" => Some(Format::Id("a webhook")),
-                "datastore_id" => Some(Format::Id("a datastore")),
+                "integrated_account_id" => Some(Format::Id(ArgKind::Account)),
+                "webhook_id" => Some(Format::Id(ArgKind::Webhook)),
+                "datastore_id" => Some(Format::Id(ArgKind::Datastore)),
                 "date" => Some(Format::Date),
                 "updated_at" => Some(Format::UpdatedAt),
                 // Any name of JSON Schema's may stand here.
@@ -171,7 +209,24 @@ impl Arg {
             Some(Value::Array(values)) => Some(values.clone()),
             Some(_) => return Err(fail("enum", "must be a list of values.".to_owned())),
         };
-        Ok(Self { types, format, is_required, values })
+        let description = rule.get("description").and_then(Value::as_str).map(str::to_owned);
+        Ok(Self { types, format, is_required, values, description })
+    }
+
+    fn kind(&self) -> ArgKind {
+        match self.format {
+            Some(Format::Id(kind)) => return kind,
+            Some(Format::Date) => return ArgKind::Date,
+            Some(Format::UpdatedAt) => return ArgKind::Time,
+            None => {}
+        }
+        let wanted: Vec<_> = self.types.iter().filter(|kind| **kind != Type::Null).collect();
+        match wanted[..] {
+            [Type::Boolean] => ArgKind::Boolean,
+            [Type::Number | Type::Integer] => ArgKind::Number,
+            [] | [Type::String] => ArgKind::Text,
+            _ => ArgKind::Json,
+        }
     }
 
     /// Why a value doesn't fit. The value isn't quoted: it may be a secret in the wrong place.
@@ -188,7 +243,12 @@ impl Arg {
         }
         match (self.format?, value.as_str()) {
             (Format::Id(of), text) if text.is_none_or(|text| text.parse::<Uuid>().is_err()) => {
-                Some(format!("must be the id of {of}, a UUID."))
+                let noun = match of {
+                    ArgKind::Webhook => "a webhook",
+                    ArgKind::Datastore => "a datastore",
+                    _ => "an integrated account",
+                };
+                Some(format!("must be the id of {noun}, a UUID."))
             }
             (Format::Date, text) if text.is_none_or(|text| text.parse::<Timestamp>().is_err()) => {
                 Some("must be a date, such as 2026-01-31.".to_owned())

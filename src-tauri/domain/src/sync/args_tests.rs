@@ -84,3 +84,34 @@ fn a_schema_that_cannot_be_read_names_its_place() {
         assert_eq!(ArgsSchema::decode(&schema).expect_err("no schema").to_string(), message);
     }
 }
+
+#[test]
+fn a_form_has_a_field_of_the_right_kind_for_each_argument() {
+    use super::ArgKind::{Account, Boolean, Date, Json, Number, Text, Time, Webhook};
+    let schema = json!({"type": "object", "required": ["account"], "properties": {
+        "account": {"type": "string", "format": "integrated_account_id", "description": "Whose contacts"},
+        "from": {"type": "string", "format": "date"},
+        "hook": {"format": "webhook_id"},
+        "many": {"type": ["integer", "null"]},
+        "other": {"type": "object"},
+        "since": {"format": "updated_at"},
+        "sure": {"type": "boolean"},
+        "text": {"enum": ["a", "b"]},
+    }});
+    let schema = ArgsSchema::decode(&schema).expect("a schema");
+    let kinds: Vec<_> = schema.fields().map(|field| (field.name, field.kind)).collect();
+    let expected = [
+        ("account", Account),
+        ("from", Date),
+        ("hook", Webhook),
+        ("many", Number),
+        ("other", Json),
+        ("since", Time),
+        ("sure", Boolean),
+        ("text", Text),
+    ];
+    assert_eq!(kinds, expected);
+    let first = schema.fields().next().expect("a field");
+    assert_eq!((first.is_required, first.description), (true, Some("Whose contacts")));
+    assert_eq!(schema.fields().last().expect("a field").values, [json!("a"), json!("b")]);
+}

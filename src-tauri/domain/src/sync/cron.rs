@@ -4,6 +4,8 @@
 //! the day of the month nor the day of the week begins with `*`, a day that fits one of them fits. UTC has no daylight saving, so every
 //! minute exists once.
 
+mod words;
+
 use std::{fmt, str::FromStr};
 
 use jiff::civil::{Date, Weekday};
@@ -163,6 +165,11 @@ impl CronExpression {
             day = day.tomorrow().ok()?;
         }
         None
+    }
+
+    /// The next occurrences, at most so many.
+    pub fn upcoming(&self, after: Timestamp, most: usize) -> Vec<Timestamp> {
+        std::iter::successors(self.next_after(after), |at| self.next_after(*at)).take(most).collect()
     }
 
     fn fits(&self, day: Date) -> bool {

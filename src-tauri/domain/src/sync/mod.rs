@@ -23,7 +23,7 @@ mod cron_tests;
 mod graph_tests;
 
 pub use self::{
-    args::{ArgFailure, ArgsError, ArgsSchema},
+    args::{ArgFailure, ArgField, ArgKind, ArgsError, ArgsSchema},
     batch_id::BatchId,
     cron::{CronError, CronExpression, Firing},
     destination::{Destination, DestinationKind, FileDestination, FileFormat, FileProblem},

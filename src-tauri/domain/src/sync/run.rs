@@ -19,6 +19,7 @@ macro_rules! words {
     ($(#[$doc:meta])* $name:ident of $field:literal { $($(#[$inner:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(ts_rs::TS))]
         pub enum $name {
             $($(#[$inner])* #[serde(rename = $word)] $variant,)+
         }

@@ -4,13 +4,21 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Records that were fetched, and those that were delivered to a destination. What goes to two destinations counts twice.
+/// Records that were fetched, those that were delivered to a destination, and those that a transform left out. What goes to two
+/// destinations counts twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     #[serde(default)]
     pub fetched: u64,
     #[serde(default)]
     pub persisted: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// `{"crm/contacts": {"list": {"fetched": 10, "persisted": 10}}}`. A transform or spool is there under its name and type.
@@ -26,6 +34,7 @@ impl ResourceStats {
         let known = self.0.entry(resource.to_owned()).or_default().entry(method.to_owned()).or_default();
         known.fetched += counts.fetched;
         known.persisted += counts.persisted;
+        known.dropped += counts.dropped;
     }
 
     /// Adds all of another one's counts.
@@ -62,14 +71,19 @@ mod tests {
     #[test]
     fn counts_add_up_in_the_form_of_the_wire() {
         let mut stats = ResourceStats::default();
-        stats.add("crm/contacts", "list", Counts { fetched: 7, persisted: 0 });
-        stats.add("crm/contacts", "list", Counts { fetched: 3, persisted: 10 });
+        stats.add("crm/contacts", "list", Counts { fetched: 7, ..Counts::default() });
+        stats.add("crm/contacts", "list", Counts { fetched: 3, persisted: 10, dropped: 0 });
         stats.add("crm/notes", "list", Counts::default());
-        let shown = json!({"crm/contacts": {"list": {"fetched": 10, "persisted": 10}}});
+        stats.add("named", "transform", Counts { dropped: 4, ..Counts::default() });
+        let shown = json!({
+            "crm/contacts": {"list": {"fetched": 10, "persisted": 10}},
+            "named": {"transform": {"fetched": 0, "persisted": 0, "dropped": 4}},
+        });
         assert_eq!(serde_json::to_value(&stats).expect("JSON"), shown);
         let mut twice: ResourceStats = serde_json::from_value(shown).expect("read");
         twice.merge(&stats);
-        assert_eq!(twice.get("crm/contacts", "list"), Counts { fetched: 20, persisted: 20 });
+        assert_eq!(twice.get("crm/contacts", "list"), Counts { fetched: 20, persisted: 20, dropped: 0 });
+        assert_eq!(twice.get("named", "transform").dropped, 8);
         assert_eq!(twice.get("crm/contacts", "get"), Counts::default());
     }
 }

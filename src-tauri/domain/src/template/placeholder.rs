@@ -175,7 +175,7 @@ impl Placeholder {
     }
 
     /// The first names of its paths.
-    pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
+    pub fn roots(&self) -> impl Iterator<Item = &str> {
         let paths = self.alternatives.iter().filter_map(|alternative| alternative.path.as_ref());
         paths.flat_map(Path::prefixes).filter_map(|names| names.first().copied())
     }

@@ -178,7 +178,8 @@ const TRIGGERS: &[(&str, &str, &[&str])] = &[
     ("workflow", "UPDATE", &["sync_jobs_changed()"]),
     ("workflow", "DELETE", &["sync_jobs_changed()"]),
     ("sync_job_run", "INSERT", &["sync_jobs_changed()"]),
-    ("sync_job_run", "UPDATE", &["sync_jobs_changed()"]),
+    // Not the counts of each batch: `SyncJobs::live_runs` says that.
+    ("sync_job_run", "UPDATE OF status", &["sync_jobs_changed()"]),
     ("sync_job_run", "DELETE", &["sync_jobs_changed()"]),
 ];
 
@@ -207,7 +208,7 @@ impl Recorder {
         })?;
         for (table, statement, calls) in TRIGGERS {
             connection.execute_batch(&format!(
-                "CREATE TEMP TRIGGER record_{table}_{statement} AFTER {statement} ON main.{table}
+                "CREATE TEMP TRIGGER \"record_{table}_{statement}\" AFTER {statement} ON main.{table}
                  BEGIN SELECT {}; END",
                 calls.join(", ")
             ))?;

@@ -130,6 +130,11 @@ fn unknown_word(name: &str, error: &UnknownWord) -> JobError {
     JobError::new(name, message.trim_start_matches(name).trim_start())
 }
 
+fn changed_meanwhile<K: Kind>() -> Error {
+    let message = format!("The {} was changed by somebody else just now. Read it again.", K::WHAT);
+    Error::conflict("changed_meanwhile", message)
+}
+
 /// A body that names what isn't there.
 pub(super) fn unknown_in_body(what: &str, field: &'static str, given: &str) -> Error {
     let message = if given.is_empty() {
@@ -198,8 +203,7 @@ impl SyncJobs {
             // It may have changed or gone since it was read.
             let Some(now) = documents::get::<K>(tx, id)? else { return Ok(Err(Error::not_found(K::WHAT, &id))) };
             if now.document != before.document {
-                let message = format!("The {} was changed by somebody else just now. Read it again.", K::WHAT);
-                return Ok(Err(Error::conflict("changed_meanwhile", message)));
+                return Ok(Err(changed_meanwhile::<K>()));
             }
             if let Err(refused) = K::admit(tx, &written, Some(&before.document))? {
                 return Ok(Err(refused));
@@ -211,6 +215,29 @@ impl SyncJobs {
         self.0.changed.notify_one();
         tracing::info!(%id, ?caller, "a {} was changed", K::WHAT);
         Ok(row)
+    }
+
+    /// Replaces all of a row's document. `version`: the row's `updated_at` when it was read. One that was changed since stays as it is.
+    pub async fn replace<K: Checked>(
+        &self,
+        caller: &Caller,
+        id: K::Id,
+        version: Timestamp,
+        mut document: Map<String, Value>,
+    ) -> Result<Document<K>> {
+        let before = self.get::<K>(caller, id).await?;
+        if before.updated_at != version {
+            return Err(changed_meanwhile::<K>());
+        }
+        for name in before.document.keys().filter(|name| !document.contains_key(*name)).cloned().collect::<Vec<_>>() {
+            document.insert(name, Value::Null);
+        }
+        self.change(caller, id, document).await
+    }
+
+    /// Checks a document as if it were written. Nothing is.
+    pub async fn check_document<K: Checked>(&self, _caller: &Caller, document: &Map<String, Value>) -> Result<()> {
+        self.check::<K>(document).await
     }
 
     pub async fn delete<K: Checked>(&self, caller: &Caller, id: K::Id) -> Result<()> {

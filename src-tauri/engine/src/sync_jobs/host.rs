@@ -190,7 +190,9 @@ impl Observer for RunHost<'_> {
         }
     }
 
-    fn progress(&self, _progress: NodeProgress<'_>) {}
+    fn progress(&self, progress: NodeProgress<'_>) {
+        self.jobs.went_on(self.run.id, progress.node, progress.waiting);
+    }
 }
 
 impl Clock for RunHost<'_> {

@@ -15,6 +15,7 @@ mod documents;
 mod execution;
 mod folder;
 mod host;
+mod live;
 mod new_run;
 mod owner;
 mod rows;
@@ -31,13 +32,14 @@ use std::{
 use arc_swap::ArcSwapOption;
 use relink_destinations::Files;
 use relink_domain::{EnvironmentId, SyncJobCronTriggerId, SyncJobRunId, caller::Caller};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
     documents::Checked,
+    live::{LiveRun, LiveRuns},
     new_run::{NewRun, RunProblems},
-    runs::Stop,
+    runs::{CurrentRuns, Stop},
 };
 use crate::{
     accounts::Accounts,
@@ -80,6 +82,8 @@ struct Inner {
     triggers: Scheduler<SyncJobCronTriggerId>,
     /// Wakes the owner.
     changed: Notify,
+    /// Where the runs are that are worked on.
+    live: watch::Sender<LiveRuns>,
 }
 
 impl SyncJobs {
@@ -91,6 +95,7 @@ impl SyncJobs {
             under_way: Mutex::default(),
             triggers: Scheduler::default(),
             changed: Notify::new(),
+            live: watch::Sender::default(),
         }))
     }
 

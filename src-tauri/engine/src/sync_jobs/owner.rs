@@ -143,6 +143,7 @@ struct Ended {
 impl Drop for Ended {
     fn drop(&mut self) {
         lock(&self.jobs.0.under_way).remove(&self.run);
+        self.jobs.rests(self.run);
         self.jobs.0.changed.notify_one();
     }
 }

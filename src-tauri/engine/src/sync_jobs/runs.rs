@@ -1,9 +1,9 @@
 //! Runs, for programs and the person.
 
-use relink_domain::{SyncJobRunId, caller::Caller, sync::RunChange};
+use relink_domain::{SyncJobId, SyncJobRunId, caller::Caller, sync::RunChange};
 use rusqlite::Transaction;
 
-use super::{SyncJobs, changes::Moment};
+use super::{NewRun, RunProblems, SyncJobs, changes::Moment};
 use crate::{
     error::{Error, Result},
     store::sync_jobs::{
@@ -24,10 +24,62 @@ pub enum Stop {
     Delete,
 }
 
+/// The runs that a list of jobs shows.
+#[derive(Debug, Clone, Default)]
+pub struct CurrentRuns {
+    /// The last run of each job.
+    pub last: Vec<StoredRun>,
+    /// The runs that aren't over, oldest first.
+    pub open: Vec<StoredRun>,
+}
+
 impl SyncJobs {
     /// Runs, oldest first.
     pub async fn runs(&self, _caller: &Caller, filter: RunFilter) -> Result<Vec<StoredRun>> {
         Ok(self.0.uses.store.read(move |c| runs::all(c, filter)).await?)
+    }
+
+    /// Runs of a job before a run, or the last ones, newest first.
+    pub async fn latest_runs(
+        &self,
+        _caller: &Caller,
+        job: SyncJobId,
+        before: Option<SyncJobRunId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRun>> {
+        Ok(self.0.uses.store.read(move |c| runs::latest(c, job, before, limit)).await?)
+    }
+
+    /// The last run of each job, and all runs that aren't over.
+    pub async fn current_runs(&self, _caller: &Caller) -> Result<CurrentRuns> {
+        let read =
+            |c: &rusqlite::Connection| Ok(CurrentRuns { last: runs::last_of_each_job(c)?, open: runs::open(c)? });
+        Ok(self.0.uses.store.read(read).await?)
+    }
+
+    /// Makes a run with what another one was made with, and with the job's nodes as they are now, unless that run had its own.
+    pub async fn run_again(&self, caller: &Caller, id: SyncJobRunId) -> Result<StoredRun, RunProblems> {
+        let run = self.run(caller, id).await?;
+        let spec = run.spec;
+        let new = NewRun {
+            sync_job_id: run.sync_job_id.to_string(),
+            integrated_account_id: run.account_id.map(|id| id.to_string()),
+            trigger: None,
+            args: spec.args,
+            version: spec.has_own_resources.then(|| spec.version.into()),
+            resources: spec.has_own_resources.then_some(spec.resources),
+            webhook_id: spec.webhook_id.map(|id| id.to_string()),
+            datastore_id: spec.datastore_id,
+            error_handling: Some(spec.error_handling.to_string()),
+            on_needs_reauth: Some(spec.on_needs_reauth.to_string()),
+            ignore_previous_run: spec.ignore_previous_run,
+            force: spec.force,
+            events_to_send: spec.events_to_send,
+            mutex_key: spec.mutex_key,
+            state_key: spec.state_key,
+            meta: spec.meta,
+        };
+        self.start_run(caller, new).await
     }
 
     pub async fn run(&self, _caller: &Caller, id: SyncJobRunId) -> Result<StoredRun> {

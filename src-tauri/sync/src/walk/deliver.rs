@@ -64,7 +64,7 @@ impl<H: Host> Walker<'_, H> {
             delivered.insert(id);
         }
         let persisted = batch.records.len() as u64;
-        gathered.stats.add(source.key(), source.method(), Counts { fetched: 0, persisted });
+        gathered.stats.add(source.key(), source.method(), Counts { persisted, ..Counts::default() });
         Ok(())
     }
 }

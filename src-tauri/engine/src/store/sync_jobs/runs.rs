@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::store::{Result, document, id};
+use crate::store::{Result, document, id, limit_clause};
 
 /// What a run was made with. It never changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -177,6 +177,33 @@ pub fn all(connection: &Connection, filter: RunFilter) -> Result<Vec<StoredRun>>
     ))?;
     let ids = params![filter.job.map(|id| id.to_string()), filter.account.map(|id| id.to_string())];
     let rows = statement.query_map(ids, run)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Runs of a job before a run, or the last ones, newest first.
+pub fn latest(
+    connection: &Connection,
+    job: SyncJobId,
+    before: Option<SyncJobRunId>,
+    limit: usize,
+) -> Result<Vec<StoredRun>> {
+    // The ids first: runs have their nodes with them, and would be sorted with those.
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM sync_job_run WHERE id IN (
+           SELECT id FROM sync_job_run WHERE sync_job_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3)
+         ORDER BY id DESC"
+    ))?;
+    let before = before.map(|id| id.to_string());
+    let rows = statement.query_map(params![job.to_string(), before, limit_clause(Some(limit))], run)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The last run of each job.
+pub fn last_of_each_job(connection: &Connection) -> Result<Vec<StoredRun>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM sync_job_run WHERE id IN (SELECT max(id) FROM sync_job_run GROUP BY sync_job_id)"
+    ))?;
+    let rows = statement.query_map([], run)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -150,3 +150,78 @@ async fn a_run_goes_on_after_a_restart_with_the_page_in_progress() {
     assert_eq!(*lock(&world.script.calls), ["people first", "people b", "people b"]);
     assert_eq!(world.events().await, ["created", "started", "updated", "updated", "completed"]);
 }
+
+#[tokio::test]
+async fn who_watches_sees_where_a_run_is_until_it_rests() {
+    let gate = tokio::sync::Semaphore::new(1);
+    let pages = [page(&[json!({"id": 1})], Some("b")), page(&[json!({"id": 2})], None)];
+    let world = World::new(Script { gate: Some(gate), pages: Mutex::new(pages.into()), ..Script::default() }).await;
+    let mut live = world.jobs.live_runs(&PERSON);
+    let mut set = world.services.store.changes();
+    let job = world.job(list_job()).await;
+    let id = world.run(world.of(&job)).await;
+    world.start();
+    let is_at_second_page = |runs: &LiveRuns| runs.get(&id).is_some_and(|run| run.node.is_some());
+    let seen = tokio::time::timeout(WAIT_TIMEOUT, live.wait_for(is_at_second_page)).await.expect("in time");
+    let seen = seen.expect("open").get(&id).cloned();
+    assert_eq!(seen, Some(LiveRun { node: Some("people".to_owned()), waiting: 1, steps: 2 }));
+    // The start was a change of what lists show. The page is none.
+    while set.take().is_some() {}
+    world.script.gate.as_ref().expect("a gate").add_permits(100);
+    world.over(id).await;
+    let rested = tokio::time::timeout(WAIT_TIMEOUT, live.wait_for(LiveRuns::is_empty)).await;
+    rested.expect("in time").expect("open");
+}
+
+#[tokio::test]
+async fn a_batch_changes_no_list() {
+    let world = World::with([]).await;
+    let job = world.job(list_job()).await;
+    let id = world.run(world.of(&job)).await;
+    let mut set = world.services.store.changes();
+    let mut stats = ResourceStats::default();
+    stats.add("people", "list", Counts { fetched: 1, ..Counts::default() });
+    let write = move |tx: &rusqlite::Transaction<'_>| crate::store::sync_jobs::runs::add_stats(tx, id, &stats, START);
+    assert!(world.services.store.write(write).await.expect("written"));
+    assert!(!set.take().is_some_and(|set| set.sync_jobs));
+    world.jobs.stop(&PERSON, id, Stop::Patch).await.expect("stopped");
+    assert!(set.take().is_some_and(|set| set.sync_jobs), "its status is in lists");
+}
+
+#[tokio::test]
+async fn a_run_is_made_again_with_what_it_was_made_with() {
+    let world = World::with([]).await;
+    let job = world.job(list_job()).await;
+    let args = Map::from_iter([("from".to_owned(), json!("2026-01-01"))]);
+    let new = NewRun { args, on_needs_reauth: Some("wait".to_owned()), ..world.of(&job) };
+    let first = world.jobs.start_run(&PERSON, new).await.expect("made");
+    let again = world.jobs.run_again(&PERSON, first.id).await.expect("made");
+    assert_ne!(first.id, again.id);
+    assert_eq!((&first.spec, first.account_id), (&again.spec, again.account_id));
+    let job = first.sync_job_id;
+    let ids = async |before, limit| {
+        let runs = world.jobs.latest_runs(&PERSON, job, before, limit).await.expect("read");
+        runs.into_iter().map(|run| run.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(None, 9).await, [again.id, first.id]);
+    assert_eq!(ids(None, 1).await, [again.id]);
+    assert_eq!(ids(Some(again.id), 9).await, [first.id]);
+    let current = world.jobs.current_runs(&PERSON).await.expect("read");
+    assert_eq!(current.last.iter().map(|run| run.id).collect::<Vec<_>>(), [again.id]);
+    assert_eq!(current.open.len(), 2);
+}
+
+#[tokio::test]
+async fn a_job_is_replaced_whole_unless_it_was_changed_since() {
+    let world = World::with([]).await;
+    let mut document = list_job();
+    document["mutex_key"] = json!("k");
+    let id = world.job(document).await.parse().expect("an id");
+    let before = world.jobs.get::<SyncJob>(&PERSON, id).await.expect("there");
+    let without = list_job().as_object().cloned().expect("an object");
+    world.services.clock.advance_secs(1);
+    let replace = world.jobs.replace::<SyncJob>(&PERSON, id, before.updated_at, without.clone()).await;
+    assert_eq!(replace.expect("replaced").document, without, "a key that is left out is gone");
+    let stale = world.jobs.replace::<SyncJob>(&PERSON, id, before.updated_at, without).await.expect_err("stale");
+    assert_eq!(stale.code(), "changed_meanwhile");
+}

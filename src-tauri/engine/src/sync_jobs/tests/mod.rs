@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use relink_domain::{AccountId, SyncJobRunId, sync::RunStatus};
+use relink_domain::{
+    AccountId, SyncJobRunId,
+    sync::{Counts, ResourceStats, RunStatus},
+};
 use relink_sync::{Call, ExpressionError, Page, RequestError};
 use serde_json::{Map, Value, json, value::RawValue};
 
