@@ -2,6 +2,7 @@
 
 mod faults;
 mod first_paint;
+mod pages;
 mod returned;
 mod two_clicks;
 

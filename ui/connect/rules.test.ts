@@ -339,5 +339,6 @@ describe('texts', () => {
     };
     expect(refusalText(error)).toMatchObject({ title: 'It ended', message: 'Ask again.' });
     expect(refusalText({ ...error, message: 'It ended early.' }).message).toBe('It ended early.');
+    expect(refusalText({ ...error, message: 'It ended.' }).message, 'the title says it all').toBe('');
   });
 });

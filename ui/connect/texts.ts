@@ -116,6 +116,11 @@ const REFUSALS: Record<string, { title: string; hint: string }> = {
 };
 
 /** Why a link can’t be used. Relink’s own text, if it sent one, comes first. */
+const withoutTitle = (title: string, message: string): string => {
+  if (message === title || message === `${title}.`) return '';
+  return message.startsWith(`${title}. `) ? message.slice(title.length + 2) : message;
+};
+
 export function refusalText(error: ErrorView): { title: string; message: string; hint: string | null } {
   const fallback = REFUSALS[error.code];
   const title = curly(error.title ?? fallback?.title ?? 'Relink can’t open this link');
@@ -123,7 +128,7 @@ export function refusalText(error: ErrorView): { title: string; message: string;
   return {
     title,
     // For programs, a message repeats its title.
-    message: message.startsWith(`${title}. `) ? message.slice(title.length + 2) : message,
+    message: withoutTitle(title, message),
     hint: curly(error.hint ?? fallback?.hint ?? '') || null,
   };
 }

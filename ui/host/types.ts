@@ -689,6 +689,10 @@ wants_client: boolean,
  */
 client_id: string | null, 
 /**
+ * Whether a secret of that client is in the keychain.
+ */
+has_client_secret: boolean, 
+/**
  * The redirect URIs to register with the provider.
  */
 redirect_uris: Array<RedirectUri>, };

@@ -43,6 +43,10 @@ impl App {
             documented: definition.is_some_and(|definition| definition.docs().url.is_some()),
             wants_client: oauth2.is_some_and(|oauth2| oauth2.client_secret.is_stored() || oauth2.client_id.is_empty()),
             client_id: oauth2.map(|oauth2| oauth2.client_id.clone()).filter(|id| !id.is_empty()),
+            // A secret is bound to the addresses that it was given for.
+            has_client_secret: oauth2.is_some_and(|oauth2| oauth2.client_secret.is_stored())
+                && entry.not_ready.is_none()
+                && entry.installed.as_ref().is_some_and(|it| !it.client_secret_origins.clone().of_client().is_empty()),
             redirect_uris: self.redirect_uris_of(&redirects, &entry.integration.name),
         }
     }

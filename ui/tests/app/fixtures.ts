@@ -98,6 +98,7 @@ export function integration(name: string, change: Partial<Integration> = {}): In
     documented: true,
     wants_client: true,
     client_id: null,
+    has_client_secret: false,
     redirect_uris: [
       { kind: 'deep_link', uri: `app.relink.desktop:/oauth/callback/${name}` },
       { kind: 'loopback', uri: `http://127.0.0.1:7417/oauth/callback/${name}` },

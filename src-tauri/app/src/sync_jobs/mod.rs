@@ -38,8 +38,9 @@ impl App {
         if all.is_empty() {
             return Ok(Vec::new());
         }
-        let names = self.names().await?;
+        let integrations = self.integrations_of_jobs().await?;
         let last = jobs.current_runs(&Caller::Person).await.map_err(error_view)?.last;
+        let names = self.names(last.iter().flat_map(runs::accounts_of)).await?;
         let mut next: HashMap<String, Timestamp> = HashMap::new();
         let planned = jobs.planned(&Caller::Person).await.map_err(error_view)?;
         for trigger in jobs.all::<CronTrigger>(&Caller::Person).await.map_err(error_view)? {
@@ -51,7 +52,7 @@ impl App {
         let entry = |row: Document<SyncJob>| SyncJobEntry {
             id: row.id,
             label: label_of(&row),
-            integration: text_of(&row, "integration_name").map(|name| names.integration(&name)),
+            integration: integrations.of(&row),
             last_run: last.iter().find(|run| run.sync_job_id == row.id).map(|run| runs::entry(run, &names)),
             next_run_at: next.get(&row.id.to_string()).copied(),
         };
@@ -61,7 +62,6 @@ impl App {
     pub async fn sync_job(&self, id: SyncJobId) -> Result<SyncJobView> {
         let jobs = self.0.engine.sync_jobs();
         let row = jobs.get::<SyncJob>(&Caller::Person, id).await.map_err(error_view)?;
-        let names = self.names().await?;
         let text = serde_json::to_string_pretty(&row.document);
         let text = text.map_err(|_| internal_error("The sync job can’t be shown."))?;
         let resources = row.document.get("resources").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
@@ -78,7 +78,7 @@ impl App {
         Ok(SyncJobView {
             id,
             label: label_of(&row),
-            integration: text_of(&row, "integration_name").map(|name| names.integration(&name)),
+            integration: self.integrations_of_jobs().await?.of(&row),
             version: row.updated_at,
             runtime: job.as_ref().map_or(relink_domain::sync::DEFAULT_RUNTIME, |job| job.version),
             needs_account: has(&|kind| matches!(kind, NodeKind::Request(request) if request.account.is_none())),
@@ -89,7 +89,7 @@ impl App {
             args: job.as_ref().map(|job| job.args.fields().map(|field| arg(&field)).collect()).unwrap_or_default(),
             mutex_key: text_of(&row, "mutex_key"),
             state_key: text_of(&row, "state_key"),
-            triggers: self.triggers_of(id, &names).await?,
+            triggers: self.triggers_of(id).await?,
             text,
         })
     }

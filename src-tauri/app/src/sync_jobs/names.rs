@@ -4,37 +4,43 @@ use std::collections::HashMap;
 
 use relink_contract::window::{SyncAccount, SyncIntegration, SyncWebhook};
 use relink_domain::{AccountId, WebhookId, caller::Caller};
-use relink_engine::{Document, Filter, Kind};
+use relink_engine::{Document, Filter, Kind, SyncJob};
 
 use crate::{App, Result, error_view};
 
+/// Of accounts and webhooks.
 pub(super) struct Names {
     accounts: HashMap<AccountId, SyncAccount>,
     webhooks: Vec<SyncWebhook>,
-    integrations: Vec<SyncIntegration>,
 }
 
 impl App {
-    pub(super) async fn names(&self) -> Result<Names> {
+    /// The names of all webhooks and of these accounts: a run is shown often, and there may be many accounts.
+    pub(super) async fn names(&self, accounts: impl IntoIterator<Item = AccountId>) -> Result<Names> {
         let engine = &self.0.engine;
-        let accounts = engine.accounts().list(&Caller::Person, Filter::default()).await.map_err(error_view)?;
+        let filter = Filter { ids: Some(accounts.into_iter().collect()), ..Filter::default() };
+        let accounts = engine.accounts().list(&Caller::Person, filter).await.map_err(error_view)?;
         let webhooks = engine.outbox().webhooks(&Caller::Person).await.map_err(error_view)?;
-        let catalog = engine.catalog().list(&Caller::Person).await.map_err(error_view)?;
         let account = |view: relink_engine::AccountView| {
             let id = view.account.id();
             let name = view.account.profile.name;
             (id, SyncAccount { id, name, integration_label: view.label, is_gone: false })
         };
+        Ok(Names {
+            accounts: accounts.into_iter().map(account).collect(),
+            webhooks: webhooks.into_iter().map(|it| SyncWebhook { id: it.id, target_url: it.target_url }).collect(),
+        })
+    }
+
+    /// The integrations that jobs may name.
+    pub(super) async fn integrations_of_jobs(&self) -> Result<Integrations> {
+        let catalog = self.0.engine.catalog().list(&Caller::Person).await.map_err(error_view)?;
         let integration = |entry: relink_engine::CatalogEntry| SyncIntegration {
             label: entry.label(),
             color: entry.color(),
             name: entry.integration.name,
         };
-        Ok(Names {
-            accounts: accounts.into_iter().map(account).collect(),
-            webhooks: webhooks.into_iter().map(|it| SyncWebhook { id: it.id, target_url: it.target_url }).collect(),
-            integrations: catalog.into_iter().map(integration).collect(),
-        })
+        Ok(Integrations(catalog.into_iter().map(integration).collect()))
     }
 }
 
@@ -47,11 +53,16 @@ impl Names {
     pub(super) fn webhook(&self, id: WebhookId) -> Option<SyncWebhook> {
         self.webhooks.iter().find(|webhook| webhook.id == id).cloned()
     }
+}
 
-    /// An integration by its name. One that isn't known is called so.
-    pub(super) fn integration(&self, name: &str) -> SyncIntegration {
-        let known = self.integrations.iter().find(|it| it.name == name).cloned();
-        known.unwrap_or_else(|| SyncIntegration { name: name.to_owned(), label: name.to_owned(), color: None })
+pub(super) struct Integrations(Vec<SyncIntegration>);
+
+impl Integrations {
+    /// The one that a job names. One that isn't known is called so.
+    pub(super) fn of(&self, row: &Document<SyncJob>) -> Option<SyncIntegration> {
+        let name = text_of(row, "integration_name")?;
+        let known = self.0.iter().find(|it| it.name == name).cloned();
+        Some(known.unwrap_or_else(|| SyncIntegration { label: name.clone(), name, color: None }))
     }
 }
 

@@ -44,6 +44,11 @@ pub(super) fn entry(run: &StoredRun, names: &Names) -> SyncRunEntry {
     }
 }
 
+/// The accounts that a run is shown with.
+pub(super) fn accounts_of(run: &StoredRun) -> impl Iterator<Item = relink_domain::AccountId> {
+    run.account_id.into_iter().chain(account_arg(&run.spec.args)).chain(run.waits_for_account)
+}
+
 /// A run's account is often an argument.
 fn account_arg(args: &Map<String, Value>) -> Option<relink_domain::AccountId> {
     args.get("integrated_account_id")?.as_str()?.parse().ok()
@@ -67,8 +72,9 @@ impl App {
     /// Runs of a job, newest first.
     pub async fn sync_runs(&self, id: SyncJobId, before: Option<SyncJobRunId>) -> Result<Vec<SyncRunEntry>> {
         let found = self.0.engine.sync_jobs().latest_runs(&Caller::Person, id, before, RUNS_PER_PAGE).await;
-        let names = self.names().await?;
-        Ok(found.map_err(error_view)?.iter().map(|run| entry(run, &names)).collect())
+        let found = found.map_err(error_view)?;
+        let names = self.names(found.iter().flat_map(accounts_of)).await?;
+        Ok(found.iter().map(|run| entry(run, &names)).collect())
     }
 
     pub async fn start_sync_run(&self, id: SyncJobId, inputs: SyncInputs) -> Result<StartedSyncRun> {
@@ -95,7 +101,7 @@ impl App {
     pub async fn sync_run(&self, id: SyncJobRunId) -> Result<SyncRunView> {
         let jobs = self.0.engine.sync_jobs();
         let run = jobs.run(&Caller::Person, id).await.map_err(error_view)?;
-        let names = self.names().await?;
+        let names = self.names(accounts_of(&run)).await?;
         let job = match jobs.get::<SyncJob>(&Caller::Person, run.sync_job_id).await {
             Ok(row) => Some(label_of(&row)),
             Err(Error::NotFound { .. }) => None,

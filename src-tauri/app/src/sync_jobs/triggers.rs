@@ -10,7 +10,7 @@ use relink_engine::{CronTrigger, Document, SyncJob};
 use serde_json::{Map, Value, json};
 
 use super::{
-    names::{Names, text_of},
+    names::text_of,
     runs::{args_of, field_problem, json_of},
 };
 use crate::{App, Result, error_view};
@@ -19,10 +19,13 @@ use crate::{App, Result, error_view};
 const UPCOMING: usize = 5;
 
 impl App {
-    pub(super) async fn triggers_of(&self, job: SyncJobId, names: &Names) -> Result<Vec<SyncTrigger>> {
+    pub(super) async fn triggers_of(&self, job: SyncJobId) -> Result<Vec<SyncTrigger>> {
         let jobs = self.0.engine.sync_jobs();
         let planned = jobs.planned(&Caller::Person).await.map_err(error_view)?;
         let all = jobs.all::<CronTrigger>(&Caller::Person).await.map_err(error_view)?;
+        let own: Vec<_> = all.into_iter().filter(|row| row.text("sync_job_id") == Some(&job.to_string())).collect();
+        let account_of = |row: &Document<CronTrigger>| text_of(row, "integrated_account_id")?.parse().ok();
+        let names = self.names(own.iter().filter_map(account_of)).await?;
         let now = self.0.engine.now();
         let view = |row: Document<CronTrigger>| {
             let next_run_at = planned.iter().find(|(id, _)| *id == row.id).map(|(_, at)| *at);
@@ -34,9 +37,7 @@ impl App {
                 words: cron.map(|cron| cron.words()).unwrap_or_default(),
                 next_run_at,
                 upcoming: upcoming.unwrap_or_default(),
-                account: text_of(&row, "integrated_account_id")
-                    .and_then(|id| id.parse().ok())
-                    .map(|id| names.account(id)),
+                account: account_of(&row).map(|id| names.account(id)),
                 webhook: text_of(&row, "webhook_id").and_then(|id| names.webhook(id.parse().ok()?)),
                 args: row.document.get("args").and_then(Value::as_object).map(json_of).unwrap_or_default(),
                 on_needs_reauth: text_of(&row, "on_needs_reauth")
@@ -44,8 +45,7 @@ impl App {
                     .unwrap_or(OnNeedsReauth::Fail),
             }
         };
-        let own = all.into_iter().filter(|row| row.text("sync_job_id") == Some(&job.to_string()));
-        Ok(own.map(view).collect())
+        Ok(own.into_iter().map(view).collect())
     }
 
     #[expect(clippy::unused_async, reason = "commands are asynchronous")]

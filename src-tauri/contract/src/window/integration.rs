@@ -33,6 +33,8 @@ pub struct Integration {
     pub wants_client: bool,
     /// The OAuth client's id, if one is set.
     pub client_id: Option<String>,
+    /// Whether a secret of that client is in the keychain.
+    pub has_client_secret: bool,
     /// The redirect URIs to register with the provider.
     pub redirect_uris: Vec<RedirectUri>,
 }
