@@ -81,7 +81,8 @@ it('says why a run waits or failed, and what to do', async () => {
   const reason = logLine(70, {
     level: 'error',
     node: 'file',
-    message: '409: No folder is allowed for the files of sync jobs. Choose one: relink sync folder PATH.',
+    message:
+      '409: No folder is allowed for the files of sync jobs. Choose one under Sync jobs in the window, or by relink sync folder PATH.',
   });
   relink.handlers.sync_run = () => runView({ run: runEntry('run-3', { status: 'failed' }), reason });
   relink.handlers.sync_run_log = () => ({

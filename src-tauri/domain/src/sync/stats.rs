@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// Records that were fetched, those that were delivered to a destination, and those that a transform left out. What goes to two
-/// destinations counts twice.
+/// destinations counts twice. A transform leaves out what it drops, and what a list that it gives has less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     #[serde(default)]

@@ -102,8 +102,7 @@ impl Destinations for RunHost<'_> {
             }
             DestinationKind::File => {
                 let Some(files) = self.jobs.0.files.load_full() else {
-                    let message =
-                        "No folder is allowed for the files of sync jobs. Choose one: relink sync folder PATH.";
+                    let message = "No folder is allowed for the files of sync jobs. Choose one under Sync jobs in the window, or by relink sync folder PATH.";
                     return Err(DeliveryError::Failed(refused(409, "Conflict", message)));
                 };
                 files.deliver(self.run.id, &delivery).await?;

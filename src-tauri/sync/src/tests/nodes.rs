@@ -74,6 +74,9 @@ async fn a_transform_replaces_the_batch_or_drops_it() {
         "out sum [1]",
     ];
     assert_eq!(world.shown(), expected);
+    let dropped = |node: &str| lock(&world.kept).stats.get(node, "transform").dropped;
+    let counts = ["short", "again", "null", "undefined", "none", "object", "sum"].map(dropped);
+    assert_eq!(counts, [0, 0, 3, 3, 3, 3, 0], "what a transform leaves out is counted");
 }
 
 #[tokio::test]
