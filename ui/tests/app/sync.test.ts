@@ -83,6 +83,13 @@ it('draws a large graph without scrolling sideways, and goes through it with the
   const graph = page.getByRole('list', { name: 'Nodes of Contacts into a file' });
   await graph.getByRole('button').nth(29).waitFor();
   expect(await page.locator('path.edge').count()).toBe(largeGraph().edges.length);
+  await page.setViewportSize({ width: 720, height: 720 });
+  const narrowest = (): Promise<number> =>
+    page.evaluate(() =>
+      Math.min(...[...document.querySelectorAll('[data-node]')].map((node) => node.clientWidth)),
+    );
+  await expect.poll(narrowest, 'every node can be read').toBeGreaterThan(110);
+  await page.setViewportSize({ width: 1120, height: 720 });
   const focused = (): Promise<string> =>
     page.evaluate(() => document.activeElement?.querySelector('.name')?.textContent ?? '');
   await graph.getByRole('button').first().focus();
