@@ -82,7 +82,7 @@ export function outcomeText(
 
 const REFUSALS: Record<string, { title: string; hint: string }> = {
   link_token_unknown: {
-    title: 'Relink doesn’t recognize this link',
+    title: 'This link isn’t known to Relink',
     hint: 'Copy the whole magic link, or get a new one in Relink.',
   },
   link_token_used: {
@@ -110,7 +110,7 @@ const REFUSALS: Record<string, { title: string; hint: string }> = {
     hint: 'Open the link again from where you got it, or get a new one in Relink.',
   },
   account_deleted: {
-    title: 'This account was deleted',
+    title: 'The account of this link was deleted',
     hint: 'There is nothing to reauthorize. Connect the account again in Relink.',
   },
 };
