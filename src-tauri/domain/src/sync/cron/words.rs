@@ -96,7 +96,7 @@ fn values(set: u64) -> Vec<u8> {
 fn step(values: &[u8], end: u8) -> Option<u8> {
     let [0, step, ..] = values else { return None };
     let expected = (0..end).step_by(usize::from(*step));
-    (end % step == 0 && *step > 1 && expected.eq(values.iter().copied())).then_some(*step)
+    (end.is_multiple_of(*step) && *step > 1 && expected.eq(values.iter().copied())).then_some(*step)
 }
 
 /// `1, 5 to 7`.
