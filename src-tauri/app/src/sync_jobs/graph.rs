@@ -75,7 +75,7 @@ fn lines_of(text: &str) -> Vec<usize> {
     let (mut from, mut line) = (0, 1);
     let lines = nodes.resources.into_iter().map(|node| {
         // It borrows from the text.
-        let at = (node.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        let at = node.get().as_ptr().addr().saturating_sub(text.as_ptr().addr());
         line += text.get(from..at).unwrap_or_default().matches('\n').count();
         from = at;
         line
