@@ -37,20 +37,10 @@ async fn an_example_runs_into_a_file_and_says_how_far_it_is() {
     let start = json!({ "id": job, "inputs": inputs(&json!({ "integrated_account_id": account })) });
     let started = world.command("start_sync_run", start).await["run"].clone();
     let mut went_on = false;
+    // Its end may be published before its progress.
     let shown = loop {
-        match next(&mut changes).await {
-            Change::SyncProgress { runs } => went_on |= runs.iter().any(|id| json!(id) == started),
-            Change::SyncJobs => {
-                let shown = run(&world, &started).await;
-                if !shown["run"]["finished_at"].is_null() && went_on {
-                    break shown;
-                }
-                // Its end may have been published before its progress.
-                if !shown["run"]["finished_at"].is_null() {
-                    continue;
-                }
-            }
-            _ => {}
+        if let Change::SyncProgress { runs } = next(&mut changes).await {
+            went_on |= runs.iter().any(|id| json!(id) == started);
         }
         let shown = run(&world, &started).await;
         if went_on && !shown["run"]["finished_at"].is_null() {
