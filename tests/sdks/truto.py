@@ -28,8 +28,7 @@ ACME = {
 }
 # Parts of Truto that Relink lacks, and what else than a list and one of it can be asked for.
 ABSENT = [
-    "datastores", "alarms",
-    "workflows", "workflow_runs", "daemons", "daemon_jobs", "daemon_job_runs", "daemon_job_cron_triggers", "static_gates",
+    "datastores", "alarms", "daemons", "daemon_jobs", "daemon_job_runs", "daemon_job_cron_triggers", "static_gates",
 ]
 
 
@@ -302,6 +301,43 @@ async def sync(client):
     return found
 
 
+async def workflows(client):
+    workflows, runs = client.workflows, client.workflow_runs
+    job = await client.sync_jobs.create({"resources": []})
+    step = {"type": "run", "action": "run_sync_job", "config": {"sync_job_id": job["id"], "args": {"team": "{{event.payload.context.team}}"}}}
+    new = {
+        "trigger_name": "integrated_account:updated",
+        "config": {"run_if": f"integrated_account_id = '{ACCOUNT}'", "steps": [step]},
+    }
+    created = await workflows.create(new)
+    other = await workflows.create({"trigger_name": "sync_job_run:failed", "config": {"steps": [step]}})
+    await client.integrated_accounts.update(ACCOUNT, {"context": {"team": "workflows"}})
+    while not (listed := await runs.list(workflow_id=created["id"], status="completed").to_array()):
+        await asyncio.sleep(0.1)
+    run = listed[0]
+    made = await client.sync_job_runs.get(run["result"]["steps"][0]["result"]["sync_job_run_id"])
+    found = {
+        "created": {key: created[key] for key in new} == new,
+        "listed": [row["id"] for row in await workflows.list(trigger_name="integrated_account:updated").to_array()] == [created["id"]],
+        "got": await workflows.get(created["id"]) == created,
+        "updated": (await workflows.update(other["id"], {"trigger_name": "sync_job_run:completed"}))["trigger_name"],
+        "deleted_workflow": await workflows.delete(other["id"]) == {"id": other["id"]},
+        "refused": await outcome(workflows.create({"trigger_name": "nothing:happened", "config": {"steps": [step]}})),
+        "run": {key: run[key] for key in ("workflow_id", "status", "retry_attempt")} == {
+            "workflow_id": created["id"], "status": "completed", "retry_attempt": 0},
+        "got_run": await runs.get(run["id"]) == run,
+        "made": [made["integrated_account_id"] == ACCOUNT, made["args"]["team"]],
+        "no_create": await outcome(runs.create({})),
+        "no_update": await outcome(runs.update(run["id"], {})),
+        "deleted": await workflows.delete(created["id"]) == {"id": created["id"]},
+        "gone": await outcome(workflows.get(created["id"])),
+        "deleted_run": await runs.delete(run["id"]) == {"id": run["id"]},
+        "gone_run": await outcome(runs.get(run["id"])),
+    }
+    await client.sync_jobs.delete(job["id"])
+    return found
+
+
 async def absent(client):
     found = {}
     for name in ABSENT:
@@ -317,7 +353,7 @@ async def absent(client):
 
 async def main():
     client = Client(os.environ["RELINK_TOKEN"])
-    parts = [organization, integrations, accounts, calls, mcp, webhooks, unified, sync, absent]
+    parts = [organization, integrations, accounts, calls, mcp, webhooks, unified, sync, workflows, absent]
     found = {part.__name__: await part(client) for part in parts}
     found["not_called"] = sorted(set(client.methods()) - Member.called)
     print(json.dumps(found))

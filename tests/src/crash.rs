@@ -10,6 +10,7 @@
 mod point;
 mod runs;
 mod steps;
+mod workflows;
 
 use std::collections::HashSet;
 
@@ -167,6 +168,9 @@ impl Harness {
             Point::RunFetched | Point::RunDelivered | Point::RunCommitted => {
                 self.check_run(&relink, &state_before).await?
             }
+            Point::WorkflowDecided | Point::WorkflowStarted | Point::WorkflowStepped => {
+                self.check_workflow(&relink).await?
+            }
             Point::ReplaceIntent => self.check_old_sign_in(&relink, &state_before).await?,
             Point::ReplaceKept => self.check_new_sign_in(&relink, &state_before).await?,
         };
@@ -199,7 +203,10 @@ impl Harness {
             | Point::DeliveryAnswered
             | Point::RunFetched
             | Point::RunDelivered
-            | Point::RunCommitted => None,
+            | Point::RunCommitted
+            | Point::WorkflowDecided
+            | Point::WorkflowStarted
+            | Point::WorkflowStepped => None,
         };
         let item = self.item()?;
         Ok(StateBefore {
@@ -242,6 +249,11 @@ impl Harness {
             }
             Point::RunFetched | Point::RunDelivered | Point::RunCommitted => {
                 self.begin_run(relink).await?;
+                // It runs in parallel.
+                std::future::pending().await
+            }
+            Point::WorkflowDecided | Point::WorkflowStarted | Point::WorkflowStepped => {
+                self.begin_workflow(relink).await?;
                 // It runs in parallel.
                 std::future::pending().await
             }

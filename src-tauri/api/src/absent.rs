@@ -21,19 +21,17 @@ use crate::{
     query::Query,
 };
 
-/// A kind of object that Relink has none of, and the methods of Truto's clients for it: **L**ist, **G**et, **C**reate, **U**pdate,
-/// **D**elete (contract section 13.1).
+/// A kind of object that Relink has none of.
 struct Kind {
     path: &'static str,
     one: &'static str,
     several: &'static str,
-    has: &'static str,
     /// Another request about one, below the path.
     action: Option<&'static str>,
 }
 
 const fn kind(path: &'static str, one: &'static str, several: &'static str) -> Kind {
-    Kind { path, one, several, has: "LGCUD", action: None }
+    Kind { path, one, several, action: None }
 }
 
 const KINDS: &[Kind] = &[
@@ -51,9 +49,6 @@ const KINDS: &[Kind] = &[
         ..kind("/notification-destination", "notification destination", "notification destinations")
     },
     kind("/static-gate", "static gate", "static gates"),
-    kind("/workflow", "workflow", "workflows"),
-    // Truto makes them itself: there, too, nobody creates or changes one.
-    Kind { has: "LGD", ..kind("/workflow-run", "run of a workflow", "runs of workflows") },
 ];
 
 /// How a request about something that isn't here is answered.
@@ -83,22 +78,20 @@ type Operation = (HttpMethod, String, String, Answer);
 
 impl Kind {
     fn operations(&self) -> Vec<Operation> {
-        let Self { path, one, several, has, action } = *self;
+        let Self { path, one, several, action } = *self;
         let of_list = || path.to_owned();
         let of_one = || format!("{path}/{{id}}");
-        let each = has.chars().filter_map(|letter| {
-            Some(match letter {
-                'L' => (HttpMethod::Get, of_list(), format!("List {several}"), Answer::EmptyList),
-                'G' => (HttpMethod::Get, of_one(), format!("Get a {one}"), Answer::NoneOf(one)),
-                'C' => (HttpMethod::Post, of_list(), format!("Create a {one}"), Answer::Lacks(several)),
-                'U' => (HttpMethod::Patch, of_one(), format!("Change a {one}"), Answer::Lacks(several)),
-                'D' => (HttpMethod::Delete, of_one(), format!("Delete a {one}"), Answer::Lacks(several)),
-                _ => return None,
-            })
-        });
+        // Those of Truto's clients (contract section 13.1).
+        let each = [
+            (HttpMethod::Get, of_list(), format!("List {several}"), Answer::EmptyList),
+            (HttpMethod::Get, of_one(), format!("Get a {one}"), Answer::NoneOf(one)),
+            (HttpMethod::Post, of_list(), format!("Create a {one}"), Answer::Lacks(several)),
+            (HttpMethod::Patch, of_one(), format!("Change a {one}"), Answer::Lacks(several)),
+            (HttpMethod::Delete, of_one(), format!("Delete a {one}"), Answer::Lacks(several)),
+        ];
         let action = action
             .map(|below| (HttpMethod::Post, format!("{path}{below}"), format!("Use a {one}"), Answer::Lacks(several)));
-        each.chain(action).collect()
+        each.into_iter().chain(action).collect()
     }
 }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::IntoResponse,
 };
-use relink_domain::EnvironmentId;
+use relink_domain::{EnvironmentId, yaml};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_path_to_error::Track;
 
@@ -32,12 +32,47 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         // A route that requires a token knows the environment (`environment::only_own`).
         let environment = request.extensions().get::<EnvironmentId>().copied();
         let bytes = read(request, state).await?;
-        if let Some(environment) = environment {
-            environment::check_body(environment, &bytes)?;
-        }
-        let bytes = if bytes.trim_ascii().is_empty() { Bytes::from_static(b"{}") } else { bytes };
-        parse(&bytes).map(Self)
+        accept(environment, bytes).map(Self)
     }
+}
+
+/// A body in YAML, if its type is `application/yaml`, and otherwise one in JSON (contract section 0.2).
+pub(crate) struct YamlBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for YamlBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let environment = request.extensions().get::<EnvironmentId>().copied();
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        let is_yaml = YAML_TYPES.iter().any(|known| content_type.eq_ignore_ascii_case(known));
+        let bytes = read(request, state).await?;
+        let bytes = if is_yaml { json_of(&bytes)? } else { bytes };
+        accept(environment, bytes).map(Self)
+    }
+}
+
+/// The one that is registered (RFC 9512), and those that were used before.
+const YAML_TYPES: [&str; 4] = ["application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"];
+
+fn json_of(bytes: &[u8]) -> Result<Bytes, ApiError> {
+    if bytes.trim_ascii().is_empty() {
+        return Ok(Bytes::new());
+    }
+    let fail =
+        |problem: &str| ApiError::bad_request("body_not_yaml", &format!("The body isn't valid YAML: {problem}."));
+    let text = std::str::from_utf8(bytes).map_err(|_| fail("it isn't encoded in UTF-8"))?;
+    let value = yaml::read(text).map_err(|error| fail(&error.to_string()))?;
+    serde_json::to_vec(&value).map(Bytes::from).map_err(|error| fail(&error.to_string()))
+}
+
+fn accept<T: DeserializeOwned>(environment: Option<EnvironmentId>, bytes: Bytes) -> Result<T, ApiError> {
+    if let Some(environment) = environment {
+        environment::check_body(environment, &bytes)?;
+    }
+    let bytes = if bytes.trim_ascii().is_empty() { Bytes::from_static(b"{}") } else { bytes };
+    parse(&bytes)
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {

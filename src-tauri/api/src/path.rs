@@ -9,7 +9,8 @@ use axum::{
 use relink_domain::{
     AccountId, ApiTokenId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId,
     EnvironmentUnifiedModelId, FlowId, IntegrationId, LinkTokenId, McpTokenId, SyncJobCronTriggerId, SyncJobId,
-    SyncJobRunId, SyncJobTemplateId, TeamId, UnifiedMappingId, UnifiedModelId, UserId, WebhookId,
+    SyncJobRunId, SyncJobTemplateId, TeamId, UnifiedMappingId, UnifiedModelId, UserId, WebhookId, WorkflowId,
+    WorkflowRunId,
 };
 
 use crate::error::ApiError;
@@ -51,6 +52,8 @@ ids! {
     SyncJobTemplateId = "template of sync jobs",
     SyncJobCronTriggerId = "trigger of a sync job",
     SyncJobRunId = "run of a sync job",
+    WorkflowId = "workflow",
+    WorkflowRunId = "run of a workflow",
     WebhookId = "webhook",
     DeliveryId = "delivery",
 }

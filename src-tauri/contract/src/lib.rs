@@ -33,6 +33,7 @@ mod typescript;
 pub mod unified;
 pub mod webhook;
 pub mod window;
+pub mod workflow;
 
 pub use error::{ErrorBody, RemoteErrorBody};
 pub use list::{DEFAULT_LIMIT, List, Results};

@@ -1,7 +1,8 @@
 //! Sync jobs, their templates, triggers, runs and states (contract section 9.1).
 
 use relink_domain::{
-    AccountId, EnvironmentId, SyncJobCronTriggerId, SyncJobId, SyncJobRunId, SyncJobTemplateId, Timestamp,
+    AccountId, EnvironmentId, SyncJobCronTriggerId, SyncJobId, SyncJobRunId, SyncJobTemplateId, Timestamp, WorkflowId,
+    WorkflowRunId,
     sync::{ErrorHandling, OnNeedsReauth, ResourceStats, RunStatus},
 };
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,9 @@ pub struct SyncJobCronTrigger {
     pub events_to_send: Option<Vec<String>>,
     #[schema(required, value_type = Option<Object>)]
     pub meta: Option<Value>,
+    /// The workflow that made it (Relink's own).
+    #[schema(required)]
+    pub workflow_id: Option<WorkflowId>,
     /// When it fires next. Null: it isn't scheduled, see `POST /sync-job-cron-trigger/{id}/schedule`.
     #[schema(required)]
     pub next_run_at: Option<Timestamp>,
@@ -207,6 +211,9 @@ pub struct SyncJobRun {
     /// The trigger that made it (Relink's own).
     #[schema(required)]
     pub sync_job_cron_trigger_id: Option<SyncJobCronTriggerId>,
+    /// The run of a workflow that made it (Relink's own).
+    #[schema(required)]
+    pub workflow_run_id: Option<WorkflowRunId>,
     /// Until when it waits, because a provider or a destination asked for it (Relink's own).
     #[schema(required)]
     pub waits_until: Option<Timestamp>,

@@ -35,6 +35,7 @@ pub mod truth;
 pub mod unified;
 pub mod verdict;
 pub mod webhook;
+pub mod yaml;
 
 pub use id::{
     AccountId, ApiTokenId, DatastoreId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId,

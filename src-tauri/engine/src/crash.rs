@@ -42,6 +42,12 @@ pub(crate) enum CrashPoint {
     RunDelivered,
     /// A step of a run is committed.
     RunCommitted,
+    /// It is decided which workflows some events start; nothing of that is committed.
+    WorkflowDecided,
+    /// The runs of the workflows are committed; no step is taken.
+    WorkflowStarted,
+    /// A step of a workflow's run is committed.
+    WorkflowStepped,
 }
 
 #[cfg(feature = "crash-points")]
@@ -65,6 +71,9 @@ impl CrashPoint {
             Self::RunFetched => "run-fetched",
             Self::RunDelivered => "run-delivered",
             Self::RunCommitted => "run-committed",
+            Self::WorkflowDecided => "workflow-decided",
+            Self::WorkflowStarted => "workflow-started",
+            Self::WorkflowStepped => "workflow-stepped",
         }
     }
 

@@ -9,7 +9,11 @@ use crate::{
     clock::{Clock, ClockChange, ClockWatch},
     error::Result,
     scheduler::{Scheduler, pause_until},
-    store::{Store, calls, mcp_tokens, outbox, sync_jobs::runs, timeline, webhooks},
+    store::{
+        Store, calls, mcp_tokens, outbox,
+        sync_jobs::{runs, workflows},
+        timeline, webhooks,
+    },
     tasks::Tasks,
 };
 
@@ -23,7 +27,7 @@ const EVENTS_DAYS: i64 = 30;
 const FAILED_DAYS: i64 = 90;
 /// How many days it is kept what each attempt at a delivery sent and got.
 const ATTEMPT_DAYS: i64 = 14;
-/// How many days runs of sync jobs are kept with their logs, once they are over.
+/// How many days runs of sync jobs are kept with their logs, and runs of workflows, once they are over.
 const RUN_DAYS: i64 = 90;
 /// How many rows one transaction reads. Between transactions, others can use the store.
 const BATCH: usize = 500;
@@ -135,6 +139,7 @@ impl Retention {
             Records::Runs => {
                 let before = days_ago(RUN_DAYS);
                 while store.write(move |tx| runs::prune(tx, before, BATCH)).await? {}
+                while store.write(move |tx| workflows::prune(tx, before, BATCH)).await? {}
             }
             Records::McpTokens => store.write(move |tx| mcp_tokens::prune(tx, now)).await?,
         }

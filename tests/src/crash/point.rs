@@ -47,6 +47,12 @@ pub enum Point {
     RunDelivered,
     /// The first step of a run is committed.
     RunCommitted,
+    /// It is decided that an event starts a workflow; nothing of that is committed.
+    WorkflowDecided,
+    /// The workflow's run is committed; no step is taken.
+    WorkflowStarted,
+    /// The first step of the workflow's run is committed.
+    WorkflowStepped,
 }
 
 impl Point {
@@ -72,6 +78,9 @@ impl Point {
         Self::RunFetched,
         Self::RunDelivered,
         Self::RunCommitted,
+        Self::WorkflowDecided,
+        Self::WorkflowStarted,
+        Self::WorkflowStepped,
     ];
 
     pub fn named(name: &str) -> Result<Self> {
@@ -130,6 +139,9 @@ impl Point {
             Self::RunFetched => "run-fetched",
             Self::RunDelivered => "run-delivered",
             Self::RunCommitted => "run-committed",
+            Self::WorkflowDecided => "workflow-decided",
+            Self::WorkflowStarted => "workflow-started",
+            Self::WorkflowStepped => "workflow-stepped",
         }
     }
 }

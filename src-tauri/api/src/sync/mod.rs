@@ -1,4 +1,4 @@
-//! Sync jobs: their rows, runs, triggers and what runs remember (contract section 9.1).
+//! Sync jobs: their rows, runs, triggers, workflows and what runs remember (contract sections 9.1 and 10.4).
 
 mod folder;
 mod jobs;
@@ -8,6 +8,8 @@ mod runs;
 mod states;
 mod templates;
 mod triggers;
+mod workflow_runs;
+mod workflows;
 
 use relink_domain::Timestamp;
 use serde_json::{Map, Value};
@@ -21,6 +23,8 @@ pub(crate) fn routes() -> Routes {
         .merge(triggers::routes())
         .merge(runs::routes())
         .merge(states::routes())
+        .merge(workflows::routes())
+        .merge(workflow_runs::routes())
         .merge(folder::routes())
 }
 

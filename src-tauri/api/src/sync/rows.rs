@@ -1,11 +1,14 @@
 //! Documents as rows of the wire.
 
-use relink_contract::sync::{SyncJob, SyncJobCronTrigger, SyncJobTemplate};
+use relink_contract::{
+    sync::{SyncJob, SyncJobCronTrigger, SyncJobTemplate},
+    workflow::Workflow,
+};
 use relink_domain::{
     EnvironmentId, SyncJobCronTriggerId, Timestamp,
     sync::{DEFAULT_RUNTIME, runtime},
 };
-use relink_engine::{CronTrigger, Document, Kind, SyncJob as Job, SyncJobTemplate as Template};
+use relink_engine::{CronTrigger, Document, Kind, SyncJob as Job, SyncJobTemplate as Template, Workflow as Flow};
 use serde_json::{Value, json};
 
 /// What a job without a label is called, as at Truto.
@@ -89,9 +92,22 @@ pub(super) fn trigger(
         on_needs_reauth: parsed(row, "on_needs_reauth"),
         events_to_send: value(row, "events_to_send").and_then(names),
         meta: value(row, "meta"),
+        workflow_id: parsed(row, "workflow_id"),
         next_run_at: planned.iter().find(|(id, _)| *id == row.id).map(|(_, at)| *at),
         environment_id,
         created_at: row.created_at,
         updated_at: row.updated_at,
     })
+}
+
+pub(super) fn workflow(environment_id: EnvironmentId, row: &Document<Flow>) -> Workflow {
+    Workflow {
+        id: row.id,
+        label: text(row, "label"),
+        environment_id,
+        trigger_name: text(row, "trigger_name").unwrap_or_default(),
+        config: value(row, "config").unwrap_or_else(|| json!({})),
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    }
 }

@@ -6,7 +6,7 @@ use relink_contract::{
     sync::{NewSyncJobRun, SyncJobRun, SyncJobRunChange},
 };
 use relink_domain::{SyncJobRunId, caller::Caller, permission::Permission, sync::RunStatus};
-use relink_engine::{NewRun, RunFilter, RunProblems, Stop};
+use relink_engine::{RunFilter, RunProblems, Stop};
 use utoipa_axum::routes;
 
 use super::place;
@@ -40,6 +40,7 @@ pub(super) fn routes() -> Routes {
         ("sync_job_id" = Option<String>, Query),
         ("integrated_account_id" = Option<String>, Query),
         ("sync_job_cron_trigger_id" = Option<String>, Query),
+        ("workflow_run_id" = Option<String>, Query),
         ("status" = Option<String>, Query, description = "`created`, `running`, `rate_limited`, `completed`, `failed` or `stopped`."),
         ("sort" = Option<String>, Query, description = "`-created_at` (newest first, the default), `created_at`, `-updated_at` or `updated_at`."),
         ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 5000, the default."),
@@ -60,11 +61,12 @@ async fn list(
     };
     let all = api.engine.sync_jobs().runs(&caller, filter).await?;
     let all = all.iter().map(|run| run.row(environment)).collect();
-    let fields: [(_, Field<SyncJobRun>); 6] = [
+    let fields: [(_, Field<SyncJobRun>); 7] = [
         ("id", Field::Text(|it| it.id.to_string())),
         ("sync_job_id", Field::Text(|it| it.sync_job_id.to_string())),
         ("integrated_account_id", Field::OptionalText(|it| it.integrated_account_id.map(|id| id.to_string()))),
         ("sync_job_cron_trigger_id", Field::OptionalText(|it| it.sync_job_cron_trigger_id.map(|id| id.to_string()))),
+        ("workflow_run_id", Field::OptionalText(|it| it.workflow_run_id.map(|id| id.to_string()))),
         ("status", Field::Text(|it| it.status.to_string())),
         ("environment_id", Field::Text(|it| it.environment_id.to_string())),
     ];
@@ -106,25 +108,7 @@ async fn start(
     Body(new): Body<NewSyncJobRun>,
 ) -> ApiResult<SyncJobRun> {
     only_status(new.status.as_deref(), RunStatus::Created)?;
-    let new = NewRun {
-        sync_job_id: new.sync_job_id,
-        integrated_account_id: new.integrated_account_id,
-        trigger: None,
-        args: new.args.unwrap_or_default(),
-        resources: new.resources,
-        webhook_id: new.webhook_id,
-        datastore_id: new.datastore_id.filter(|id| !id.is_empty()),
-        error_handling: new.error_handling,
-        on_needs_reauth: new.on_needs_reauth,
-        ignore_previous_run: new.ignore_previous_run.unwrap_or_default(),
-        force: new.force.unwrap_or_default(),
-        events_to_send: new.events_to_send,
-        mutex_key: new.mutex_key.filter(|key| !key.is_empty()),
-        state_key: new.state_key.filter(|key| !key.is_empty()),
-        version: new.version,
-        meta: new.meta,
-    };
-    let started = Box::pin(api.engine.sync_jobs().start_run(&caller, new)).await;
+    let started = Box::pin(api.engine.sync_jobs().start_run(&caller, new.into())).await;
     let run = started.map_err(|problems| match problems {
         RunProblems::Other(error) => error.into(),
         RunProblems::Args(failures) => {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 8] = [
     "alarm",
     "daemon",
     "daemon-job",
@@ -15,8 +15,6 @@ const KINDS: [&str; 10] = [
     "datastore",
     "notification-destination",
     "static-gate",
-    "workflow",
-    "workflow-run",
 ];
 
 #[tokio::test]
@@ -35,8 +33,8 @@ async fn a_list_of_what_is_absent_is_an_empty_page() {
 #[tokio::test]
 async fn what_would_make_or_use_it_is_refused_with_501() {
     let world = World::new().await;
-    let written = KINDS.iter().filter(|kind| **kind != "workflow-run");
-    let mut requests: Vec<_> = written
+    let mut requests: Vec<_> = KINDS
+        .iter()
         .flat_map(|kind| {
             let (all, one) = (format!("/{kind}"), format!("/{kind}/7"));
             [(Method::POST, all), (Method::PATCH, one.clone()), (Method::DELETE, one)]
@@ -53,14 +51,5 @@ async fn what_would_make_or_use_it_is_refused_with_501() {
         let shape = (&error["statusCode"], &error["error"], &error["code"]);
         assert_eq!(shape, (&json!(501), &json!("Not Implemented"), &json!("not_in_relink")), "{method} {path}");
         assert!(error["message"].as_str().is_some_and(|text| text.starts_with("Relink has no ")), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn runs_of_workflows_are_made_by_nobody_as_at_truto() {
-    let world = World::new().await;
-    for (method, path) in [(Method::POST, "/workflow-run"), (Method::PATCH, "/workflow-run/7")] {
-        let (status, error) = world.ask(method, path, json!({})).await;
-        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path}: {error}");
     }
 }

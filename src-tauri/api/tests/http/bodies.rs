@@ -85,7 +85,15 @@ async fn each_field_that_is_missing_or_of_another_type_is_named() {
     let template = world.post("/sync-job-template", json!({})).await["id"].clone();
     let trigger = json!({ "sync_job_id": sync_job, "cron_expression": "0 * * * *" });
     let trigger = world.post("/sync-job-cron-trigger", trigger).await["id"].clone();
-    let own = [("/sync-job/", sync_job), ("/sync-job-template/", template), ("/sync-job-cron-trigger/", trigger)];
+    let step = json!({ "type": "run", "action": "run_sync_job", "config": { "sync_job_id": sync_job } });
+    let workflow = json!({ "trigger_name": "integrated_account:active", "config": { "steps": [step] } });
+    let workflow = world.post("/workflow", workflow).await["id"].clone();
+    let own = [
+        ("/sync-job/", sync_job),
+        ("/sync-job-template/", template),
+        ("/sync-job-cron-trigger/", trigger),
+        ("/workflow/", workflow),
+    ];
     let document = world.get("/openapi.json").await;
     let (mut missing, mut mistyped, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for (path, item) in document["paths"].as_object().expect("paths") {

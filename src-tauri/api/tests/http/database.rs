@@ -44,6 +44,10 @@ async fn no_response_repeats_what_the_database_says() {
             "credentials": { "format": "api_key", "config": { "fields": [{ "name": "api_key" }] } },
             "authorization": { "format": "bearer", "config": { "path": "api_key" } },
         } }).to_string() }),
+        "/workflow" => {
+            let step = json!({ "type": "run", "action": "run_sync_job", "config": { "sync_job_id": account } });
+            json!({ "trigger_name": "integrated_account:active", "config": { "steps": [step] } })
+        }
         "/relink/integrations/{name}/client" => json!({ "id": "mine" }),
         _ => json!({}),
     };

@@ -5,7 +5,7 @@ use relink_engine::NewRun;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{truto_client::Sdk, world::World};
 
 fn request() -> Value {
     json!({ "name": "items", "type": "request", "resource": "items", "method": "list" })
@@ -22,6 +22,11 @@ async fn what_a_row_must_not_have_is_refused_with_its_place() {
         trigger
     };
     let nobody = "0190aaaa-0000-7000-8000-000000000001";
+    let workflow = |key: &str, value: Value| {
+        let mut step = json!({ "type": "run", "action": "run_sync_job", "config": { "sync_job_id": job["id"] } });
+        step[key] = value;
+        json!({ "trigger_name": "integrated_account:active", "config": { "steps": [step] } })
+    };
     for (path, body, status, field) in [
         ("/sync-job", json!({ "resources": {} }), 400, "resources"),
         ("/sync-job", json!({ "label": 7 }), 400, "label"),
@@ -70,6 +75,14 @@ async fn what_a_row_must_not_have_is_refused_with_its_place() {
         ("/sync-job-cron-trigger", trigger(json!({ "error_handling": "retry" })), 400, "error_handling"),
         ("/sync-job-cron-trigger", trigger(json!({ "on_needs_reauth": 1 })), 400, "on_needs_reauth"),
         ("/sync-job-cron-trigger", trigger(json!({ "events_to_send": ["nothing"] })), 400, "events_to_send"),
+        ("/workflow", json!({}), 400, "trigger_name"),
+        ("/workflow", json!({ "trigger_name": "integrated_account:connected" }), 400, "trigger_name"),
+        ("/workflow", json!({ "trigger_name": "integrated_account:active", "config": {} }), 400, "config.steps"),
+        ("/workflow", workflow("action", json!("send_email")), 400, "config.steps[0].action"),
+        ("/workflow", workflow("run_if", json!("event.(")), 400, "config.steps[0].run_if"),
+        ("/workflow", workflow("config", json!("{ 'sync_job_id': ")), 400, "config.steps[0].config"),
+        ("/workflow", workflow("config", json!({ "sync_job_id": nobody })), 400, "config.steps[0].config.sync_job_id"),
+        ("/workflow", workflow("cron_expression", json!("hourly")), 400, "config.steps[0].cron_expression"),
         ("/sync-job-run", json!({}), 400, "sync_job_id"),
         ("/sync-job-run", json!({ "sync_job_id": "" }), 400, "sync_job_id"),
         ("/sync-job-run", json!({ "sync_job_id": nobody }), 400, "sync_job_id"),
@@ -90,9 +103,51 @@ async fn what_a_row_must_not_have_is_refused_with_its_place() {
         let message = error["message"].as_str().expect("a message");
         assert!(!message.is_empty() && message == error["details"]["failures"][0]["message"], "{error}");
     }
-    for path in ["/sync-job-run", "/sync-job-cron-trigger", "/sync-job-template"] {
+    for path in ["/sync-job-run", "/sync-job-cron-trigger", "/sync-job-template", "/workflow"] {
         assert_eq!(world.get(path).await["result"], json!([]), "nothing was made: {path}");
     }
+}
+
+#[tokio::test]
+async fn a_workflow_in_yaml_is_the_same_as_in_json() {
+    let world = World::new().await;
+    let job = world.post("/sync-job", json!({ "resources": [] })).await["id"].clone();
+    let send = async |method: Method, path: &str, content_type: &str, body: String| {
+        let sdk = Sdk::new(&world);
+        sdk.send(method, path, Some((content_type.to_owned(), body.into_bytes()))).await
+    };
+    let yaml = format!(
+        "# Comments are fine.\nlabel: First sync\ntrigger_name: integrated_account:active\nconfig:\n  run_if: >-\n    \
+         integration.name = 'crm'\n  steps:\n    - {{type: run, action: run_sync_job, config: {{sync_job_id: {}}}}}\n",
+        job.as_str().expect("an id")
+    );
+    let step = json!({ "type": "run", "action": "run_sync_job", "config": { "sync_job_id": job } });
+    let config = json!({ "run_if": "integration.name = 'crm'", "steps": [step] });
+    for content_type in ["application/yaml", "application/yaml; charset=utf-8", "text/yaml"] {
+        let row = send(Method::POST, "/workflow", content_type, yaml.clone()).await.json();
+        assert_eq!((&row["label"], &row["config"]), (&json!("First sync"), &config), "{content_type}");
+        let path = format!("/workflow/{}", row["id"].as_str().expect("an id"));
+        let changed = send(Method::PATCH, &path, content_type, "label: null\n".to_owned()).await.json();
+        assert_eq!((&changed["label"], &changed["config"]), (&Value::Null, &config), "{content_type}");
+    }
+    let json = json!({ "trigger_name": "integrated_account:active", "config": config }).to_string();
+    assert_eq!(
+        send(Method::POST, "/workflow", "application/yaml", json).await.json()["config"],
+        config,
+        "a part of YAML"
+    );
+    for (body, code, message) in [
+        ("label: [", "body_not_yaml", "The body isn't valid YAML: "),
+        ("only a text", "body_invalid", ""),
+        ("label: a\nlabel: b", "body_not_yaml", "The body isn't valid YAML: duplicate mapping key: label, in line 2"),
+        ("environment_id: 0190aaaa-0000-7000-8000-000000000001", "foreign_environment", "This token belongs to"),
+    ] {
+        let (_, error) = send(Method::POST, "/workflow", "application/yaml", body.to_owned()).await.refused();
+        assert_eq!(error["code"], code, "{body}: {error}");
+        assert!(error["message"].as_str().is_some_and(|text| text.starts_with(message)), "{error}");
+    }
+    let (status, error) = send(Method::POST, "/sync-job", "application/yaml", "label: a".to_owned()).await.refused();
+    assert_eq!((status, &error["code"]), (400, &json!("body_not_json")), "of workflows alone");
 }
 
 #[tokio::test]

@@ -191,25 +191,16 @@ async fn integrated_account_webhook_environment_integration_webhook() {
     }
 }
 
-/// `workflow` LGCUD · `workflowRun` LGCUD · `alarm` LGCUD · `staticGate` LGCUD · `daemon` LGCUD · `daemonJob` LGCUD · `daemonJobRun`
-/// LGCUD · `daemonJobCronTrigger` LGCUD, `schedule` ‡†
+/// `alarm` LGCUD · `staticGate` LGCUD · `daemon` LGCUD · `daemonJob` LGCUD · `daemonJobRun` LGCUD · `daemonJobCronTrigger` LGCUD,
+/// `schedule` ‡†
 #[tokio::test]
-async fn workflow_alarm_static_gate_daemon() {
+async fn alarm_static_gate_daemon() {
     let world = World::new().await;
     let sdk = Sdk::new(&world);
-    for resource in
-        ["workflow", "alarm", "static-gate", "daemon", "daemon-job", "daemon-job-run", "daemon-job-cron-trigger"]
-    {
+    for resource in ["alarm", "static-gate", "daemon", "daemon-job", "daemon-job-run", "daemon-job-cron-trigger"] {
         sdk.finds_nothing_of(resource, "LGCUD").await;
     }
     sdk.lacks(Method::POST, "daemon-job-cron-trigger/7/schedule", None).await;
-    let yaml = Some(("application/yaml".to_owned(), b"name: nightly\n".to_vec()));
-    refused_with(501, sdk.send(Method::POST, "/workflow?", yaml).await);
-    // Nobody makes or changes a run at Truto either.
-    sdk.finds_nothing_of("workflow-run", "LGD").await;
-    let body = json!({});
-    refused_with(405, sdk.create("workflow-run", &body).await);
-    refused_with(405, sdk.update("workflow-run", &json!("7"), &body).await);
 }
 
 /// `apiClient.request list get create update delete`

@@ -125,3 +125,58 @@ async fn sync_job_cron_trigger() {
     refused_with(404, sdk.get("sync-job-cron-trigger", id).await);
     refused_with(404, sdk.request(Method::POST, &schedule, None).await);
 }
+
+/// `workflow` LGCUD · `workflowRun` LGCUD, of which Truto has no C and U
+#[tokio::test]
+async fn workflow_workflow_run() {
+    let world = World::new().await;
+    let provider = Provider::start(true).await;
+    let account = provider.connect(&world, SignIn::OAuth, 0).await;
+    let sdk = Sdk::new(&world);
+    let job = sdk.create("sync-job", &json!({ "resources": [] })).await.json();
+    let step = json!({ "type": "run", "action": "run_sync_job", "config": { "sync_job_id": job["id"], "args": { "of": "{{event.payload.tenant_id}}" } } });
+    let new = json!({
+        "label": "On every change", "trigger_name": "integrated_account:updated",
+        "config": { "run_if": "event.payload.id = integrated_account_id and integration.name = 'acme-0-oauth'", "steps": [step] },
+    });
+    let row = sdk.create("workflow", &new).await.json();
+    for key in ["label", "trigger_name", "config"] {
+        assert_eq!(row[key], new[key], "{key}");
+    }
+    let id = &row["id"];
+    assert_eq!(sdk.list("workflow", "trigger_name=integrated_account%3Aupdated").await, from_ref(&row));
+    assert_eq!(sdk.get("workflow", id).await.json(), row);
+    // As its documents send it.
+    let yaml = format!(
+        "trigger_name: sync_job_run:failed\nconfig:\n  steps:\n    - type: run\n      action: run_sync_job\n      config:\n        sync_job_id: {}\n",
+        text(&job["id"])
+    );
+    let yaml = Some(("application/yaml".to_owned(), yaml.into_bytes()));
+    let other = sdk.send(Method::POST, "/workflow?", yaml).await.json();
+    assert_eq!((&other["trigger_name"], &other["label"]), (&json!("sync_job_run:failed"), &Value::Null));
+    assert_eq!(other["config"]["steps"][0]["config"]["sync_job_id"], job["id"]);
+    let updated = sdk.update("workflow", &other["id"], &json!({ "label": "On failure" })).await.json();
+    assert_eq!((&updated["label"], &updated["config"]), (&json!("On failure"), &other["config"]));
+
+    let changed = json!({ "context": { "a": 1 } });
+    sdk.update("integrated-account", &json!(account), &changed).await.json();
+    let options = format!("workflow_id={}&status=completed", text(id));
+    let run = loop {
+        if let [run] = &sdk.list("workflow-run", &options).await[..] {
+            break run.clone();
+        }
+    };
+    let steps = run["result"]["steps"].as_array().expect("steps");
+    assert_eq!((&run["result"]["success"], steps.len(), &run["retry_attempt"]), (&json!(true), 1, &json!(0)), "{run}");
+    assert_eq!((&steps[0]["type"], &steps[0]["action"]), (&json!("run"), &json!("run_sync_job")));
+    let made = sdk.get("sync-job-run", &steps[0]["result"]["sync_job_run_id"]).await.json();
+    assert_eq!((&made["integrated_account_id"], &made["workflow_run_id"]), (&json!(account), &run["id"]));
+    assert!(made["args"]["of"].is_string(), "{made}");
+    assert_eq!(sdk.get("workflow-run", &run["id"]).await.json(), run);
+    refused_with(405, sdk.create("workflow-run", &json!({})).await);
+    refused_with(405, sdk.update("workflow-run", &run["id"], &json!({})).await);
+    sdk.delete("workflow-run", &run["id"]).await;
+    refused_with(404, sdk.get("workflow-run", &run["id"]).await);
+    sdk.delete("workflow", id).await;
+    refused_with(404, sdk.get("workflow", id).await);
+}

@@ -105,6 +105,11 @@ operations! {
     CreateSyncJobCronTrigger = POST "/sync-job-cron-trigger";
     DeleteSyncJobCronTrigger = DELETE "/sync-job-cron-trigger/{id}";
     ScheduleSyncJobCronTrigger = POST "/sync-job-cron-trigger/{id}/schedule";
+    ListWorkflows = GET "/workflow";
+    GetWorkflow = GET "/workflow/{id}";
+    CreateWorkflow = POST "/workflow";
+    DeleteWorkflow = DELETE "/workflow/{id}";
+    ListWorkflowRuns = GET "/workflow-run";
     ReadLog = GET "/log";
 
     GetSandboxSettings = GET "/relink/sandbox/control";

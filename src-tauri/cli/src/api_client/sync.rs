@@ -7,6 +7,7 @@ use relink_contract::{
         NewSyncJobRun, SyncFolder, SyncJob, SyncJobCronTrigger, SyncJobCronTriggerDocument, SyncJobDocument,
         SyncJobRun, SyncJobRunChange,
     },
+    workflow::{Workflow, WorkflowDocument, WorkflowRun},
 };
 
 use super::{
@@ -83,6 +84,31 @@ impl ApiClient {
 
     pub(crate) fn schedule_sync_job_trigger(&self, id: &str) -> Result<Success, CliError> {
         self.call(Operation::ScheduleSyncJobCronTrigger.of(id))
+    }
+
+    pub(crate) fn workflows(&self) -> Result<List<Workflow>, CliError> {
+        self.call(Operation::ListWorkflows)
+    }
+
+    pub(crate) fn workflow(&self, id: &str) -> Result<Workflow, CliError> {
+        self.call(Operation::GetWorkflow.of(id))
+    }
+
+    pub(crate) fn create_workflow(&self, workflow: &WorkflowDocument) -> Result<Workflow, CliError> {
+        self.call_with(Operation::CreateWorkflow, workflow)
+    }
+
+    pub(crate) fn delete_workflow(&self, id: &str) -> Result<Deleted, CliError> {
+        self.call(Operation::DeleteWorkflow.of(id))
+    }
+
+    /// The latest runs of workflows, newest first.
+    pub(crate) fn workflow_runs(&self, workflow: Option<&str>, limit: u32) -> Result<List<WorkflowRun>, CliError> {
+        let call = Call::from(Operation::ListWorkflowRuns).query("limit", limit);
+        self.call(match workflow {
+            Some(workflow) => call.query("workflow_id", workflow),
+            None => call,
+        })
     }
 
     /// A page of a run's log, newest first.

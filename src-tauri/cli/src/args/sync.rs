@@ -69,6 +69,40 @@ pub(crate) enum Sync {
         /// Trigger ID.
         trigger: String,
     },
+    /// Manage workflows, which start runs when an event is sent.
+    Workflows {
+        #[command(subcommand)]
+        command: Workflows,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Workflows {
+    /// List workflows.
+    List,
+    /// Show a workflow.
+    Show {
+        /// Workflow ID, its beginning, or the workflow's label.
+        workflow: String,
+    },
+    /// Add a workflow from a file.
+    Add {
+        /// YAML or JSON file with the workflow, as for POST /workflow, or - for standard input.
+        file: PathBuf,
+    },
+    /// Remove a workflow. The runs and triggers of sync jobs that it made stay.
+    Remove {
+        /// Workflow ID, its beginning, or the workflow's label.
+        workflow: String,
+    },
+    /// List runs of workflows, newest first.
+    Runs {
+        /// Only runs of this workflow: its ID, the beginning of it, or its label.
+        workflow: Option<String>,
+        /// Number of runs.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=5000))]
+        limit: u32,
+    },
 }
 
 #[derive(Debug, Args)]

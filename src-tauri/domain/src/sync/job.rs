@@ -94,7 +94,7 @@ pub fn runtime(value: Option<&Value>, path: &str) -> Result<Option<u32>, JobErro
     number.filter(is_known).map(Some).ok_or_else(|| JobError::new(path, &problem))
 }
 
-fn text_of<'d>(document: &'d Map<String, Value>, name: &str) -> Result<Option<&'d str>, JobError> {
+pub(super) fn text_of<'d>(document: &'d Map<String, Value>, name: &str) -> Result<Option<&'d str>, JobError> {
     match document.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty()).map(String::as_str)),

@@ -1,4 +1,5 @@
-//! The rules of sync jobs (contract section 9): what a job may contain, when its trigger fires, and what becomes of a run.
+//! The rules of sync jobs (contract section 9): what a job may contain, when its trigger fires, what becomes of a run, and which workflows
+//! start one.
 //!
 //! A job's `resources` are decoded once into a [`Graph`]. Typed nodes (runtime 4), flat ones (runtime 1 to 3) and the entries of a batch
 //! become the same nodes, so that there is one rule for each. `relink-sync` runs a graph; here nothing runs.
@@ -14,6 +15,7 @@ mod node;
 mod plan;
 mod run;
 mod stats;
+mod workflow;
 
 #[cfg(test)]
 mod args_tests;
@@ -35,4 +37,5 @@ pub use self::{
         Claim, ErrorHandling, EventFilter, OnNeedsReauth, RefusedChange, RunChange, RunEvent, RunStatus, UnknownWord,
     },
     stats::{Counts, ResourceStats},
+    workflow::{ACTION, Chain, STEP_TYPE, Step, StepConfig, StepResult, Workflow, WorkflowResult, WorkflowRunStatus},
 };

@@ -1,6 +1,6 @@
 //! What becomes of a run: its statuses, the events of each change, and when it may start (contract sections 9.1, 9.2 and 9.4).
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -46,17 +46,17 @@ macro_rules! words {
         #[cfg(feature = "schema")]
         impl utoipa::ToSchema for $name {}
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
 
-        impl FromStr for $name {
-            type Err = UnknownWord;
+        impl std::str::FromStr for $name {
+            type Err = $crate::sync::UnknownWord;
 
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
-                Self::ALL.iter().copied().find(|it| it.as_str() == text).ok_or_else(|| UnknownWord {
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|it| it.as_str() == text).ok_or_else(|| $crate::sync::UnknownWord {
                     field: $field,
                     found: text.to_owned(),
                     known: [$($word),+].join(", "),
@@ -65,6 +65,8 @@ macro_rules! words {
         }
     };
 }
+
+pub(super) use words;
 
 words! {
     /// A run's status. A run that waits for its person, see [`OnNeedsReauth::Wait`], is still `running`.

@@ -177,6 +177,9 @@ const TRIGGERS: &[(&str, &str, &[&str])] = &[
     ("workflow", "INSERT", &["sync_jobs_changed()"]),
     ("workflow", "UPDATE", &["sync_jobs_changed()"]),
     ("workflow", "DELETE", &["sync_jobs_changed()"]),
+    ("workflow_run", "INSERT", &["sync_jobs_changed()"]),
+    ("workflow_run", "UPDATE", &["sync_jobs_changed()"]),
+    ("workflow_run", "DELETE", &["sync_jobs_changed()"]),
     ("sync_job_run", "INSERT", &["sync_jobs_changed()"]),
     // Not the counts of each batch: `SyncJobs::live_runs` says that.
     ("sync_job_run", "UPDATE OF status", &["sync_jobs_changed()"]),

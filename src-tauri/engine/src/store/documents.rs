@@ -2,9 +2,7 @@
 
 use std::{fmt::Display, marker::PhantomData, str::FromStr};
 
-use relink_domain::{
-    DatastoreId, SyncJobCronTriggerId, SyncJobId, SyncJobTemplateId, Timestamp, WorkflowId, WorkflowRunId,
-};
+use relink_domain::{DatastoreId, SyncJobCronTriggerId, SyncJobId, SyncJobTemplateId, Timestamp, WorkflowId};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -48,8 +46,6 @@ kinds! {
     CronTrigger(SyncJobCronTriggerId) = "sync_job_cron_trigger", "trigger of a sync job";
     /// What starts runs of sync jobs when an event is sent.
     Workflow(WorkflowId) = "workflow", "workflow";
-    /// A run of a workflow.
-    WorkflowRun(WorkflowRunId) = "workflow_run", "run of a workflow";
     /// A store of somebody else's.
     Datastore(DatastoreId) = "datastore", "datastore";
 }

@@ -4,7 +4,7 @@ use relink_domain::{
     AccountId, DeliveryId, EventId, Timestamp, WebhookId,
     event::{EventKind, EventName, EventPattern, RecordEvent},
 };
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -19,6 +19,8 @@ pub struct Event {
     /// The same in every delivery and every attempt.
     pub id: EventId,
     pub kind: EventName,
+    /// Whose event it is: for an account's or a provider's the account, for a run's the run.
+    pub subject: Option<String>,
     pub payload: Value,
     /// When it was committed.
     pub created_at: Timestamp,
@@ -191,19 +193,40 @@ pub fn prune(tx: &Transaction<'_>, from: i64, to: i64, before: Timestamp, failed
 /// Events after the sequence number `seq`, oldest first.
 pub fn after(connection: &Connection, seq: i64, limit: usize) -> Result<Vec<Event>> {
     let mut statement = connection.prepare_cached(
-        "SELECT seq, id, event, payload, created_at FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        "SELECT seq, id, event, subject, payload, created_at FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2",
     )?;
-    let rows = statement.query_map(params![seq, limit_clause(Some(limit))], |row| {
-        let event: String = row.get(2)?;
-        Ok(Event {
-            seq: row.get(0)?,
-            id: id(row.get_ref(1)?.as_str()?)?,
-            kind: event.parse().map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
-            })?,
-            payload: super::document(row.get_ref(3)?.as_str()?)?,
-            created_at: Timestamp::from_millis(row.get(4)?),
-        })
-    })?;
+    let rows = statement.query_map(params![seq, limit_clause(Some(limit))], event)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Those of some names alone.
+pub fn named_after(connection: &Connection, seq: i64, names: &[&str], limit: usize) -> Result<Vec<Event>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, id, event, subject, payload, created_at FROM outbox
+         WHERE seq > ?1 AND event IN (SELECT value FROM json_each(?2)) ORDER BY seq LIMIT ?3",
+    )?;
+    let names = serde_json::to_string(names)?;
+    let rows = statement.query_map(params![seq, names, limit_clause(Some(limit))], event)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// One event, as long as it is kept.
+pub fn get(connection: &Connection, seq: i64) -> Result<Option<Event>> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq, id, event, subject, payload, created_at FROM outbox WHERE seq = ?1")?;
+    Ok(statement.query_row([seq], event).optional()?)
+}
+
+fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let event: String = row.get(2)?;
+    Ok(Event {
+        seq: row.get(0)?,
+        id: id(row.get_ref(1)?.as_str()?)?,
+        kind: event.parse().map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
+        })?,
+        subject: row.get(3)?,
+        payload: super::document(row.get_ref(4)?.as_str()?)?,
+        created_at: Timestamp::from_millis(row.get(5)?),
+    })
 }

@@ -1,4 +1,4 @@
-//! The rows that programs write whole: jobs, templates, triggers and workflows.
+//! The rows that programs write whole: jobs, templates, triggers, and workflows, whose rules are in `workflows`.
 
 use std::str::FromStr;
 
@@ -36,6 +36,14 @@ pub trait Checked: Kind {
         Self: Sized,
     {
         Ok(Ok(()))
+    }
+
+    /// Adds what belongs to a row that was written.
+    fn written(_tx: &Transaction<'_>, _row: &Document<Self>, _before: Option<&Map<String, Value>>) -> store::Result<()>
+    where
+        Self: Sized,
+    {
+        Ok(())
     }
 
     /// Removes what belongs to a row.
@@ -86,25 +94,12 @@ impl Checked for CronTrigger {
         row: &Document<Self>,
         before: Option<&Map<String, Value>>,
     ) -> store::Result<Result<()>> {
-        let job = row.text("sync_job_id").unwrap_or_default();
-        let known = match job.parse() {
-            Ok(id) => documents::get::<SyncJob>(tx, id)?,
-            Err(_) => None,
+        let named = |key: &str| match row.text(key) {
+            None | Some("") if key == JOB => Some(""),
+            named => named.filter(|id| !id.is_empty()),
         };
-        if known.is_none() {
-            return Ok(Err(unknown_in_body(SyncJob::WHAT, "sync_job_id", job)));
-        }
-        if let Some(account) = row.text("integrated_account_id").filter(|id| !id.is_empty()) {
-            let found = account.parse().ok().map(|id| accounts::get(tx, id)).transpose()?.flatten();
-            if found.is_none() {
-                return Ok(Err(unknown_in_body("integrated account", "integrated_account_id", account)));
-            }
-        }
-        if let Some(webhook) = row.text("webhook_id").filter(|id| !id.is_empty()) {
-            let found = webhook.parse().ok().map(|id| webhooks::get(tx, id)).transpose()?.flatten();
-            if found.is_none() {
-                return Ok(Err(unknown_in_body("webhook", "webhook_id", webhook)));
-            }
+        if let Err(unknown) = require_known(tx, "", named)? {
+            return Ok(Err(unknown));
         }
         // Inactive until it is scheduled again (contract section 9.1).
         if before.is_some_and(|before| before.get("cron_expression") != row.document.get("cron_expression")) {
@@ -112,6 +107,36 @@ impl Checked for CronTrigger {
         }
         Ok(Ok(()))
     }
+}
+
+const JOB: &str = "sync_job_id";
+
+/// Refuses a job, an account or a webhook that isn't there. `place` is where the members are, with a dot at its end.
+pub(super) fn require_known<'d>(
+    tx: &Transaction<'_>,
+    place: &str,
+    named: impl Fn(&str) -> Option<&'d str>,
+) -> store::Result<Result<()>> {
+    let unknown = |what: &str, key: &str, id: &str| Ok(Err(unknown_in_body(what, &format!("{place}{key}"), id)));
+    if let Some(id) = named(JOB) {
+        let found = id.parse().ok().map(|id| documents::get::<SyncJob>(tx, id)).transpose()?.flatten();
+        if found.is_none() {
+            return unknown(SyncJob::WHAT, JOB, id);
+        }
+    }
+    if let Some(id) = named("integrated_account_id") {
+        let found = id.parse().ok().map(|id| accounts::get(tx, id)).transpose()?.flatten();
+        if found.is_none() {
+            return unknown("integrated account", "integrated_account_id", id);
+        }
+    }
+    if let Some(id) = named("webhook_id") {
+        let found = id.parse().ok().map(|id| webhooks::get(tx, id)).transpose()?.flatten();
+        if found.is_none() {
+            return unknown("webhook", "webhook_id", id);
+        }
+    }
+    Ok(Ok(()))
 }
 
 /// Checks a member that is one of some words. An empty one is none.
@@ -136,7 +161,7 @@ fn changed_meanwhile<K: Kind>() -> Error {
 }
 
 /// A body that names what isn't there.
-pub(super) fn unknown_in_body(what: &str, field: &'static str, given: &str) -> Error {
+pub(super) fn unknown_in_body(what: &str, field: &str, given: &str) -> Error {
     let message = if given.is_empty() {
         format!("{field} is missing. Give the id of a {what}.")
     } else {
@@ -173,9 +198,11 @@ impl SyncJobs {
                 return Ok(Err(refused));
             }
             documents::put(tx, &written)?;
+            K::written(tx, &written, None)?;
             Ok(Ok(()))
         };
         self.0.uses.store.write(write).await??;
+        self.0.workflows_changed.notify_one();
         tracing::info!(id = %row.id, ?caller, "a {} was added", K::WHAT);
         Ok(row)
     }
@@ -209,10 +236,12 @@ impl SyncJobs {
                 return Ok(Err(refused));
             }
             documents::put(tx, &written)?;
+            K::written(tx, &written, Some(&before.document))?;
             Ok(Ok(()))
         };
         self.0.uses.store.write(write).await??;
         self.0.changed.notify_one();
+        self.0.workflows_changed.notify_one();
         tracing::info!(%id, ?caller, "a {} was changed", K::WHAT);
         Ok(row)
     }

@@ -22,6 +22,7 @@ mod rows;
 mod runs;
 mod states;
 mod triggers;
+mod workflows;
 
 use std::{
     collections::HashMap,
@@ -84,6 +85,8 @@ struct Inner {
     changed: Notify,
     /// Where the runs are that are worked on.
     live: watch::Sender<LiveRuns>,
+    /// Wakes who follows events for workflows.
+    workflows_changed: Notify,
 }
 
 impl SyncJobs {
@@ -96,6 +99,7 @@ impl SyncJobs {
             triggers: Scheduler::default(),
             changed: Notify::new(),
             live: watch::Sender::default(),
+            workflows_changed: Notify::new(),
         }))
     }
 
@@ -104,9 +108,10 @@ impl SyncJobs {
         self.0.calls.install(calls);
     }
 
-    /// Goes on with all runs that aren't over, and fires triggers.
+    /// Goes on with all runs that aren't over, fires triggers, and follows events for workflows.
     pub(crate) fn start(&self) {
         self.0.uses.tasks.spawn_until_stop(owner::run(self.clone()));
+        self.0.uses.tasks.spawn_until_stop(workflows::run(self.clone()));
     }
 }
 

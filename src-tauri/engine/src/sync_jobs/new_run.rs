@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use relink_contract::sync::NewSyncJobRun;
 use relink_domain::{
     AccountId, SyncJobCronTriggerId, SyncJobId, SyncJobRunId, WebhookId,
     caller::Caller,
@@ -15,12 +16,13 @@ use rusqlite::Transaction;
 use serde_json::{Map, Value, value::to_raw_value};
 use uuid::Uuid;
 
-use super::{SyncJobs, documents::unknown_in_body};
+use super::{SyncJobs, changes::Moment, documents::unknown_in_body};
 use crate::{
     error::{Error, Result},
     store::{
+        self,
         documents::{self, SyncJob},
-        sync_jobs::runs::{self, RunSpec, StoredRun},
+        sync_jobs::runs::{self, MadeByWorkflow, RunSpec, StoredRun},
         webhooks,
     },
 };
@@ -31,6 +33,7 @@ pub struct NewRun {
     pub sync_job_id: String,
     pub integrated_account_id: Option<String>,
     pub trigger: Option<SyncJobCronTriggerId>,
+    pub workflow: Option<MadeByWorkflow>,
     pub args: Map<String, Value>,
     pub resources: Option<Value>,
     pub webhook_id: Option<String>,
@@ -77,6 +80,16 @@ impl<E: Into<Error>> From<E> for RunProblems {
 impl SyncJobs {
     /// Makes a run. It starts when nothing with its mutex runs.
     pub async fn start_run(&self, caller: &Caller, new: NewRun) -> Result<StoredRun, RunProblems> {
+        let run = self.prepare_run(caller, new).await?;
+        let moment = self.moment();
+        let run = self.0.uses.store.write(move |tx| admit(tx, moment, run)).await??;
+        self.0.changed.notify_one();
+        tracing::info!(run = %run.id, job = %run.sync_job_id, ?caller, "a run was made");
+        Ok(run)
+    }
+
+    /// A run that [`admit`] adds.
+    pub(super) async fn prepare_run(&self, caller: &Caller, new: NewRun) -> Result<StoredRun, RunProblems> {
         // Before what it names.
         let version = new.check()?;
         let job_id = id_of::<SyncJobId>("sync job", "sync_job_id", Some(&new.sync_job_id))?;
@@ -138,11 +151,12 @@ impl SyncJobs {
             previous_run_date: None,
             meta: new.meta,
             args: new.args,
+            workflow: new.workflow,
         };
         let names = spec.events_to_send.as_ref().map(|names| names.iter().map(String::as_str));
         EventFilter::parse(names).map_err(|error| unknown_word(&error))?;
-        let moment = self.moment();
-        let run = StoredRun {
+        let now = self.now();
+        Ok(StoredRun {
             id: SyncJobRunId::from_uuid(Uuid::now_v7()),
             sync_job_id: job_id,
             account_id,
@@ -154,26 +168,9 @@ impl SyncJobs {
             waits_for_account: None,
             started_at: None,
             finished_at: None,
-            created_at: moment.now,
-            updated_at: moment.now,
-        };
-        let write = move |tx: &Transaction<'_>| {
-            let mut run = run;
-            if let Some(id) = run.spec.webhook_id
-                && webhooks::get(tx, id)?.is_none()
-            {
-                return Ok(Err(unknown_in_body("webhook", "webhook_id", &id.to_string())));
-            }
-            if !run.spec.ignore_previous_run {
-                run.spec.previous_run_date = runs::last_completed(tx, run.sync_job_id, run.account_id)?;
-            }
-            moment.create(tx, &run)?;
-            Ok(Ok(run))
-        };
-        let run = self.0.uses.store.write(write).await??;
-        self.0.changed.notify_one();
-        tracing::info!(run = %run.id, job = %run.sync_job_id, ?caller, "a run was made");
-        Ok(run)
+            created_at: now,
+            updated_at: now,
+        })
     }
 
     /// `args_validation`: JSONata over `{args}`. `{message}` refuses them (contract section 9.1).
@@ -194,6 +191,44 @@ impl SyncJobs {
         }
         let message = found.get("message").and_then(Value::as_str).or(found.as_str());
         Err(refused(message.unwrap_or("The job doesn't take these arguments.").to_owned()))
+    }
+}
+
+/// Adds a run that was prepared, with its event.
+pub(super) fn admit(tx: &Transaction<'_>, moment: Moment, mut run: StoredRun) -> store::Result<Result<StoredRun>> {
+    if let Some(id) = run.spec.webhook_id
+        && webhooks::get(tx, id)?.is_none()
+    {
+        return Ok(Err(unknown_in_body("webhook", "webhook_id", &id.to_string())));
+    }
+    if !run.spec.ignore_previous_run {
+        run.spec.previous_run_date = runs::last_completed(tx, run.sync_job_id, run.account_id)?;
+    }
+    moment.create(tx, &run)?;
+    Ok(Ok(run))
+}
+
+impl From<NewSyncJobRun> for NewRun {
+    fn from(new: NewSyncJobRun) -> Self {
+        Self {
+            sync_job_id: new.sync_job_id,
+            integrated_account_id: new.integrated_account_id,
+            trigger: None,
+            workflow: None,
+            args: new.args.unwrap_or_default(),
+            resources: new.resources,
+            webhook_id: new.webhook_id,
+            datastore_id: new.datastore_id.filter(|id| !id.is_empty()),
+            error_handling: new.error_handling,
+            on_needs_reauth: new.on_needs_reauth,
+            ignore_previous_run: new.ignore_previous_run.unwrap_or_default(),
+            force: new.force.unwrap_or_default(),
+            events_to_send: new.events_to_send,
+            mutex_key: new.mutex_key,
+            state_key: new.state_key,
+            version: new.version,
+            meta: new.meta,
+        }
     }
 }
 

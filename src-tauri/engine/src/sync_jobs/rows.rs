@@ -29,6 +29,7 @@ impl StoredRun {
             meta: spec.meta.clone(),
             resource_stats: self.stats.clone(),
             sync_job_cron_trigger_id: self.trigger_id,
+            workflow_run_id: spec.workflow.as_ref().map(|made| made.run),
             waits_until: self.wait_until,
             waits_for_integrated_account_id: self.waits_for_account,
             started_at: self.started_at,

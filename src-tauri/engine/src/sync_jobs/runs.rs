@@ -65,6 +65,7 @@ impl SyncJobs {
             sync_job_id: run.sync_job_id.to_string(),
             integrated_account_id: run.account_id.map(|id| id.to_string()),
             trigger: None,
+            workflow: None,
             args: spec.args,
             version: spec.has_own_resources.then(|| spec.version.into()),
             resources: spec.has_own_resources.then_some(spec.resources),

@@ -18,9 +18,7 @@ impl SyncJobs {
     /// Schedules a trigger: it fires from its next occurrence on.
     pub async fn schedule(&self, caller: &Caller, id: SyncJobCronTriggerId) -> Result<Timestamp> {
         let trigger = self.get::<CronTrigger>(caller, id).await?;
-        let never =
-            || Error::invalid_field("document_invalid", "cron_expression", "cron_expression never fires again.");
-        let at = cron_of(&trigger.document)?.next_after(self.now()).ok_or_else(never)?;
+        let at = cron_of(&trigger.document)?.next_after(self.now()).ok_or_else(never_fires)?;
         self.0.uses.store.write(move |tx| documents::set_planned(tx, id, Some(at))).await?;
         self.0.triggers.set(id, at);
         self.0.changed.notify_one();
@@ -79,6 +77,10 @@ impl SyncJobs {
         }
         Ok(Some(next))
     }
+}
+
+pub(super) fn never_fires() -> Error {
+    Error::invalid_field("document_invalid", "cron_expression", "cron_expression never fires again.")
 }
 
 fn run_of(trigger: &Document<CronTrigger>) -> NewRun {

@@ -5,6 +5,7 @@ mod jobs;
 mod logs;
 mod runs;
 mod triggers;
+mod workflows;
 
 use std::time::Duration;
 
@@ -28,5 +29,6 @@ pub(super) fn run(client: &ApiClient, command: Sync, output: Output) -> Result<(
         Sync::AddTrigger(new) => triggers::add(client, new, output),
         Sync::Schedule { trigger } => triggers::schedule(client, &trigger, output),
         Sync::RemoveTrigger { trigger } => triggers::remove(client, &trigger, output),
+        Sync::Workflows { command } => workflows::run(client, command, output),
     }
 }

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::integration::{error::DefinitionError, node::Node};
+use crate::{
+    integration::{error::DefinitionError, node::Node},
+    yaml,
+};
 
 /// A JSON schema of a definition: an object, or a text with YAML or JSON in it, which is read once with the definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,30 +38,12 @@ impl Schema {
     }
 }
 
-/// Reads YAML 1.2, of which JSON is a part. Duplicate keys, deep nesting and many aliases are refused.
+/// Reads a schema that is written as YAML or JSON.
 fn read(text: &str) -> Result<Map<String, Value>, String> {
-    // In YAML 1.1, `yes` and `on` are true, also as values of an `enum`.
-    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-    match serde_saphyr::from_str_with_options(text, options) {
+    match yaml::read(text) {
         Ok(Value::Object(schema)) => Ok(schema),
         Ok(_) => Err("is no JSON schema; its YAML must be an object, such as \"type: object\"".to_owned()),
-        Err(error) => Err(explain(&error)),
-    }
-}
-
-fn explain(error: &serde_saphyr::Error) -> String {
-    let message = error.to_string();
-    // What follows is the place once more, or advice to programmers.
-    let message = [" at line ", ", set ", "; use "]
-        .iter()
-        .fold(message.as_str(), |message, end| message.split_once(end).map_or(message, |(before, _)| before));
-    match error.location() {
-        Some(place) => format!(
-            "has YAML that can't be read: {message}, in line {}, column {} of the text",
-            place.line(),
-            place.column()
-        ),
-        None => format!("has YAML that can't be read: {message}"),
+        Err(error) => Err(format!("has YAML that can't be read: {error}")),
     }
 }
 

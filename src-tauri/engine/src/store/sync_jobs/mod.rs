@@ -4,3 +4,4 @@ pub mod journal;
 pub mod log;
 pub mod runs;
 pub mod states;
+pub mod workflows;

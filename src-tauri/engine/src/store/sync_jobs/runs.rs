@@ -1,8 +1,8 @@
 //! Runs of sync jobs.
 
 use relink_domain::{
-    AccountId, SyncJobCronTriggerId, SyncJobId, SyncJobRunId, Timestamp, WebhookId,
-    sync::{Claim, ErrorHandling, OnNeedsReauth, OpenRun, ResourceStats, RunStatus, Wait},
+    AccountId, SyncJobCronTriggerId, SyncJobId, SyncJobRunId, Timestamp, WebhookId, WorkflowRunId,
+    sync::{Chain, Claim, ErrorHandling, OnNeedsReauth, OpenRun, ResourceStats, RunStatus, Wait},
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,16 @@ pub struct RunSpec {
     pub previous_run_date: Option<Timestamp>,
     /// What else a trigger or program gave, which is only shown.
     pub meta: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<MadeByWorkflow>,
+}
+
+/// The workflow that made a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeByWorkflow {
+    pub run: WorkflowRunId,
+    /// What led to it.
+    pub chain: Chain,
 }
 
 /// A run.
@@ -71,6 +81,12 @@ impl StoredRun {
     /// The namespace of its state.
     pub fn state_key(&self) -> String {
         self.spec.state_key.clone().unwrap_or_else(|| self.sync_job_id.to_string())
+    }
+
+    /// The chain of what follows from it.
+    pub fn chain(&self) -> Chain {
+        let before = self.spec.workflow.as_ref().map(|made| made.chain.clone());
+        before.unwrap_or_default().and(self.sync_job_id, self.account_id)
     }
 
     /// How it stands among the runs that aren't over.

@@ -1,5 +1,6 @@
 mod lives;
 mod rows;
+mod workflows;
 
 use std::{
     collections::VecDeque,
@@ -29,13 +30,15 @@ use crate::{
     testing::{NOWHERE, PERSON, SIGN_IN, START, Services, WAIT_TIMEOUT},
 };
 
-/// Answers calls as a test says, and evaluates an expression that is JSON, or the name of what it sees.
+/// Answers calls as a test says, and evaluates an expression that is JSON, a pointer to what it sees (RFC 6901), or "seen", which is all of it.
 #[derive(Debug, Default)]
 struct Script {
     pages: Mutex<VecDeque<Result<Page, RequestError>>>,
     calls: Mutex<Vec<String>>,
     /// Calls wait for it, one by one, if it is there.
     gate: Option<tokio::sync::Semaphore>,
+    /// The same for expressions.
+    evaluations: Option<tokio::sync::Semaphore>,
 }
 
 impl RunCalls for Script {
@@ -60,9 +63,16 @@ impl RunCalls for Script {
         input: Box<RawValue>,
     ) -> RunnerFuture<'a, Result<Option<Box<RawValue>>, ExpressionError>> {
         Box::pin(async move {
+            if let Some(gate) = &self.evaluations {
+                gate.acquire().await.expect("open").forget();
+            }
+            let seen: Value = serde_json::from_str(input.get()).expect("JSON");
             let value: Value = match expression {
                 "refuse" => json!({"message": "No such project."}),
-                "seen" => serde_json::from_str(input.get()).expect("JSON"),
+                "seen" => seen,
+                pointer if pointer.starts_with('/') => {
+                    return Ok(seen.pointer(pointer).and_then(|found| serde_json::value::to_raw_value(found).ok()));
+                }
                 text => serde_json::from_str(text).map_err(|error| ExpressionError(error.to_string()))?,
             };
             Ok(serde_json::value::to_raw_value(&value).ok())
