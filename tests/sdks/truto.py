@@ -28,7 +28,7 @@ ACME = {
 }
 # Parts of Truto that Relink lacks, and what else than a list and one of it can be asked for.
 ABSENT = [
-    "datastores", "alarms", "daemons", "daemon_jobs", "daemon_job_runs", "daemon_job_cron_triggers", "static_gates",
+    "alarms", "daemons", "daemon_jobs", "daemon_job_runs", "daemon_job_cron_triggers", "static_gates",
 ]
 
 
@@ -304,14 +304,14 @@ async def sync(client):
 async def workflows(client):
     workflows, runs = client.workflows, client.workflow_runs
     job = await client.sync_jobs.create({"resources": []})
-    step = {"type": "run", "action": "run_sync_job", "config": {"sync_job_id": job["id"], "args": {"team": "{{event.payload.context.team}}"}}}
+    step = {"type": "run", "action": "run_sync_job", "config": {"sync_job_id": job["id"], "args": {"flow": "{{event.payload.context.flow}}"}}}
     new = {
         "trigger_name": "integrated_account:updated",
         "config": {"run_if": f"integrated_account_id = '{ACCOUNT}'", "steps": [step]},
     }
     created = await workflows.create(new)
     other = await workflows.create({"trigger_name": "sync_job_run:failed", "config": {"steps": [step]}})
-    await client.integrated_accounts.update(ACCOUNT, {"context": {"team": "workflows"}})
+    await client.integrated_accounts.update(ACCOUNT, {"context": {"flow": "workflows"}})
     while not (listed := await runs.list(workflow_id=created["id"], status="completed").to_array()):
         await asyncio.sleep(0.1)
     run = listed[0]
@@ -326,7 +326,7 @@ async def workflows(client):
         "run": {key: run[key] for key in ("workflow_id", "status", "retry_attempt")} == {
             "workflow_id": created["id"], "status": "completed", "retry_attempt": 0},
         "got_run": await runs.get(run["id"]) == run,
-        "made": [made["integrated_account_id"] == ACCOUNT, made["args"]["team"]],
+        "made": [made["integrated_account_id"] == ACCOUNT, made["args"]["flow"]],
         "no_create": await outcome(runs.create({})),
         "no_update": await outcome(runs.update(run["id"], {})),
         "deleted": await workflows.delete(created["id"]) == {"id": created["id"]},
@@ -336,6 +336,24 @@ async def workflows(client):
     }
     await client.sync_jobs.delete(job["id"])
     return found
+
+
+async def datastores(client):
+    datastores = client.datastores
+    config = {"access_key_id": "k-1", "secret_access_key": "s-1", "region": "eu-central-1", "bucket": "exports", "base_url": "http://127.0.0.1:9"}
+    created = await datastores.create({"type": "s3", "label": "Exports", "config": config})
+    id = created["id"]
+    return {
+        "created": {key: created[key] for key in ("type", "label", "secrets")},
+        "shown": sorted(created["config"]),
+        "listed": await datastores.list(type="s3").to_array() == [created],
+        "got": await datastores.get(id) == created,
+        "updated": (await datastores.update(id, {"config": {"bucket": "other"}}))["config"]["bucket"],
+        "lacking": await outcome(datastores.create({"type": "qdrant", "label": "Q", "config": {}})),
+        "tested": await outcome(datastores.test(id, "uploadObject")),
+        "deleted": await datastores.delete(id) == {"id": id},
+        "gone": await outcome(datastores.get(id)),
+    }
 
 
 async def absent(client):
@@ -353,7 +371,7 @@ async def absent(client):
 
 async def main():
     client = Client(os.environ["RELINK_TOKEN"])
-    parts = [organization, integrations, accounts, calls, mcp, webhooks, unified, sync, workflows, absent]
+    parts = [organization, integrations, accounts, calls, mcp, webhooks, unified, sync, workflows, datastores, absent]
     found = {part.__name__: await part(client) for part in parts}
     found["not_called"] = sorted(set(client.methods()) - Member.called)
     print(json.dumps(found))

@@ -86,3 +86,49 @@ async fn a_job_is_added_run_and_explained() -> Result<()> {
     drop(api);
     relink.stop().await
 }
+
+#[tokio::test]
+async fn workflows_and_datastores_are_added_shown_and_removed() -> Result<()> {
+    let session = Session::start().await?;
+    let relink = Relink::start(&session).await?;
+    let sync = async |arguments: &[&str], input: &str| {
+        relink.cli_with_input(&session, &[&["sync"], arguments].concat(), input).await
+    };
+    let job = relink.post("/sync-job", json!({ "resources": [] })).await?["id"].clone();
+    let job = job.as_str().context("no ID")?;
+    let workflow = format!(
+        "label: New tokens\ntrigger_name: api_token:created\nconfig:\n  steps:\n    - {{type: run, action: run_sync_job, config: {{sync_job_id: {job}}}}}\n"
+    );
+    assert!(sync(&["workflows", "list"], "").await?.out.starts_with("There are no workflows."));
+    let added = sync(&["workflows", "add", "-"], &workflow).await?;
+    assert!(added.out.contains("It is started by api_token:created."), "{added:?}");
+    let refused = sync(&["workflows", "add", "-"], &workflow.replace("run_sync_job", "send_email")).await?;
+    assert_eq!((refused.code, refused.err.contains("config.steps[0].action")), (1, true), "{refused:?}");
+    let refused = sync(&["workflows", "add", "-"], "label: [").await?;
+    assert!(refused.err.starts_with("- has no workflow: "), "{refused:?}");
+    assert!(sync(&["workflows", "list"], "").await?.out.contains("New tokens  api_token:created  1"));
+    assert!(sync(&["workflows", "show", "New tokens"], "").await?.out.contains(job));
+    relink.post("/relink/api-tokens", json!({ "name": "agent" })).await?;
+    relink.until("/workflow-run", |runs| runs["result"][0]["status"] == "completed").await?;
+    let runs = sync(&["workflows", "runs", "New tokens"], "").await?;
+    assert!(runs.out.contains("api_token:created  completed") && runs.out.contains("  run "), "{runs:?}");
+    assert_eq!(sync(&["workflows", "remove", "New tokens"], "").await?.out, "Removed the workflow.\n");
+
+    let add = ["datastores", "add", "Exports", "--bucket", "b", "--region", "r", "--base-url", "http://127.0.0.1:9"];
+    let refused = sync(&add, "only-one\n").await?;
+    assert_eq!((refused.code, refused.err.contains("AWS_SECRET_ACCESS_KEY")), (1, true), "{refused:?}");
+    let added = sync(&add, "key-canary-1\nsecret-canary-1\n").await?;
+    assert!(added.out.starts_with("Added Exports.\nTo test it: relink sync datastores test "), "{added:?}");
+    let shown = sync(&["datastores", "show", "Exports"], "").await?;
+    assert!(shown.out.contains("Keys      set, and not shown: access_key_id, secret_access_key"), "{shown:?}");
+    let tested = sync(&["datastores", "test", "Exports"], "").await?;
+    assert_eq!((tested.code, tested.err.contains("can't be reached")), (1, true), "{tested:?}");
+    assert!(sync(&["datastores", "list"], "").await?.out.contains("Exports  s3  b  http://127.0.0.1:9"));
+    sync(&["datastores", "remove", "Exports"], "").await?;
+    assert!(sync(&["datastores", "list"], "").await?.out.starts_with("There are no datastores."));
+    for said in [&added, &shown, &tested] {
+        assert!(!said.out.contains("canary") && !said.err.contains("canary"), "{said:?}");
+    }
+    assert!(!relink.logged().contains("canary"), "keys are nowhere in the log");
+    relink.stop().await
+}

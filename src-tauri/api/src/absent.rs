@@ -43,7 +43,6 @@ const KINDS: &[Kind] = &[
         action: Some("/{id}/schedule"),
         ..kind("/daemon-job-cron-trigger", "trigger of a daemon job", "triggers of daemon jobs")
     },
-    Kind { action: Some("/{id}/test/{method}"), ..kind("/datastore", "datastore", "datastores") },
     Kind {
         action: Some("/test"),
         ..kind("/notification-destination", "notification destination", "notification destinations")

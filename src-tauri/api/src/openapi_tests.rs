@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{OPENAPI_JSON, openapi, router, via};
 
 /// The fields of responses that may be absent, each as `schema.field`.
-const ABSENT_FIELDS: [&str; 12] = [
+const ABSENT_FIELDS: [&str; 15] = [
     "Capabilities.account",
     "ErrorBody.details",
     "ErrorBody.field",
@@ -20,6 +20,10 @@ const ABSENT_FIELDS: [&str; 12] = [
     "ProviderRefusal.verdict",
     "RemoteErrorBody.truto_error_insight",
     "ResourceMethod.warnings",
+    // As at Truto.
+    "StepResult.error",
+    "StepResult.result",
+    "WorkflowResult.error",
 ];
 
 /// The committed copy, which is reviewed and linted.

@@ -7,7 +7,7 @@ use axum::{
     http::request::Parts,
 };
 use relink_domain::{
-    AccountId, ApiTokenId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId,
+    AccountId, ApiTokenId, DatastoreId, DeliveryId, DocumentationId, EnvironmentId, EnvironmentIntegrationId,
     EnvironmentUnifiedModelId, FlowId, IntegrationId, LinkTokenId, McpTokenId, SyncJobCronTriggerId, SyncJobId,
     SyncJobRunId, SyncJobTemplateId, TeamId, UnifiedMappingId, UnifiedModelId, UserId, WebhookId, WorkflowId,
     WorkflowRunId,
@@ -53,6 +53,7 @@ ids! {
     SyncJobCronTriggerId = "trigger of a sync job",
     SyncJobRunId = "run of a sync job",
     WorkflowId = "workflow",
+    DatastoreId = "datastore",
     WorkflowRunId = "run of a workflow",
     WebhookId = "webhook",
     DeliveryId = "delivery",

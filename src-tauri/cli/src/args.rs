@@ -19,7 +19,7 @@ pub(crate) use call::Call;
 pub(crate) use eval::{Eval, Expression};
 pub(crate) use mcp::{Mcp, McpServers, Offer};
 pub(crate) use sandbox::{Fault, Sandbox, SandboxSettings, Subject};
-pub(crate) use sync::{NewRun, NewTrigger, Sync, Workflows};
+pub(crate) use sync::{Datastores, NewDatastore, NewRun, NewTrigger, Sync, Workflows};
 pub(crate) use webhooks::{WebhookChanges, Webhooks};
 
 /// Keeps your third-party connections alive on your own machine.

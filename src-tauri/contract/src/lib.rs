@@ -12,6 +12,7 @@ pub mod call;
 pub mod capabilities;
 pub mod connect;
 pub mod data_folder;
+pub mod datastore;
 pub mod documentation;
 pub mod error;
 pub mod event;

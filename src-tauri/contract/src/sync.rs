@@ -118,6 +118,9 @@ pub struct SyncJobCronTrigger {
     pub args: Value,
     #[schema(required)]
     pub webhook_id: Option<String>,
+    /// Where the records of a flat job go as well (Relink's own).
+    #[schema(required)]
+    pub datastore_id: Option<String>,
     #[schema(required, value_type = Option<Object>)]
     pub super_query: Option<Value>,
     #[schema(required)]
@@ -157,6 +160,10 @@ pub struct SyncJobCronTriggerDocument {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub webhook_id: Option<Value>,
+    /// Relink's own.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub datastore_id: Option<Value>,
     /// It has no effect: Relink has no `SuperQuery`.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]

@@ -65,7 +65,7 @@ permissions! {
     FollowEvents = "follow_events", Program, "follow events";
     OwnWebhooks = "own_webhooks", Program, "manage webhooks that it created";
     ReadOrganization = "read_organization", Program, "read the environment, the team, its user and the categories";
-    ReadSyncJobs = "read_sync_jobs", Program, "read sync jobs, workflows, their runs and states";
+    ReadSyncJobs = "read_sync_jobs", Program, "read sync jobs, workflows, their runs and states, and datastores";
     RunSyncJobs = "run_sync_jobs", Program, "start and stop runs of sync jobs, and change what they remember";
     ReadAbsent = "read_absent", Program, "ask for parts of Truto that Relink lacks";
 
@@ -75,7 +75,7 @@ permissions! {
     ImportAccounts = "import_accounts", Full, "import accounts";
     ReadIntegrations = "read_integrations", Full, "read the catalog of integrations";
     ManageIntegrations = "manage_integrations", Full, "add, install, set up or uninstall integrations";
-    ManageSyncJobs = "manage_sync_jobs", Full, "add, change or delete sync jobs, their triggers and workflows";
+    ManageSyncJobs = "manage_sync_jobs", Full, "add, change or delete sync jobs, their triggers, workflows and datastores";
     AllWebhooks = "all_webhooks", Full, "manage webhooks that it did not create";
     ReadApiTokens = "read_api_tokens", Full, "list API tokens";
     ChangeOrganization = "change_organization", Full, "rename the environment and the team";

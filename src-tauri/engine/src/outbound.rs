@@ -86,6 +86,20 @@ impl Outbound {
         }
     }
 
+    /// The client for requests to this URL, which connects to no other kind of address.
+    pub fn client_for(&self, url: &url::Url, consent: Consent) -> Result<&Client, Cause> {
+        let admits = Admits::of(url, consent);
+        admits.refusal_of_host(url, consent).map_or_else(|| Ok(self.client_of(admits)), Err)
+    }
+
+    const fn client_of(&self, admits: Admits) -> &Client {
+        match admits {
+            Admits::Public => &self.public,
+            Admits::Private => &self.private,
+            Admits::Loopback => &self.loopback,
+        }
+    }
+
     /// Sends a request and reads the complete response.
     pub async fn send(&self, request: reqwest::Request, consent: Consent) -> Result<HttpResponse, RequestFailed> {
         let admits = Admits::of(request.url(), consent);
@@ -102,11 +116,7 @@ impl Outbound {
         request: reqwest::Request,
         consent: Consent,
     ) -> Result<HttpResponse, RequestFailed> {
-        let client = match Admits::of(request.url(), consent) {
-            Admits::Public => &self.public,
-            Admits::Private => &self.private,
-            Admits::Loopback => &self.loopback,
-        };
+        let client = self.client_of(Admits::of(request.url(), consent));
         let mut response = client.execute(request).await.map_err(|error| no_answer(&error))?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {

@@ -34,7 +34,8 @@ impl Harness {
         }
         let id = run["id"].as_str().context("no run")?;
         let made = relink.get(&format!("/sync-job-run?workflow_run_id={id}&sort=created_at")).await?;
-        let steps: Vec<_> = made["result"].as_array().context("no list")?.iter().map(|run| &run["args"]["step"]).collect();
+        let steps: Vec<_> =
+            made["result"].as_array().context("no list")?.iter().map(|run| &run["args"]["step"]).collect();
         ensure!(steps == [&json!(1), &json!(2)], "the steps made {made}");
         // No later round's event starts it.
         relink.request(Method::DELETE, &format!("/workflow/{workflow}"), Value::Null).await?;

@@ -1,5 +1,6 @@
 //! Sync jobs: their rows, runs, triggers, workflows and what runs remember (contract sections 9.1 and 10.4).
 
+mod datastores;
 mod folder;
 mod jobs;
 pub(crate) mod log;
@@ -24,6 +25,7 @@ pub(crate) fn routes() -> Routes {
         .merge(runs::routes())
         .merge(states::routes())
         .merge(workflows::routes())
+        .merge(datastores::routes())
         .merge(workflow_runs::routes())
         .merge(folder::routes())
 }

@@ -1,6 +1,7 @@
 //! Documents as rows of the wire.
 
 use relink_contract::{
+    datastore::Datastore,
     sync::{SyncJob, SyncJobCronTrigger, SyncJobTemplate},
     workflow::Workflow,
 };
@@ -8,7 +9,9 @@ use relink_domain::{
     EnvironmentId, SyncJobCronTriggerId, Timestamp,
     sync::{DEFAULT_RUNTIME, runtime},
 };
-use relink_engine::{CronTrigger, Document, Kind, SyncJob as Job, SyncJobTemplate as Template, Workflow as Flow};
+use relink_engine::{
+    CronTrigger, Datastore as Store, Document, Kind, SyncJob as Job, SyncJobTemplate as Template, Workflow as Flow,
+};
 use serde_json::{Value, json};
 
 /// What a job without a label is called, as at Truto.
@@ -87,6 +90,7 @@ pub(super) fn trigger(
         cron_expression: text(row, "cron_expression").unwrap_or_default(),
         args: value(row, "args").unwrap_or_else(|| json!({})),
         webhook_id: text(row, "webhook_id"),
+        datastore_id: text(row, "datastore_id"),
         super_query: value(row, "super_query"),
         error_handling: parsed(row, "error_handling"),
         on_needs_reauth: parsed(row, "on_needs_reauth"),
@@ -107,6 +111,20 @@ pub(super) fn workflow(environment_id: EnvironmentId, row: &Document<Flow>) -> W
         environment_id,
         trigger_name: text(row, "trigger_name").unwrap_or_default(),
         config: value(row, "config").unwrap_or_else(|| json!({})),
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    }
+}
+
+pub(super) fn datastore(environment_id: EnvironmentId, row: &Document<Store>) -> Datastore {
+    Datastore {
+        id: row.id,
+        kind: text(row, "type").unwrap_or_default(),
+        label: label(row),
+        config: value(row, "config").unwrap_or_else(|| json!({})),
+        secrets: row.secrets(),
+        allow_private: row.document.get("allow_private") == Some(&Value::Bool(true)),
+        environment_id,
         created_at: row.created_at,
         updated_at: row.updated_at,
     }

@@ -6,13 +6,12 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 7] = [
     "alarm",
     "daemon",
     "daemon-job",
     "daemon-job-cron-trigger",
     "daemon-job-run",
-    "datastore",
     "notification-destination",
     "static-gate",
 ];
@@ -40,9 +39,7 @@ async fn what_would_make_or_use_it_is_refused_with_501() {
             [(Method::POST, all), (Method::PATCH, one.clone()), (Method::DELETE, one)]
         })
         .collect();
-    for path in
-        ["/daemon-job-cron-trigger/7/schedule", "/datastore/7/test/s3", "/notification-destination/test", "/file"]
-    {
+    for path in ["/daemon-job-cron-trigger/7/schedule", "/notification-destination/test", "/file"] {
         requests.push((Method::POST, path.to_owned()));
     }
     for (method, path) in requests {

@@ -88,11 +88,14 @@ async fn each_field_that_is_missing_or_of_another_type_is_named() {
     let step = json!({ "type": "run", "action": "run_sync_job", "config": { "sync_job_id": sync_job } });
     let workflow = json!({ "trigger_name": "integrated_account:active", "config": { "steps": [step] } });
     let workflow = world.post("/workflow", workflow).await["id"].clone();
+    let datastore = json!({ "type": "s3", "config": { "access_key_id": "k", "secret_access_key": "s", "region": "r", "bucket": "b" } });
+    let datastore = world.post("/datastore", datastore).await["id"].clone();
     let own = [
         ("/sync-job/", sync_job),
         ("/sync-job-template/", template),
         ("/sync-job-cron-trigger/", trigger),
         ("/workflow/", workflow),
+        ("/datastore/", datastore),
     ];
     let document = world.get("/openapi.json").await;
     let (mut missing, mut mistyped, mut faults) = (Vec::new(), Vec::new(), Vec::new());

@@ -12,6 +12,7 @@ mod calls;
 mod connect;
 mod contract;
 mod database;
+mod datastores;
 mod detection;
 mod documentation;
 mod echoing_api;

@@ -71,6 +71,7 @@ async fn what_a_row_must_not_have_is_refused_with_its_place() {
         ("/sync-job-cron-trigger", trigger(json!({ "sync_job_id": nobody })), 400, "sync_job_id"),
         ("/sync-job-cron-trigger", trigger(json!({ "integrated_account_id": nobody })), 400, "integrated_account_id"),
         ("/sync-job-cron-trigger", trigger(json!({ "webhook_id": "7" })), 400, "webhook_id"),
+        ("/sync-job-cron-trigger", trigger(json!({ "datastore_id": nobody })), 400, "datastore_id"),
         ("/sync-job-cron-trigger", trigger(json!({ "args": [] })), 400, "args"),
         ("/sync-job-cron-trigger", trigger(json!({ "error_handling": "retry" })), 400, "error_handling"),
         ("/sync-job-cron-trigger", trigger(json!({ "on_needs_reauth": 1 })), 400, "on_needs_reauth"),

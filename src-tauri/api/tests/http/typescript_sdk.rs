@@ -224,9 +224,9 @@ async fn sandbox_integrated_account() {
     refused_with(404, sdk.get("sandbox-integrated-account", &row["id"]).await);
 }
 
-/// `documentation` LGCUD · `log` L · `datastore` LGCUD, `test` ‡†
+/// `documentation` LGCUD · `log` L
 #[tokio::test]
-async fn documentation_log_datastore() {
+async fn documentation_log() {
     let world = World::new().await;
     let sdk = Sdk::new(&world);
     let integration = sdk.create("integration", &acme("")).await.json();
@@ -254,6 +254,4 @@ async fn documentation_log_datastore() {
         assert_eq!(paths, expected, "{log_type}");
     }
     refused_with(400, sdk.request(Method::GET, "/log?next_cursor=", None).await);
-    sdk.finds_nothing_of("datastore", "LGCUD").await;
-    sdk.lacks(Method::POST, "datastore/7/test/s3", Some(&json!({}))).await;
 }

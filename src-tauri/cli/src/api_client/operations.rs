@@ -105,6 +105,11 @@ operations! {
     CreateSyncJobCronTrigger = POST "/sync-job-cron-trigger";
     DeleteSyncJobCronTrigger = DELETE "/sync-job-cron-trigger/{id}";
     ScheduleSyncJobCronTrigger = POST "/sync-job-cron-trigger/{id}/schedule";
+    ListDatastores = GET "/datastore";
+    GetDatastore = GET "/datastore/{id}";
+    CreateDatastore = POST "/datastore";
+    DeleteDatastore = DELETE "/datastore/{id}";
+    TestDatastore = POST "/datastore/{id}/test/{method}";
     ListWorkflows = GET "/workflow";
     GetWorkflow = GET "/workflow/{id}";
     CreateWorkflow = POST "/workflow";

@@ -2,6 +2,7 @@
 
 use relink_contract::{
     Deleted, List, Success,
+    datastore::{Datastore, DatastoreDocument, DatastoreTest},
     log::LogEntry,
     sync::{
         NewSyncJobRun, SyncFolder, SyncJob, SyncJobCronTrigger, SyncJobCronTriggerDocument, SyncJobDocument,
@@ -84,6 +85,26 @@ impl ApiClient {
 
     pub(crate) fn schedule_sync_job_trigger(&self, id: &str) -> Result<Success, CliError> {
         self.call(Operation::ScheduleSyncJobCronTrigger.of(id))
+    }
+
+    pub(crate) fn datastores(&self) -> Result<List<Datastore>, CliError> {
+        self.call(Operation::ListDatastores)
+    }
+
+    pub(crate) fn datastore(&self, id: &str) -> Result<Datastore, CliError> {
+        self.call(Operation::GetDatastore.of(id))
+    }
+
+    pub(crate) fn create_datastore(&self, datastore: &DatastoreDocument) -> Result<Datastore, CliError> {
+        self.call_with(Operation::CreateDatastore, datastore)
+    }
+
+    pub(crate) fn delete_datastore(&self, id: &str) -> Result<Deleted, CliError> {
+        self.call(Operation::DeleteDatastore.of(id))
+    }
+
+    pub(crate) fn test_datastore(&self, id: &str, method: &str) -> Result<DatastoreTest, CliError> {
+        self.call(Operation::TestDatastore.of(id).and(method))
     }
 
     pub(crate) fn workflows(&self) -> Result<List<Workflow>, CliError> {

@@ -74,6 +74,52 @@ pub(crate) enum Sync {
         #[command(subcommand)]
         command: Workflows,
     },
+    /// Manage datastores, which runs can write to.
+    Datastores {
+        #[command(subcommand)]
+        command: Datastores,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Datastores {
+    /// List datastores.
+    List,
+    /// Show a datastore.
+    Show {
+        /// Datastore ID, its beginning, or the datastore's label.
+        datastore: String,
+    },
+    /// Add an S3-compatible datastore. Its two keys are read from the environment, as S3's own tools do, or as two lines of standard input.
+    Add(NewDatastore),
+    /// Remove a datastore with its keys. What is in it stays.
+    Remove {
+        /// Datastore ID, its beginning, or the datastore's label.
+        datastore: String,
+    },
+    /// Write a small object into a datastore and remove it again.
+    Test {
+        /// Datastore ID, its beginning, or the datastore's label.
+        datastore: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewDatastore {
+    /// What to call it.
+    pub(crate) label: String,
+    /// The bucket, which must exist.
+    #[arg(long)]
+    pub(crate) bucket: String,
+    /// The region.
+    #[arg(long)]
+    pub(crate) region: String,
+    /// URL of the server [default: Amazon's of the region].
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// Allow a URL on a private network.
+    #[arg(long)]
+    pub(crate) allow_private: bool,
 }
 
 #[derive(Debug, Subcommand)]

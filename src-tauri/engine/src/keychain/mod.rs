@@ -30,6 +30,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use relink_domain::{AccountId, EnvironmentIntegrationId, WebhookId};
 use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
 
 #[cfg(any(test, feature = "test-support"))]
 use backend::KeychainBackend;
@@ -50,6 +51,8 @@ pub enum Key {
     Integration(EnvironmentIntegrationId),
     /// A webhook's signing secret.
     Webhook(WebhookId),
+    /// The access keys of a datastore. Each change of them has an item of its own.
+    Datastore(Uuid),
 }
 
 impl fmt::Display for Key {
@@ -58,6 +61,7 @@ impl fmt::Display for Key {
             Self::Account(id) => write!(f, "account/{id}"),
             Self::Integration(id) => write!(f, "integration/{id}"),
             Self::Webhook(id) => write!(f, "webhook/{id}"),
+            Self::Datastore(id) => write!(f, "datastore/{id}"),
         }
     }
 }
@@ -70,6 +74,7 @@ impl Key {
             "account" => id.parse().ok().map(Self::Account),
             "integration" => id.parse().ok().map(Self::Integration),
             "webhook" => id.parse().ok().map(Self::Webhook),
+            "datastore" => id.parse().ok().map(Self::Datastore),
             _ => None,
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     store::{
         self, accounts,
-        documents::{self, CronTrigger, Document, Kind, SyncJob, SyncJobTemplate},
+        documents::{self, CronTrigger, Datastore, Document, Kind, SyncJob, SyncJobTemplate},
         webhooks,
     },
 };
@@ -76,7 +76,7 @@ impl Checked for SyncJobTemplate {
 
 impl Checked for CronTrigger {
     fn check(document: &Map<String, Value>) -> Result<Vec<(String, String)>, JobError> {
-        let texts = ["sync_job_id", "integrated_account_id", "cron_expression", "webhook_id"];
+        let texts = ["sync_job_id", "integrated_account_id", "cron_expression", "webhook_id", "datastore_id"];
         check_types(document, &texts, &["args", "super_query", "meta"])?;
         word_of::<ErrorHandling>(document, "error_handling")?;
         word_of::<OnNeedsReauth>(document, "on_needs_reauth")?;
@@ -111,7 +111,7 @@ impl Checked for CronTrigger {
 
 const JOB: &str = "sync_job_id";
 
-/// Refuses a job, an account or a webhook that isn't there. `place` is where the members are, with a dot at its end.
+/// Refuses a job, an account, a webhook or a datastore that isn't there. `place` is where the members are, with a dot at its end.
 pub(super) fn require_known<'d>(
     tx: &Transaction<'_>,
     place: &str,
@@ -134,6 +134,12 @@ pub(super) fn require_known<'d>(
         let found = id.parse().ok().map(|id| webhooks::get(tx, id)).transpose()?.flatten();
         if found.is_none() {
             return unknown("webhook", "webhook_id", id);
+        }
+    }
+    if let Some(id) = named("datastore_id") {
+        let found = id.parse().ok().map(|id| documents::get::<Datastore>(tx, id)).transpose()?.flatten();
+        if found.is_none() {
+            return unknown(Datastore::WHAT, "datastore_id", id);
         }
     }
     Ok(Ok(()))

@@ -111,10 +111,20 @@ impl Destinations for RunHost<'_> {
             }
             DestinationKind::Datastore { .. } => None,
         };
-        let Some(webhook) = webhook else {
-            let message = format!("The destination_type {} can't be used yet.", delivery.kind.as_str());
-            return Err(DeliveryError::Failed(refused(501, "Not Implemented", &message)));
+        let datastore = match delivery.kind {
+            DestinationKind::Datastore { .. } => {
+                let id = delivery.config.as_ref().and_then(|config| config.get("id")).and_then(Value::as_str);
+                Some(id.unwrap_or_default().to_owned())
+            }
+            DestinationKind::Run => self.run.spec.datastore_id.clone(),
+            DestinationKind::Webhook | DestinationKind::File => None,
         };
+        // A run can name both: each batch goes to both.
+        if let Some(datastore) = datastore {
+            self.jobs.deliver_to_datastore(&datastore, &delivery).await?;
+            CrashPoint::RunDelivered.here(&self.run.id).await;
+        }
+        let Some(webhook) = webhook else { return Ok(()) };
         let payload = json!({
             "resource": delivery.resource,
             "records": delivery.records,

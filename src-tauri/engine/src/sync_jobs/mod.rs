@@ -11,6 +11,7 @@
 //!   of power a run may begin at an earlier batch.
 
 mod changes;
+mod datastores;
 mod documents;
 mod execution;
 mod folder;
@@ -45,6 +46,9 @@ pub use self::{
 use crate::{
     accounts::Accounts,
     clock::Clock,
+    keychain::Keychain,
+    orphans::Orphans,
+    outbound::Outbound,
     outbox::Outbox,
     run_calls::{InstalledRunCalls, RunCalls},
     scheduler::Scheduler,
@@ -56,10 +60,13 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Dependencies {
     pub(crate) store: Store,
+    pub(crate) keychain: Keychain,
     pub(crate) clock: Clock,
+    pub(crate) outbound: Outbound,
     pub(crate) tasks: Tasks,
     pub(crate) accounts: Accounts,
     pub(crate) outbox: Outbox,
+    pub(crate) orphans: Orphans,
     /// Checks the expressions of jobs.
     pub(crate) runners: StepRunners,
     pub(crate) environment: EnvironmentId,

@@ -21,7 +21,7 @@ use crate::{
     error::{Error, Result},
     store::{
         self,
-        documents::{self, SyncJob},
+        documents::{self, Datastore, Kind, SyncJob},
         sync_jobs::runs::{self, MadeByWorkflow, RunSpec, StoredRun},
         webhooks,
     },
@@ -118,7 +118,7 @@ impl SyncJobs {
         let graph = graph.map_err(JobError::from)?;
         let to_run = |it: &relink_domain::sync::Node| matches!(&it.kind, NodeKind::Destination(it) if it.kind == DestinationKind::Run);
         if webhook_id.is_none() && new.datastore_id.is_none() && graph.nodes().iter().any(to_run) {
-            let message = "webhook_id is missing. The records of this job go to the run's webhook: name one.";
+            let message = "webhook_id is missing. The records of this job go to the run's webhook or datastore: name one in webhook_id or datastore_id.";
             return Err(Error::invalid_field("webhook_id_missing", "webhook_id", message).into());
         }
         let failures = job.args.check(&new.args);
@@ -200,6 +200,12 @@ pub(super) fn admit(tx: &Transaction<'_>, moment: Moment, mut run: StoredRun) ->
         && webhooks::get(tx, id)?.is_none()
     {
         return Ok(Err(unknown_in_body("webhook", "webhook_id", &id.to_string())));
+    }
+    if let Some(id) = &run.spec.datastore_id {
+        let known = id.parse().ok().map(|id| documents::get::<Datastore>(tx, id)).transpose()?.flatten();
+        if known.is_none() {
+            return Ok(Err(unknown_in_body(Datastore::WHAT, "datastore_id", id)));
+        }
     }
     if !run.spec.ignore_previous_run {
         run.spec.previous_run_date = runs::last_completed(tx, run.sync_job_id, run.account_id)?;

@@ -93,6 +93,7 @@ fn run_of(trigger: &Document<CronTrigger>) -> NewRun {
         trigger: Some(trigger.id),
         args: document.get("args").and_then(Value::as_object).cloned().unwrap_or_default(),
         webhook_id: text("webhook_id"),
+        datastore_id: text("datastore_id").filter(|id| !id.is_empty()),
         error_handling: text("error_handling"),
         on_needs_reauth: text("on_needs_reauth"),
         events_to_send: document.get("events_to_send").and_then(Value::as_array).map(names),

@@ -1,5 +1,6 @@
 //! `relink sync`.
 
+mod datastores;
 mod folder;
 mod jobs;
 mod logs;
@@ -29,6 +30,7 @@ pub(super) fn run(client: &ApiClient, command: Sync, output: Output) -> Result<(
         Sync::AddTrigger(new) => triggers::add(client, new, output),
         Sync::Schedule { trigger } => triggers::schedule(client, &trigger, output),
         Sync::RemoveTrigger { trigger } => triggers::remove(client, &trigger, output),
+        Sync::Datastores { command } => datastores::run(client, command, output),
         Sync::Workflows { command } => workflows::run(client, command, output),
     }
 }

@@ -133,7 +133,10 @@ async fn a_run_goes_on_after_a_restart_with_the_page_in_progress() {
 
     let again = SyncJobs::new(Dependencies {
         store: world.services.store.clone(),
+        keychain: world.services.keychain.clone(),
         clock: world.services.clock.clone(),
+        outbound: Services::outbound(),
+        orphans: world.services.orphans.clone(),
         tasks: Tasks::default(),
         accounts: world.services.accounts(),
         outbox: world.jobs.0.uses.outbox.clone(),

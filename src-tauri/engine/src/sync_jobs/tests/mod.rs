@@ -112,7 +112,10 @@ impl World {
         });
         let jobs = SyncJobs::new(Dependencies {
             store: services.store.clone(),
+            keychain: services.keychain.clone(),
             clock: services.clock.clone(),
+            outbound: Services::outbound(),
+            orphans: services.orphans.clone(),
             tasks: services.tasks.clone(),
             accounts,
             outbox,

@@ -64,7 +64,10 @@ impl World {
         assert!(self.services.tasks.stop(WAIT_TIMEOUT).await, "all tasks end");
         let again = SyncJobs::new(Dependencies {
             store: self.services.store.clone(),
+            keychain: self.services.keychain.clone(),
             clock: self.services.clock.clone(),
+            outbound: Services::outbound(),
+            orphans: self.services.orphans.clone(),
             tasks: Tasks::default(),
             accounts: self.services.accounts(),
             outbox: self.jobs.0.uses.outbox.clone(),
@@ -265,9 +268,12 @@ async fn what_cant_be_done_ends_the_run_with_words() {
 async fn what_a_workflow_names_is_checked_when_it_is_written() {
     let world = World::with([]).await;
     let (job, uuid) = (world.job(list_job()).await, "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b");
-    for (key, what) in
-        [("sync_job_id", "sync job"), ("integrated_account_id", "integrated account"), ("webhook_id", "webhook")]
-    {
+    for (key, what) in [
+        ("sync_job_id", "sync job"),
+        ("integrated_account_id", "integrated account"),
+        ("webhook_id", "webhook"),
+        ("datastore_id", "datastore"),
+    ] {
         let mut config = json!({"sync_job_id": job});
         config[key] = json!(uuid);
         let document = json!({"trigger_name": ACTIVE, "config": {"steps": [step(&config)]}});
