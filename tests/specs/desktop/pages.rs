@@ -1,4 +1,4 @@
-//! Sync jobs and unified models in the app's own window.
+//! Sync jobs in the app's own window.
 
 use anyhow::{Context, Result};
 use relink_tests::{
@@ -34,20 +34,4 @@ async fn an_example_of_a_sync_job_is_added_and_runs_into_a_file() -> Result<()> 
     assert!(folder.join("contacts.sqlite").metadata()?.len() > 0);
     app.press("Back to the job").await?;
     app.shows("Triggers").await
-}
-
-#[tokio::test]
-async fn a_mapping_is_tried_with_an_account() -> Result<()> {
-    let mut desktop = Desktop::start(ALL).await?;
-    let app = App::start(&desktop).await?;
-    connect(&app, &mut desktop).await?;
-    app.press("Models").await?;
-    app.press("Ticketing").await?;
-    app.press("tickets list on Sandbox").await?;
-    app.shows("tickets · list on Sandbox").await?;
-    app.shows("result_count").await?;
-    app.press("Try with account…").await?;
-    app.press("Call Sandbox").await?;
-    app.hides("This is a real call").await?;
-    app.shows("Output").await
 }
