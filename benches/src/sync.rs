@@ -123,25 +123,25 @@ impl World {
     async fn start() -> Result<Self> {
         let (session, provider) = (Session::start().await?, Provider::start().await?);
         let relink = Relink::start(&session).await?;
-        let (process, provider_url) = server::start(&session).await?;
+        let (process, base_url) = server::start(&session).await?;
         let pages = json!({ "format": "cursor", "config": {
             "cursor_path": "next", "cursor_key": "cursor", "limit_key": "limit", "max_limit": 1_000,
         } });
         let list = json!({ "path": "/{{query.of}}", "response_path": "results", "pagination": pages });
-        let config = json!({ "base_url": provider_url, "resources": { "records": { "list": list } } });
+        let config = json!({ "base_url": base_url, "resources": { "records": { "list": list } } });
         let account = provider.connect_with_config(&relink, "contacts", config).await?;
         let exports = session.folder().join("exports");
         fs::create_dir_all(&exports)?;
         relink.request(Method::PUT, "/relink/sync-folder", json!({ "folder": exports })).await?;
-        Ok(Self { session, relink, _provider: process, provider_url, account, exports })
+        Ok(Self { session, relink, _provider: process, provider_url: base_url, account, exports })
     }
 
     /// Adds a job that does the work. Gives its id.
     async fn job(&self, work: &Work) -> Result<Value> {
         let query = json!({ "of": work.records.to_string(), "limit": work.page });
-        let list =
+        let read =
             json!({ "name": "records", "type": "request", "resource": "records", "method": "list", "query": query });
-        let (mut resources, mut last) = (vec![list], "records");
+        let (mut resources, mut last) = (vec![read], "records");
         if work.has_transform {
             let expression = fs::read_to_string(expression_file())?;
             let transform = json!({ "name": "contacts", "type": "transform", "depends_on": last, "config": { "expression": expression } });
@@ -181,9 +181,9 @@ impl World {
             ensure!(lines(&file)? == work.records, "the file has other records");
         }
         if file.is_dir() {
-            fs::remove_dir_all(&file)?
+            fs::remove_dir_all(&file)?;
         } else {
-            fs::remove_file(&file)?
+            fs::remove_file(&file)?;
         }
         Ok((per_second(work.records, took), most - before))
     }
@@ -231,8 +231,7 @@ fn expression_file() -> PathBuf {
 }
 
 fn lines(file: &Path) -> Result<u64> {
-    let text = fs::read(file)?;
-    Ok(text.iter().filter(|byte| **byte == b'\n').count().try_into()?)
+    Ok(fs::read_to_string(file)?.lines().count().try_into()?)
 }
 
 fn per_second(records: u64, took: Duration) -> f64 {

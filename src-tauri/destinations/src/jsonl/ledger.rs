@@ -137,7 +137,7 @@ impl Ledger {
 
     /// Writes one entry, or nothing.
     fn write_with(&mut self, entry: &[u8], meanwhile: impl FnOnce() -> io::Result<()>) -> Result<(), Problem> {
-        let mut write = || {
+        let write = || {
             self.file.seek(SeekFrom::Start(self.end))?;
             self.file.write_all(entry)?;
             // Most of the time the disk finishes both together.
