@@ -5,7 +5,7 @@ use relink_contract::{
     Deleted, List, WireSecret,
     link::{
         Callback, CallbackTaken, IssuedLink, LinkSettings, LinkSettingsState, LinkToken, NewFormLink, NewLinkToken,
-        RedirectUris,
+        OneOrMore, RedirectUris,
     },
 };
 use relink_domain::{
@@ -14,7 +14,6 @@ use relink_domain::{
     link::{LinkOptions, LinkPurpose, Purpose},
     permission::Permission,
 };
-use serde_json::Value;
 use utoipa_axum::routes;
 
 use crate::{
@@ -70,37 +69,33 @@ async fn create(
     if new.truto_static_gate_id.is_some() {
         tracing::info!("a link token was requested for a static gate, which Relink lacks; that is ignored");
     }
-    let text = |value: Option<Value>| present(value.and_then(|value| value.as_str().map(str::to_owned)));
-    let models = [new.unified_model_id, new.environment_unified_model_id].map(text);
-    let unified_model = model_of(&api, &caller, models).await?;
+    let mut unified_models = Vec::new();
+    for text in new.unified_model_id.into_iter().flat_map(OneOrMore::into_texts) {
+        unified_models.push(model_named(&api, &caller, &text).await?);
+    }
+    for text in new.environment_unified_model_id.into_iter().flat_map(OneOrMore::into_texts) {
+        let id = text.parse().map_err(|_| EnvironmentUnifiedModelId::not_found(&text))?;
+        unified_models.push(api.engine.unified_models().installation(&caller, id).await?.model.id);
+    }
     let options = LinkOptions {
         context: new.context.unwrap_or_default(),
         redirect_uri: present(new.redirect_uri),
         scopes: new.scopes.filter(|scopes| !scopes.is_empty()),
         persist_previous_context: new.persist_previous_context.unwrap_or(false),
         region: present(new.region),
-        unified_model,
+        unified_models,
     };
     let link = api.engine.connections().create_link(&caller, purpose, options).await?;
     Ok(Json(LinkToken { link_token: WireSecret::from(link.token) }))
 }
 
-/// The unified model that a link is for: by its id or its name, or as installed.
-async fn model_of(
-    api: &ApiState,
-    caller: &Caller,
-    [model, installed]: [Option<String>; 2],
-) -> Result<Option<UnifiedModelId>, ApiError> {
+/// A unified model by its id or its name.
+async fn model_named(api: &ApiState, caller: &Caller, text: &str) -> Result<UnifiedModelId, ApiError> {
     let models = api.engine.unified_models();
-    if let Some(text) = installed {
-        let id = text.parse().map_err(|_| EnvironmentUnifiedModelId::not_found(&text))?;
-        return Ok(Some(models.installation(caller, id).await?.model.id));
-    }
-    let Some(text) = model else { return Ok(None) };
-    Ok(Some(match text.parse() {
+    Ok(match text.parse() {
         Ok(id) => models.model(caller, id).await?.id,
-        Err(_) => models.model_named(caller, &text).await?.id,
-    }))
+        Err(_) => models.model_named(caller, text).await?.id,
+    })
 }
 
 /// Create a link token for an account's form

@@ -32,17 +32,35 @@ pub struct NewLinkToken {
     /// `wnam` (the default), `enam`, `apac` or `eu`. Stored and returned, without an effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Only integrations that are mapped to this installed unified model can be connected.
+    /// Only integrations that are mapped to these installed unified models can be connected, with the scopes that the models need unless
+    /// `scopes` says others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub environment_unified_model_id: Option<Value>,
-    /// Only integrations that are mapped to this unified model can be connected: its id or its name.
+    pub environment_unified_model_id: Option<OneOrMore>,
+    /// The same with unified models by their id or their name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub unified_model_id: Option<Value>,
+    pub unified_model_id: Option<OneOrMore>,
     /// Accepted for compatibility with Truto, without an effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truto_static_gate_id: Option<Value>,
+}
+
+/// A text or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum OneOrMore {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl OneOrMore {
+    /// Those that aren't blank.
+    pub fn into_texts(self) -> impl Iterator<Item = String> {
+        let texts = match self {
+            Self::One(text) => vec![text],
+            Self::Several(texts) => texts,
+        };
+        texts.into_iter().filter(|text| !text.trim().is_empty())
+    }
 }
 
 /// Which account's `RapidForm` a person shall fill in.

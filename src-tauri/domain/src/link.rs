@@ -79,9 +79,9 @@ pub struct LinkOptions {
     /// Truto's `region`, kept as given.
     #[serde(default)]
     pub region: Option<String>,
-    /// Only integrations that are mapped to this unified model can be connected.
+    /// Only integrations that are mapped to one of these unified models can be connected. Empty: all can.
     #[serde(default)]
-    pub unified_model: Option<UnifiedModelId>,
+    pub unified_models: Vec<UnifiedModelId>,
 }
 
 /// A link token's record. Of the token itself only a hash is kept.

@@ -33,6 +33,7 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
         }
         self.scope.set("headers", headers_for_expressions(&headers).into());
         let mut page = page;
+        let response = call.mapping.response_header_mapping.as_ref().map(|_| data.clone());
         let content = if call.of.method == "delete" {
             Content::Deleted { id: call.id.map(Value::from).or_else(|| data.get("id").cloned()).unwrap_or_default() }
         } else {
@@ -47,6 +48,9 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
             }
             self.content(records, page).await?
         };
+        if let Some(response) = response {
+            self.scope.set("response", response);
+        }
         let headers = self.headers(headers).await?;
         Ok(Answer { content, headers })
     }

@@ -25,11 +25,7 @@ it('follows a run while it goes on: counts at each node, the log, and its end', 
   const { page } = app;
   const graph = page.getByRole('list', { name: 'Nodes and how far they are' });
   await graph.getByRole('button', { name: /contacts.*200 fetched.*Worked on now/ }).waitFor();
-  await page
-    .getByText('2 requests wait for its turn.')
-    .or(page.getByText('2 requests wait'))
-    .first()
-    .waitFor();
+  await page.getByText('2 requests wait for their turn.').waitFor();
   await inspect(app, 'sync-run-running');
   fetched = 12_400;
   lines = [logLine(2, { level: 'warn', message: 'crm/contacts: 403: Forbidden here' }), ...lines];

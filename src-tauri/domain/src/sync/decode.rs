@@ -209,7 +209,12 @@ impl<'a> Entry<'a> {
         }
         let is_event = matches!(kind, NodeKind::Event(_));
         if is_event && !depends_on.is_empty() && self.is_written {
-            return Err(self.fail("depends_on", "has no effect on an event, which happens by itself. Take it away."));
+            return Err(self.fail("depends_on", "has no effect on an event, which depends on nothing. Take it away."));
+        }
+        if is_event && self.get("run_if").is_some() && self.is_written {
+            return Err(
+                self.fail("run_if", "has no effect on an event. Give it to the nodes that depend on the event.")
+            );
         }
         Ok(Node {
             depends_on: if is_event { Vec::new() } else { depends_on },

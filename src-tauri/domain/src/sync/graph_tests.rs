@@ -204,7 +204,11 @@ fn a_job_that_cannot_run_names_the_place_and_what_to_do() {
         ),
         (
             json!([request("a"), {"name": "e", "type": "event", "depends_on": "a", "config": {"name": "start"}}]),
-            "resources[1].depends_on has no effect on an event, which happens by itself. Take it away.".to_owned(),
+            "resources[1].depends_on has no effect on an event, which depends on nothing. Take it away.".to_owned(),
+        ),
+        (
+            json!([{"name": "e", "type": "event", "run_if": "true", "config": {"name": "start"}}]),
+            "resources[0].run_if has no effect on an event. Give it to the nodes that depend on the event.".to_owned(),
         ),
     ] {
         assert_eq!(refused(&resources), message, "{resources}");

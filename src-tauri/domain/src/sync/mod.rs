@@ -1,8 +1,8 @@
 //! The rules of sync jobs (contract section 9): what a job may contain, when its trigger fires, what becomes of a run, and which workflows
 //! start one.
 //!
-//! A job's `resources` are decoded once into a [`Graph`]. Typed nodes (runtime 4), flat ones (runtime 1 to 3) and the entries of a batch
-//! become the same nodes, so that there is one rule for each. `relink-sync` runs a graph; here nothing runs.
+//! A job's `resources` are decoded once into a [`Graph`]. Typed nodes (runtime 4) and flat ones (runtime 1 to 3) become the same
+//! nodes, so that there is one rule for each. `relink-sync` runs a graph; here nothing runs.
 
 mod args;
 mod batch_id;

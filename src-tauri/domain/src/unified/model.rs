@@ -18,6 +18,8 @@ pub struct UnifiedModel {
     pub category: Option<String>,
     pub description: Option<String>,
     pub resources: BTreeMap<String, ModelResource>,
+    /// The scopes that a sign-in needs for it, by integration.
+    pub scopes: BTreeMap<String, Vec<String>>,
     /// The expressions that make records of what a provider sends in, by integration.
     pub webhooks: BTreeMap<String, String>,
 }
@@ -61,12 +63,21 @@ fn decode(root: &Node<'_>) -> Result<UnifiedModel, DefinitionError> {
             resources.insert(name.to_owned(), resource(&node)?);
         }
     }
-    object.describing("scopes", |node| node.object().map(drop))?;
+    let mut scopes = BTreeMap::new();
+    if let Some(found) = object.describing("scopes", |node| node.object())? {
+        for (integration, node) in found.entries() {
+            // Truto's documents don't say what they look like otherwise.
+            let names = node.array().ok().map(|names| names.iter().filter_map(|name| name.text().ok()).collect());
+            let names: Vec<&str> = names.unwrap_or_default();
+            scopes.insert(integration.to_owned(), names.into_iter().map(str::to_owned).collect());
+        }
+    }
     object.describing("sharing", |node| node.one_of(&SHARING.map(|word| (word, ()))))?;
     Ok(UnifiedModel {
         category: object.text("category")?,
         description: object.text("description")?,
         resources,
+        scopes,
         webhooks: texts(&object, "webhooks")?,
     })
 }

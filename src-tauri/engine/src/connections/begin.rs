@@ -64,7 +64,7 @@ pub struct BegunFlow {
 impl Connections {
     /// Begins a flow for the link that `token` belongs to.
     pub async fn begin_flow(&self, caller: &Caller, token: &str, begin: BeginFlow) -> Result<BegunFlow> {
-        let link = self.usable_link(token).await?;
+        let mut link = self.usable_link(token).await?;
         if let Some(uri) = &link.link.options.redirect_uri {
             // It may have been removed from the list since the link was created.
             self.ensure_redirect_is_listed(uri).await?;
@@ -74,6 +74,11 @@ impl Connections {
         })?;
         let provider = self.provider_for(&link.link, &purpose, &begin).await?;
         self.ensure_keychain_open(&provider).await?;
+        let options = &mut link.link.options;
+        if options.scopes.is_none() {
+            let scopes = self.0.uses.unified_models.scopes_of(&options.unified_models, &begin.integration);
+            options.scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
+        }
         let link = SignInLink { presented: link, purpose, skips_form: begin.skips_form };
         match begin.format {
             AuthenticationMethod::Oauth2 => {
@@ -110,9 +115,10 @@ impl Connections {
         Ok(provider)
     }
 
-    /// Whether an integration can be connected with a link: all can, unless it is for those that are mapped to a unified model.
+    /// Whether an integration can be connected with a link: all can, unless it is for those that are mapped to unified models.
     pub(super) fn is_for(&self, link: &LinkToken, integration: &str) -> bool {
-        link.options.unified_model.is_none_or(|model| self.0.uses.unified_models.is_mapped(model, integration))
+        let models = &link.options.unified_models;
+        models.is_empty() || models.iter().any(|model| self.0.uses.unified_models.is_mapped(*model, integration))
     }
 
     /// Makes sure that the tokens can be stored, before a sign-in begins. The person is present, so this may prompt.

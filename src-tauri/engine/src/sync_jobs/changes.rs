@@ -2,7 +2,7 @@
 
 use relink_domain::{
     EnvironmentId, SyncJobRunId, Timestamp,
-    sync::{ErrorHandling, EventFilter, RefusedChange, RunChange, RunEvent, RunStatus},
+    sync::{ErrorHandling, RefusedChange, RunChange, RunEvent, RunStatus},
 };
 use relink_sync::RecordError;
 use rusqlite::Transaction;
@@ -71,10 +71,7 @@ impl Moment {
     }
 
     fn send(self, tx: &Transaction<'_>, run: &StoredRun, event: RunEvent, payload: &Payload) -> store::Result<()> {
-        let names = run.spec.events_to_send.as_ref();
-        // What can't be read any more was checked when the run was made.
-        let filter = EventFilter::parse(names.map(|names| names.iter().map(String::as_str))).unwrap_or_default();
-        if filter.sends(event) {
+        if run.sends(event) {
             let subject = run.id.to_string();
             outbox::enqueue_event_with(tx, event.into(), Some(&subject), payload, self.now, run.spec.webhook_id)?;
         }

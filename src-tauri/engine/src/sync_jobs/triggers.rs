@@ -1,17 +1,20 @@
 //! Triggers: runs by the clock (contract section 9.1).
 
 use relink_domain::{
-    SyncJobCronTriggerId, Timestamp,
+    SyncJobCronTriggerId, SyncJobRunId, Timestamp,
     caller::Caller,
     sync::{Firing, cron_of},
 };
 use rusqlite::Transaction;
 use serde_json::Value;
 
-use super::{NewRun, RunProblems, SyncJobs};
+use super::{NewRun, RunProblems, SyncJobs, new_run};
 use crate::{
     error::{Error, Result},
-    store::documents::{self, CronTrigger, Document, Kind},
+    store::{
+        documents::{self, CronTrigger, Document, Kind},
+        sync_jobs::runs,
+    },
 };
 
 impl SyncJobs {
@@ -63,10 +66,10 @@ impl SyncJobs {
         let Some(Firing { next, .. }) = cron_of(&trigger.document)?.due(planned, now) else {
             return Ok(Some(planned));
         };
-        // Before the run: a trigger that can't make one, for example because its account is gone, doesn't try each minute.
-        self.0.uses.store.write(move |tx: &Transaction<'_>| documents::set_planned(tx, id, Some(next))).await?;
-        match self.start_run(&Caller::Internal, run_of(&trigger)).await {
-            Ok(run) => tracing::info!(trigger = %id, run = %run.id, "a trigger fired"),
+        match self.fired(&trigger, next).await {
+            Ok(Some(run)) => tracing::info!(trigger = %id, %run, "a trigger fired"),
+            Ok(None) => tracing::info!(trigger = %id, "a trigger fired, and its run that waits already serves"),
+            Err(RunProblems::Other(error @ (Error::Store(_) | Error::Stopping))) => return Err(error),
             Err(RunProblems::Args(failures)) => {
                 let what: Vec<_> = failures.into_iter().map(|failure| failure.message).collect();
                 tracing::warn!(trigger = %id, "a {} can't make its run: {}", CronTrigger::WHAT, what.join(" "));
@@ -76,6 +79,36 @@ impl SyncJobs {
             }
         }
         Ok(Some(next))
+    }
+
+    /// Makes the run of a trigger and plans the next one, in one transaction. None: a run of the trigger waits to be started already, and
+    /// makes up for this time too.
+    async fn fired(
+        &self,
+        trigger: &Document<CronTrigger>,
+        next: Timestamp,
+    ) -> Result<Option<SyncJobRunId>, RunProblems> {
+        let (id, moment) = (trigger.id, self.moment());
+        let prepared = self.prepare_run(&Caller::Internal, run_of(trigger)).await;
+        let (run, problems) = match prepared {
+            Ok(run) => (Some(run), None),
+            Err(RunProblems::Other(error @ (Error::Store(_) | Error::Stopping))) => return Err(error.into()),
+            // A trigger that can't make a run, for example because its account is gone, doesn't try each minute.
+            Err(problems) => (None, Some(problems)),
+        };
+        let write = move |tx: &Transaction<'_>| {
+            documents::set_planned(tx, id, Some(next))?;
+            match run {
+                Some(run) if !runs::waits_to_start(tx, id)? => Ok(new_run::admit(tx, moment, run)?.map(Some)),
+                _ => Ok(Ok(None)),
+            }
+        };
+        let made = self.0.uses.store.write(write).await??;
+        self.0.changed.notify_one();
+        match problems {
+            Some(problems) => Err(problems),
+            None => Ok(made.map(|run| run.id)),
+        }
     }
 }
 

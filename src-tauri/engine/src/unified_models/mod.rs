@@ -162,6 +162,19 @@ impl UnifiedModels {
         of.any(|it| it.integration_name == integration)
     }
 
+    /// The scopes that installed models need of an integration (contract section 1), each once.
+    pub(crate) fn scopes_of(&self, models: &[UnifiedModelId], integration: &str) -> Vec<String> {
+        let installed = self.0.installed.load();
+        let of = installed.models().filter(|(_, it)| models.contains(&it.id));
+        let mut scopes = Vec::new();
+        for scope in of.filter_map(|(_, it)| it.document.scopes.get(integration)).flatten() {
+            if !scopes.contains(scope) {
+                scopes.push(scope.clone());
+            }
+        }
+        scopes
+    }
+
     /// An installed model, with the environment's override.
     pub fn installed_model(&self, _caller: &Caller, name: &str) -> Option<Arc<UnifiedModel>> {
         self.0.installed.load().model(name).map(|model| Arc::clone(&model.document))

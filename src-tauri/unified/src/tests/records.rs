@@ -137,7 +137,7 @@ async fn the_caller_says_what_it_wants_of_the_records() {
 async fn an_answer_may_be_partial_and_have_headers_of_its_own() {
     let config = json!({
         "is_partial_expression": "$count(data) < 5 and rawQuery.all = 'true'",
-        "response_header_mapping": "{\"x-left\": headers.`x-quota`, \"set-cookie\": \"a=b\", \"content-length\": \"1\", \"x-null\": null}",
+        "response_header_mapping": "{\"x-left\": headers.`x-quota`, \"x-first\": $string(response[0].Id), \"set-cookie\": \"a=b\", \"content-length\": \"1\", \"x-null\": null}",
     });
     let script = Script::new([json!({
         "data": [{"Id": 1}], "page": {}, "headers": {"x-quota": "7", "x-other": "o", "ratelimit-remaining": "3"},
@@ -148,5 +148,5 @@ async fn an_answer_may_be_partial_and_have_headers_of_its_own() {
     let mut names: Vec<_> =
         headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect();
     names.sort();
-    assert_eq!(names, ["ratelimit-remaining: 3", "x-left: 7"]);
+    assert_eq!(names, ["ratelimit-remaining: 3", "x-first: 1", "x-left: 7"]);
 }

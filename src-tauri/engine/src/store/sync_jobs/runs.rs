@@ -2,7 +2,9 @@
 
 use relink_domain::{
     AccountId, SyncJobCronTriggerId, SyncJobId, SyncJobRunId, Timestamp, WebhookId, WorkflowRunId,
-    sync::{Chain, Claim, ErrorHandling, OnNeedsReauth, OpenRun, ResourceStats, RunStatus, Wait},
+    sync::{
+        Chain, Claim, ErrorHandling, EventFilter, OnNeedsReauth, OpenRun, ResourceStats, RunEvent, RunStatus, Wait,
+    },
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -76,6 +78,13 @@ impl StoredRun {
             trigger: self.trigger_id,
             force: self.spec.force,
         }
+    }
+
+    /// Whether its `events_to_send` has an event.
+    pub fn sends(&self, event: RunEvent) -> bool {
+        let names = self.spec.events_to_send.as_ref();
+        // What can't be read any more was checked when the run was made.
+        EventFilter::parse(names.map(|names| names.iter().map(String::as_str))).unwrap_or_default().sends(event)
     }
 
     /// The namespace of its state.
@@ -231,6 +240,13 @@ pub fn open(connection: &Connection) -> Result<Vec<StoredRun>> {
     ))?;
     let rows = statement.query_map([], run)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether a trigger has a run that wasn't started yet.
+pub fn waits_to_start(connection: &Connection, trigger: SyncJobCronTriggerId) -> Result<bool> {
+    let mut statement = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sync_job_run WHERE trigger_id = ? AND status = 'created')")?;
+    Ok(statement.query_row([trigger.to_string()], |row| row.get(0))?)
 }
 
 /// When the last completed run of a job and account began.

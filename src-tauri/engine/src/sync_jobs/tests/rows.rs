@@ -39,6 +39,41 @@ async fn a_trigger_fires_once_for_all_that_it_missed() {
     assert_eq!(gone.code(), "not_found");
 }
 
+#[tokio::test]
+async fn while_a_triggers_run_waits_to_be_started_no_further_one_is_made() {
+    const HOUR: i64 = 60 * 60;
+    let limited =
+        RequestError::RateLimited { seconds: 48 * 3600, error: json!({"statusCode": 429, "message": "Slow"}) };
+    let world = World::with([Err(limited)]).await;
+    let job = world.job(list_job()).await;
+    let document = json!({"sync_job_id": job, "integrated_account_id": world.account, "cron_expression": "0 * * * *"});
+    let document = document.as_object().expect("an object").clone();
+    let id = world.jobs.add::<CronTrigger>(&PERSON, document).await.expect("added").id;
+    world.start();
+    let first = world.jobs.schedule(&PERSON, id).await.expect("scheduled");
+    let mut changes = world.services.store.changes();
+    for (hour, statuses) in [
+        (0, &[RunStatus::RateLimited][..]),
+        (1, &[RunStatus::RateLimited, RunStatus::Created]),
+        (2, &[RunStatus::RateLimited, RunStatus::Created]),
+        (3, &[RunStatus::RateLimited, RunStatus::Created]),
+    ] {
+        let now = world.services.clock.now();
+        world.services.clock.advance_secs((first.plus_secs(hour * HOUR).as_millis() - now.as_millis()) / 1000 + 1);
+        let next = first.plus_secs((hour + 1) * HOUR);
+        loop {
+            let planned = world.jobs.planned(&PERSON).await.expect("read");
+            let runs = world.jobs.runs(&PERSON, RunFilter::default()).await.expect("read");
+            let found: Vec<_> = runs.iter().map(|run| run.status).collect();
+            if planned == [(id, next)] && found == statuses {
+                break;
+            }
+            assert!(found.len() <= statuses.len(), "{found:?} after {hour} hours");
+            changes.next().await.expect("open");
+        }
+    }
+}
+
 /// A day has 24 hours in UTC all year, also where people change their clocks.
 #[tokio::test]
 async fn a_daily_trigger_makes_a_run_on_each_day_of_a_year_and_one_for_days_of_sleep() {
