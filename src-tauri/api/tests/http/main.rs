@@ -56,6 +56,7 @@ mod typescript_sdk;
 mod typescript_sdk_calls;
 mod typescript_sdk_sync;
 mod unified;
+mod unified_links;
 mod unified_model;
 mod unified_rows;
 mod uninstall;
