@@ -1,6 +1,6 @@
 //! `docs/guide-waiting-job.md`: its commands, run as they stand there, with a person who signs in when the browser opens.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use relink_tests::{browser::Browser, guide::Guide, opener::Opener, relink::Relink};
 use serde_json::json;
 
@@ -20,7 +20,9 @@ async fn the_guide_to_a_waiting_job_prints_what_it_says() -> Result<()> {
         browser.sign_in_at_sandbox("ada").await?;
         browser.shows("Connection successful").await
     };
-    tokio::try_join!(guide.run(&session, &relink), person)?;
+    let done = tokio::try_join!(guide.run(&session, &relink), person);
+    let runs = relink.get("/sync-job-run").await?;
+    done.with_context(|| format!("the runs: {runs}\nthe log: {}", relink.logged()))?;
     browser.close().await?;
     relink.stop().await
 }
