@@ -121,6 +121,20 @@ async fn an_event_starts_a_workflow_whose_steps_make_runs() {
 }
 
 #[tokio::test]
+async fn each_workflow_is_started_by_the_events_since_it_was_made() {
+    let world = World::with([]).await;
+    let job = world.job(list_job()).await;
+    let older = world.workflow(ACTIVE, None, &[step(&json!({"sync_job_id": job}))]).await;
+    world.send(json!({"n": 1})).await;
+    let newer = world.workflow(ACTIVE, None, &[step(&json!({"sync_job_id": job}))]).await;
+    world.send(json!({"n": 2})).await;
+    world.start();
+    let flows = world.flows(3).await;
+    let of = |workflow| flows.iter().filter(|flow| flow.workflow_id == workflow).count();
+    assert_eq!((of(older), of(newer)), (2, 1));
+}
+
+#[tokio::test]
 async fn only_what_run_if_is_true_for_starts_a_workflow() {
     let world = World::with([]).await;
     let job = world.job(list_job()).await;
