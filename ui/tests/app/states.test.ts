@@ -164,7 +164,7 @@ it('says which step failed after a sign-in, and runs the steps again', async () 
 
 it('says when it will remind, and mentions unlocking only where Relink notices it', async () => {
   const relink = relinkWithAccounts();
-  relink.accounts = [revoked('2', { remind_at: at(-20 * 60 - 30) })];
+  relink.accounts = [revoked('2', { remind_at: at(-20 * 60 - 10) })];
   app = await openWindow(relink);
   await app.page.getByText('You will be reminded in 20 h, or when you next unlock your screen.').waitFor();
   await inspect(app, 'reminded');
