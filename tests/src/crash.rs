@@ -44,7 +44,9 @@ pub struct Tally {
     pub keyring_crashes: u32,
 }
 
-/// Runs this many rounds at one crash point with one kind of rotation.
+/// Runs this many rounds at one crash point with one kind of rotation. Prints why something was lost, unless it was reported as
+/// `lost_response`.
+#[expect(clippy::print_stderr, reason = "nothing else says it")]
 pub async fn run(point: Point, rotation: &str, rounds: u32) -> Result<Tally> {
     let mut harness = Harness::new(point, rotation).await?;
     let mut tally = Tally::default();
@@ -61,7 +63,11 @@ pub async fn run(point: Point, rotation: &str, rounds: u32) -> Result<Tally> {
             None => tally.survived += 1,
             Some(cause) => {
                 tally.lost += 1;
-                tally.reported_lost_response += u32::from(cause == "lost_response");
+                let is_reported = cause == "lost_response";
+                tally.reported_lost_response += u32::from(is_reported);
+                if !is_reported {
+                    eprintln!("{} {rotation}, round {round}: {cause}", point.name());
+                }
             }
         }
     }

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     host::{Account, Call, Host, RequestError},
-    journal::{Place, Scope, Task},
-    run::{Interrupt, Pause},
+    journal::{Place, Scope},
+    run::{Interrupt, Wait},
     view::{View, value},
     walk::{Flow, NodeError, Walker, named},
 };
@@ -27,19 +27,19 @@ pub(crate) struct Fetched {
     pub(crate) next_cursor: Option<String>,
 }
 
-/// Makes the call. None: the request's condition doesn't hold.
+/// Makes the call for the page at a place. `depth` is the task's. None: the request's condition doesn't hold.
 pub(crate) async fn fetch<H: Host>(
     walker: &Walker<'_, H>,
-    task: &Task,
-    request: &Request,
+    (node, request): (&Node, &Request),
+    depth: u32,
     scope: &Scope,
     place: &Place,
 ) -> Result<Option<Fetched>, NodeError> {
-    let (node, run) = (walker.graph.node(task.node), walker.run);
+    let run = walker.run;
     let outer = scope.account.as_deref().or(run.account.as_deref());
     let account = account_of(walker.host, outer).await?;
     let mut flow = Flow { scope: scope.clone(), account, batch: None, seen: place.seen };
-    if place.page == 0 && task.depth == 0 && !walker.runs(node, &walker.view(&flow)).await? {
+    if place.page == 0 && depth == 0 && !walker.runs(node, &walker.view(&flow)).await? {
         return Ok(None);
     }
     let named_account = match &request.account {
@@ -58,7 +58,7 @@ pub(crate) async fn fetch<H: Host>(
     let query = content(walker, node, request.query.as_ref(), &view).await?;
     let mut query = object(node, query)?;
     let mut body = content(walker, node, request.body.as_ref(), &view).await?;
-    if let (Some(recursion), true) = (&request.recurse, task.depth > 0) {
+    if let (Some(recursion), true) = (&request.recurse, depth > 0) {
         let Some(Value::Object(mut over)) = view.fill(&recursion.config)? else {
             return Err(named(node, "recurse.config must become an object.").into());
         };
@@ -90,11 +90,11 @@ pub(crate) async fn fetch<H: Host>(
             next_cursor: page.next_cursor,
         })),
         Err(RequestError::RateLimited { seconds, error }) => {
-            Err(pause(Pause::RateLimited { node: node.name.clone(), seconds, error }))
+            Err(wait(Wait::RateLimited { node: node.name.clone(), seconds, error }))
         }
         Err(RequestError::Unauthorized(error)) if waits => {
             let account = account.to_owned();
-            Err(pause(Pause::NeedsReauth { node: node.name.clone(), account, error }))
+            Err(wait(Wait::NeedsReauth { node: node.name.clone(), account, error }))
         }
         Err(RequestError::Unauthorized(error) | RequestError::Other(error)) => Err(error.into()),
     }
@@ -108,8 +108,8 @@ pub(crate) async fn account_of(host: &impl Host, id: Option<&str>) -> Result<Arc
     }
 }
 
-fn pause(pause: Pause) -> NodeError {
-    NodeError::Interrupt(Interrupt::Pause(pause))
+fn wait(wait: Wait) -> NodeError {
+    NodeError::Interrupt(Interrupt::Wait(wait))
 }
 
 async fn content<H: Host>(

@@ -42,7 +42,7 @@ pub struct Page {
 /// Why there is no page. The values are errors in Truto's form (contract section 0.4).
 #[derive(Debug, Clone, PartialEq)]
 pub enum RequestError {
-    /// The provider wants a pause.
+    /// The provider asks for a wait.
     RateLimited {
         seconds: u64,
         error: Value,
@@ -100,7 +100,7 @@ pub struct Delivery<'a> {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeliveryError {
-    /// The destination wants a pause. The batch is delivered again then.
+    /// The destination asks for a wait. The batch is delivered again then.
     RetryAfter { seconds: u64 },
     /// In Truto's form.
     Failed(Value),

@@ -15,8 +15,8 @@
 //! - A write of state happens exactly once, because it is part of the commit.
 //! - The stack is as deep as the graph (and a recursion) and holds one page at each level, so memory stays flat. Only a spool grows, in the
 //!   journal, and is in memory once, when it is released.
-//! - The next page is fetched when the batch before it was delivered: a slow destination slows the provider down. Nothing is fetched ahead.
-//!   A page held in advance would only shorten the wait for the provider, and would be fetched again after a crash.
+//! - While a batch is on its way, the next page of the list is fetched already (`ahead.rs`), unless requests depend on the batch: a slow
+//!   destination slows the provider down, and at most one page waits. After a crash it is fetched again; nothing had seen it.
 //!
 //! A step that is dropped in the middle is as good as a crash: the runner reads its journal again.
 //!
@@ -37,6 +37,7 @@
 //! - JSON has no times: [`TIMES`] says which texts of the input the evaluator turns into JavaScript's `Date`s, so that
 //!   `sync_job_run.started_at.toISOString()` works. As JSON a `Date` is the same text again.
 
+mod ahead;
 mod fetch;
 pub mod host;
 mod journal;
@@ -57,7 +58,7 @@ pub use self::{
         Commit, Elements, Head, Outcome, Phase, Place, RecordError, Saved, Scope, SpoolHead, Spooled, StateWrite, Task,
         Top,
     },
-    run::{Pause, Run},
+    run::{Run, Wait},
     runner::{Ended, Progress, Runner},
     view::TIMES,
 };

@@ -25,7 +25,7 @@ pub struct Run {
 
 /// Why a run can't go on now. It goes on where it is with the next step, whenever its owner takes one.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Pause {
+pub enum Wait {
     /// The provider answered with 429.
     RateLimited { node: String, seconds: u64, error: Value },
     /// A destination asked for it.
@@ -37,7 +37,7 @@ pub enum Pause {
 /// What ends a step without a commit.
 #[derive(Debug)]
 pub(crate) enum Interrupt {
-    Pause(Pause),
+    Wait(Wait),
     Failed(RecordError),
     Journal(JournalError),
 }

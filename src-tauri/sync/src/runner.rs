@@ -12,10 +12,11 @@ use relink_domain::{
 use serde_json::Value;
 
 use crate::{
+    ahead::Ahead,
     fetch::{Fetched, PageKey, account_of, fetch, recursing},
     host::{Host, JournalError, NodeProgress},
     journal::{Commit, Elements, Head, Outcome, Phase, Place, RecordError, Saved, Scope, Task, Top},
-    run::{Interrupt, Pause, Run},
+    run::{Interrupt, Run, Wait},
     view::{Batch, RESOURCES, value},
     walk::{Flow, Gathered, NodeError, Walker, named},
 };
@@ -29,7 +30,7 @@ pub enum Progress {
     /// A step is done. Take the next one.
     More,
     /// Nothing is lost: the next step tries again, whenever it is taken.
-    Paused(Pause),
+    Waits(Wait),
     Finished(Outcome),
 }
 
@@ -37,7 +38,7 @@ pub enum Progress {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
     Stopped,
-    Paused(Pause),
+    Waits(Wait),
     Finished(Outcome),
 }
 
@@ -48,23 +49,25 @@ pub struct Runner<'a, H> {
     host: &'a H,
     /// None: to be read from the journal.
     saved: Option<Saved>,
-    /// The page in progress, so that a pause for a destination doesn't fetch it again.
+    /// The page in progress, so that a wait for a destination doesn't fetch it again.
     held: Option<(PageKey, Fetched)>,
+    /// The page behind it.
+    ahead: Ahead<'a>,
     /// What has arrived of the step in progress.
     delivered: HashSet<BatchId>,
 }
 
 impl<'a, H: Host> Runner<'a, H> {
     pub fn new(run: &'a Run, graph: &'a Graph, host: &'a H) -> Self {
-        Self { run, graph, host, saved: None, held: None, delivered: HashSet::new() }
+        Self { run, graph, host, saved: None, held: None, ahead: Ahead::default(), delivered: HashSet::new() }
     }
 
-    /// Takes steps until the run is over, has to pause, or should stop.
+    /// Takes steps until the run is over, has to wait, or should stop.
     pub async fn run(&mut self, should_stop: impl Fn() -> bool + Send) -> Result<Ended, JournalError> {
         while !should_stop() {
             match self.step().await? {
                 Progress::More => {}
-                Progress::Paused(pause) => return Ok(Ended::Paused(pause)),
+                Progress::Waits(wait) => return Ok(Ended::Waits(wait)),
                 Progress::Finished(outcome) => return Ok(Ended::Finished(outcome)),
             }
         }
@@ -88,9 +91,9 @@ impl<'a, H: Host> Runner<'a, H> {
         };
         match commit {
             Ok(commit) => self.commit(saved, commit).await,
-            Err(Interrupt::Pause(pause)) => {
+            Err(Interrupt::Wait(wait)) => {
                 self.saved = Some(saved);
-                Ok(Progress::Paused(pause))
+                Ok(Progress::Waits(wait))
             }
             Err(Interrupt::Journal(error)) => Err(error),
             Err(Interrupt::Failed(error)) => {
@@ -101,7 +104,7 @@ impl<'a, H: Host> Runner<'a, H> {
     }
 
     async fn commit(&mut self, mut saved: Saved, mut commit: Commit) -> Result<Progress, JournalError> {
-        self.host.commit(&commit).await?;
+        self.ahead.beside(self.host.commit(&commit)).await?;
         let node = saved.tasks.last().map(|task| self.graph.node(task.node).name.as_str());
         saved.apply(&mut commit);
         self.host.progress(NodeProgress { node, added: &commit.stats, waiting: saved.tasks.len() });
@@ -232,19 +235,19 @@ impl<'a, H: Host> Runner<'a, H> {
         place: &Place,
         gathered: &mut Gathered,
     ) -> Result<Option<Top>, NodeError> {
-        let node = self.graph.node(task.node);
+        let graph = self.graph;
+        let node = graph.node(task.node);
         let NodeKind::Request(request) = &node.kind else { return Ok(Some(Top::Done)) };
         let key = [task.id, place.element, place.page];
         let walker = self.walker(&saved.head.phase, key);
-        let fetched = match &self.held {
-            Some((held, fetched)) if *held == key => fetched.clone(),
-            _ => match Box::pin(fetch(&walker, task, request, &scope, place)).await? {
-                None => return Ok(None),
-                Some(fetched) => fetched,
-            },
+        let fetched = match (&self.held, self.ahead.take(key).await) {
+            (Some((held, fetched)), _) if *held == key => Some(fetched.clone()),
+            (_, Some(ahead)) => ahead?,
+            _ => Box::pin(fetch(&walker, (node, request), task.depth, &scope, place)).await?,
         };
+        let Some(fetched) = fetched else { return Ok(None) };
         self.held = Some((key, fetched.clone()));
-        scope.account = Some(fetched.account_id);
+        let outer = std::mem::replace(&mut scope.account, Some(fetched.account_id));
         let account = fetched.account;
         let count = fetched.records.len() as u64;
         gathered.stats.add(node.key(), node.method(), Counts { fetched: count, ..Counts::default() });
@@ -262,30 +265,41 @@ impl<'a, H: Host> Runner<'a, H> {
             }
             None => Vec::new(),
         };
+        let cursor = fetched.next_cursor.filter(|cursor| !cursor.is_empty());
+        let repeats = cursor.is_some() && cursor == place.cursor;
+        let next = cursor.filter(|_| !repeats).map(|cursor| Place {
+            element: place.element,
+            page: place.page + 1,
+            cursor: Some(cursor),
+            seen,
+        });
+        if let Some(next) = next.clone().filter(|_| self.graph.fetches_ahead(task.node)) {
+            let key = [task.id, next.element, next.page];
+            let (walker, depth) = (self.walker(&saved.head.phase, key), task.depth);
+            let scope = Scope { account: outer, ..scope.clone() };
+            self.ahead.begin(key, async move { fetch(&walker, (node, request), depth, &scope, &next).await });
+        }
         let outer = scope.clone();
         let batch = Batch { records: fetched.records, names: vec![path.clone()], source: task.node };
         if count > 0 {
             let nodes = self.graph.below(task.node).to_vec();
             let flow = Flow { scope, account, batch: Some(batch), seen };
-            let below = Box::pin(walker.walk(nodes, task.node, flow, &mut self.delivered, gathered)).await;
-            below.map_err(NodeError::Interrupt)?;
+            let below = Box::pin(walker.walk(nodes, task.node, flow, &mut self.delivered, gathered));
+            self.ahead.beside(below).await.map_err(NodeError::Interrupt)?;
         }
         if !deeper.is_empty() {
             let elements = Elements { paths: vec![path], records: deeper };
             let below = gathered.task(task.node, outer, Some(elements), task.depth + 1);
             gathered.tasks.push(below);
         }
-        let next = match fetched.next_cursor.filter(|cursor| !cursor.is_empty()) {
-            Some(cursor) if place.cursor.as_ref() == Some(&cursor) => {
-                let message = "The list gives the same cursor again, and would never end. Its pagination is wrong.";
-                return Err(named(node, message).into());
-            }
-            Some(cursor) => Some(Place { element: place.element, page: place.page + 1, cursor: Some(cursor), seen }),
-            None => {
-                let has_more = task.elements.as_ref().is_some_and(|it| place.element + 1 < it.records.len() as u64);
-                has_more.then(|| Place { element: place.element + 1, ..Place::default() })
-            }
-        };
+        if repeats {
+            let message = "The list gives the same cursor again, and would never end. Its pagination is wrong.";
+            return Err(named(node, message).into());
+        }
+        let next = next.or_else(|| {
+            let has_more = task.elements.as_ref().is_some_and(|it| place.element + 1 < it.records.len() as u64);
+            has_more.then(|| Place { element: place.element + 1, ..Place::default() })
+        });
         Ok(Some(next.map_or(Top::Done, Top::Moved)))
     }
 
@@ -294,6 +308,7 @@ impl<'a, H: Host> Runner<'a, H> {
         if let Phase::End { outcome: outcome @ Outcome::Failed(_), .. } = &saved.head.phase {
             return Ok(over(saved, outcome.clone(), self.host.now()));
         }
+        self.ahead = Ahead::default();
         let head = Head { spools: BTreeMap::new(), ..saved.head.clone() };
         let cleared = Saved { head, next_task: saved.next_task, tasks: Vec::new() };
         let commit = self.end(&cleared, Outcome::Failed(error)).await?;

@@ -49,7 +49,8 @@ impl Harness {
         let is_over = |run: &Value| matches!(run["status"].as_str(), Some("completed" | "failed" | "stopped"));
         let run = relink.until(&format!("/sync-job-run/{id}"), is_over).await?;
         if run["status"] != "completed" {
-            return Ok(Some(format!("the run ended otherwise: {run}")));
+            let log = relink.get(&format!("/log?log_type=rapid_bridge&log_type_filter[sync_job_run_id]={id}")).await?;
+            return Ok(Some(format!("the run ended otherwise: {run}, {log}")));
         }
         let counts = &run["resource_stats"]["records"]["list"];
         ensure!(*counts == json!({ "fetched": RECORDS, "persisted": 3 * RECORDS }), "counted otherwise: {counts}");

@@ -101,6 +101,8 @@ pub struct Graph {
     order: Vec<usize>,
     /// What depends on each node, in the order in which it runs.
     below: Vec<Vec<usize>>,
+    /// Whether a request depends on each node, directly or through others.
+    leads_to_request: Vec<bool>,
 }
 
 impl Graph {
@@ -156,12 +158,16 @@ impl Graph {
             node.template_sees_resources =
                 node.kind.templates().into_iter().any(|template| Large::Resources.is_named_by(template));
         }
+        let mut leads_to_request = vec![false; nodes.len()];
         for at in order.iter().rev() {
+            let is_or_leads =
+                |other: &usize| matches!(nodes[*other].kind, NodeKind::Request(_)) || leads_to_request[*other];
+            leads_to_request[*at] = below[*at].iter().any(is_or_leads);
             let is_seen =
                 nodes[*at].sees_resources() || below[*at].iter().any(|other| nodes[*other].below_sees_resources);
             nodes[*at].below_sees_resources = is_seen;
         }
-        Ok(Self { nodes, order, below })
+        Ok(Self { nodes, order, below, leads_to_request })
     }
 
     pub fn nodes(&self) -> &[Node] {
@@ -175,6 +181,13 @@ impl Graph {
     /// What depends on a node, in the order in which it runs.
     pub fn below(&self, at: usize) -> &[usize] {
         &self.below[at]
+    }
+
+    /// Whether a request's next page can be fetched before its batch went where it goes: nothing else comes in between, and it only reads.
+    pub fn fetches_ahead(&self, at: usize) -> bool {
+        let is_list =
+            matches!(&self.nodes[at].kind, NodeKind::Request(it) if it.method == "list" && it.recurse.is_none());
+        is_list && !self.leads_to_request[at]
     }
 
     /// The nodes in an order in which what one depends on comes before it.

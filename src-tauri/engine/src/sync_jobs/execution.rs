@@ -7,7 +7,7 @@ use relink_domain::{
     account::Status,
     sync::{Form, Graph, RunChange},
 };
-use relink_sync::{Outcome, Pause, Progress, RecordError, Run, Runner};
+use relink_sync::{Outcome, Progress, RecordError, Run, Runner, Wait};
 use rusqlite::Transaction;
 use serde_json::json;
 
@@ -70,7 +70,7 @@ impl SyncJobs {
         loop {
             match runner.step().await {
                 Ok(Progress::More) => {}
-                Ok(Progress::Paused(pause)) => return self.wait(id, pause).await,
+                Ok(Progress::Waits(wait)) => return self.wait(id, wait).await,
                 Ok(Progress::Finished(outcome)) => return self.finish(id, outcome).await,
                 Err(error) => {
                     tracing::warn!(run = %id, "a run is interrupted: {error}");
@@ -82,24 +82,24 @@ impl SyncJobs {
     }
 
     /// A run goes on later.
-    async fn wait(&self, id: SyncJobRunId, pause: Pause) -> Result<()> {
+    async fn wait(&self, id: SyncJobRunId, wait: Wait) -> Result<()> {
         let moment = self.moment();
         let write = move |tx: &Transaction<'_>| {
             let Some(mut run) = runs::get(tx, id)?.filter(|run| !run.status.is_over()) else { return Ok(()) };
             let after = |seconds: u64| moment.now.plus_secs(i64::try_from(seconds).unwrap_or(i64::MAX).max(1));
-            let (change, line) = match &pause {
-                Pause::RateLimited { node, seconds, error } => {
+            let (change, line) = match &wait {
+                Wait::RateLimited { node, seconds, error } => {
                     run.wait_until = Some(after(*seconds));
                     let resource = format!("The provider limits calls. The run goes on in {seconds} s");
                     let error = RecordError { node: node.clone(), resource, error: error.clone() };
                     (Some(RunChange::LimitRate), line_of("info", &error))
                 }
-                Pause::Destination { node, seconds } => {
+                Wait::Destination { node, seconds } => {
                     run.wait_until = Some(after(*seconds));
                     let message = format!("The destination asks for a wait. The run goes on in {seconds} s.");
                     (None, log::NewLine { level: "info", node: Some(node.clone()), message })
                 }
-                Pause::NeedsReauth { node, account, error } => {
+                Wait::NeedsReauth { node, account, error } => {
                     let account = account.parse().ok();
                     let known = account.map(|id| accounts::get(tx, id)).transpose()?.flatten();
                     match known.filter(|account| account.status() == Status::NeedsReauth) {

@@ -10,7 +10,7 @@ use relink_domain::sync::{BatchId, ErrorHandling, Graph};
 use serde_json::{Value, json};
 
 use super::world::{Delivered, World, graph, hook, lock, new_run, page, request};
-use crate::{Call, Ended, Page, Pause, Progress, RequestError, Run, Runner};
+use crate::{Call, Ended, Page, Progress, RequestError, Run, Runner, Wait};
 
 /// What a node is, below one that is chosen by the number.
 #[derive(Debug, Clone, Copy)]
@@ -147,9 +147,9 @@ async fn run_through(world: &World, run: &Run, graph: &Graph, mut next_crash: im
         };
         match progress {
             // Its owner waits.
-            Some(Progress::More | Progress::Paused(Pause::RateLimited { .. })) => {}
+            Some(Progress::More | Progress::Waits(Wait::RateLimited { .. })) => {}
             Some(Progress::Finished(outcome)) => return (Ended::Finished(outcome), crashes),
-            Some(Progress::Paused(pause)) => return (Ended::Paused(pause), crashes),
+            Some(Progress::Waits(wait)) => return (Ended::Waits(wait), crashes),
             None => {
                 crashes += 1;
                 world.until_crash.store(next_crash(), SeqCst);

@@ -2,6 +2,6 @@
 
 mod crash;
 mod nodes;
-mod pauses;
 mod scope;
+mod waits;
 mod world;

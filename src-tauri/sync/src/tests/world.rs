@@ -32,7 +32,7 @@ pub(super) struct World {
     /// Each call: account, resource, method, id, query, body and cursor.
     pub(super) calls: Mutex<Vec<String>>,
     pub(super) delivered: Mutex<Vec<Delivered>>,
-    /// Destinations that ask for a pause, once for each time that they stand here.
+    /// Destinations that ask for a wait, once for each time that they stand here.
     pub(super) busy: Mutex<Vec<&'static str>>,
     /// The inputs of expressions.
     pub(super) inputs: Mutex<Vec<String>>,
@@ -69,6 +69,8 @@ pub(super) struct Delivered {
     pub(super) text: String,
     /// The commits before it.
     pub(super) epoch: usize,
+    /// The calls before it.
+    pub(super) calls: Vec<String>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -227,6 +229,7 @@ impl Destinations for World {
             records,
             text: delivery.records.iter().map(|record| record.get()).collect(),
             epoch: self.commits.load(SeqCst),
+            calls: self.called(),
         });
         self.crash_point().await;
         Ok(())

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{Frame, Gathered, NodeError, Walker};
 use crate::{
     host::{Delivery, DeliveryError, Host},
-    run::{Interrupt, Pause},
+    run::{Interrupt, Wait},
     view::View,
 };
 
@@ -58,7 +58,7 @@ impl<H: Host> Walker<'_, H> {
             self.host.deliver(delivery).await.map_err(|error| match error {
                 DeliveryError::Failed(error) => NodeError::Failed(error),
                 DeliveryError::RetryAfter { seconds } => {
-                    NodeError::Interrupt(Interrupt::Pause(Pause::Destination { node: node.name.clone(), seconds }))
+                    NodeError::Interrupt(Interrupt::Wait(Wait::Destination { node: node.name.clone(), seconds }))
                 }
             })?;
             delivered.insert(id);

@@ -4,7 +4,7 @@ use relink_domain::sync::OnNeedsReauth;
 use serde_json::json;
 
 use super::world::{World, graph, hook, lock, new_run, page, request};
-use crate::{Ended, Outcome, Pause, RequestError, Run, Runner};
+use crate::{Ended, Outcome, RequestError, Run, Runner, Wait};
 
 const DONE: Ended = Ended::Finished(Outcome::Completed);
 
@@ -24,8 +24,8 @@ async fn a_limit_is_reported_and_the_run_goes_on_where_it_was() {
     let world = refusing(RequestError::RateLimited { seconds: 30, error: error.clone() });
     let (run, graph) = (new_run(), graph(&json!([request("a", "a", &json!({})), hook("out", &["a"])])));
     let mut runner = Runner::new(&run, &graph, &world);
-    let pause = Pause::RateLimited { node: "a".to_owned(), seconds: 30, error };
-    assert_eq!(runner.run(|| false).await, Ok(Ended::Paused(pause)));
+    let wait = Wait::RateLimited { node: "a".to_owned(), seconds: 30, error };
+    assert_eq!(runner.run(|| false).await, Ok(Ended::Waits(wait)));
     assert_eq!(world.shown(), ["out a [1,2]"]);
     assert_eq!(runner.run(|| false).await, Ok(DONE));
     assert_eq!(world.shown(), ["out a [1,2]", "out a [3]"]);
@@ -44,28 +44,59 @@ async fn an_account_without_its_person_fails_the_run_or_waits() {
     let run = Run { on_needs_reauth: OnNeedsReauth::Wait, ..new_run() };
     let ended = Runner::new(&run, &graph, &world).run(|| false).await.expect("a journal");
     let error = json!({"statusCode": 401});
-    let pause = Pause::NeedsReauth { node: "a".to_owned(), account: "account".to_owned(), error };
-    assert_eq!(ended, Ended::Paused(pause));
+    let wait = Wait::NeedsReauth { node: "a".to_owned(), account: "account".to_owned(), error };
+    assert_eq!(ended, Ended::Waits(wait));
     // Days later, in another process.
     assert_eq!(Runner::new(&run, &graph, &world).run(|| false).await, Ok(DONE));
     assert_eq!(world.shown(), ["out a [1,2]", "out a [3]"]);
 }
 
 #[tokio::test]
-async fn a_busy_destination_pauses_the_provider_and_repeats_nothing_elsewhere() {
+async fn a_busy_destination_slows_the_provider_down_and_repeats_nothing_elsewhere() {
     let world = World::with_repos();
     lock(&world.busy).push("b");
     let (run, graph) =
         (new_run(), graph(&json!([request("r", "code/repos", &json!({})), hook("a", &["r"]), hook("b", &["r"])])));
     let mut runner = Runner::new(&run, &graph, &world);
-    assert_eq!(runner.run(|| false).await, Ok(Ended::Paused(Pause::Destination { node: "b".to_owned(), seconds: 3 })));
-    assert_eq!(world.called().len(), 1, "the next page isn't fetched");
+    assert_eq!(runner.run(|| false).await, Ok(Ended::Waits(Wait::Destination { node: "b".to_owned(), seconds: 3 })));
+    assert_eq!(world.called().len(), 2, "one page waits, and no more");
     assert_eq!(runner.run(|| false).await, Ok(DONE));
     let to: Vec<_> = lock(&world.delivered).iter().map(|it| it.to.clone()).collect();
     assert_eq!(to, ["a", "b", "a", "b"]);
-    assert_eq!(world.called().len(), 2, "the page in progress isn't fetched again");
+    assert_eq!(world.called().len(), 2, "neither the page in progress nor the one that waits is fetched again");
     let stats = serde_json::to_value(&lock(&world.kept).stats).expect("JSON");
     assert_eq!(stats, json!({"code/repos": {"list": {"fetched": 3, "persisted": 6}}}));
+}
+
+#[tokio::test]
+async fn the_next_page_is_fetched_while_a_batch_is_on_its_way_and_only_then() {
+    let list = |of: &[&str]| json!([request("r", "code/repos", &json!({})), hook("a", of)]);
+    let (first, second) = ("account code/repos.list {}", "account code/repos.list {} @2");
+    // The calls at the time of each delivery.
+    for (job, expected) in [
+        (list(&["r"]), vec![vec![first, second], vec![first, second]]),
+        (
+            // Those of the repositories of the first page come before the second one.
+            json!([
+                request("r", "code/repos", &json!({})),
+                request("i", "issues", &json!({"depends_on": "r", "run_if": "false"})),
+                hook("a", &["r"]),
+            ]),
+            vec![vec![first], vec![first, second]],
+        ),
+        (
+            json!([request("r", "code/repos", &json!({"method": "search"})), hook("a", &["r"])]),
+            vec![
+                vec!["account code/repos.search {}"],
+                vec!["account code/repos.search {}", "account code/repos.search {} @2"],
+            ],
+        ),
+    ] {
+        let world = World::with_repos();
+        assert_eq!(super::world::run(&world, &job).await, DONE);
+        let calls: Vec<_> = lock(&world.delivered).iter().map(|it| it.calls.clone()).collect();
+        assert_eq!(calls, expected, "{job}");
+    }
 }
 
 #[tokio::test]
@@ -80,7 +111,12 @@ async fn a_run_stops_between_steps_and_is_resumed_from_its_journal() {
     assert_eq!(resumed.run(|| false).await, Ok(DONE));
     assert_eq!(world.shown().len(), 2);
     assert_eq!(resumed.run(|| false).await, Ok(DONE), "over stays over");
-    assert_eq!((world.shown().len(), world.called().len()), (2, 2));
+    let calls = ["account code/repos.list {}", "account code/repos.list {} @2", "account code/repos.list {} @2"];
+    assert_eq!(
+        (world.shown().len(), world.called()),
+        (2, calls.map(str::to_owned).to_vec()),
+        "what waited is fetched again"
+    );
 }
 
 #[tokio::test]
