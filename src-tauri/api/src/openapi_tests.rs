@@ -7,12 +7,14 @@ use serde_json::Value;
 use crate::{OPENAPI_JSON, openapi, router, via};
 
 /// The fields of responses that may be absent, each as `schema.field`.
-const ABSENT_FIELDS: [&str; 15] = [
+const ABSENT_FIELDS: [&str; 19] = [
     "Capabilities.account",
     "ErrorBody.details",
     "ErrorBody.field",
     "Explanation.hint",
     "Explanation.title",
+    "List_SyncJob.warnings",
+    "List_SyncJobTemplate.warnings",
     "ProviderRefusal.next_try",
     "ProviderRefusal.provider",
     "ProviderRefusal.raw_response",
@@ -23,6 +25,8 @@ const ABSENT_FIELDS: [&str; 15] = [
     // As at Truto.
     "StepResult.error",
     "StepResult.result",
+    "SyncJob.warnings",
+    "SyncJobTemplate.warnings",
     "WorkflowResult.error",
 ];
 

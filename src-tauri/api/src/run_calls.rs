@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
 };
 use relink_calls::MethodTarget;
-use relink_domain::{AccountId, SyncJobRunId, caller::Caller, unified::UnifiedMethod};
+use relink_domain::{AccountId, SyncJobRunId, caller::Caller, failure::Cause, unified::UnifiedMethod};
 use relink_engine::{RunCalls, RunnerFuture};
 use relink_sync::{Call, ExpressionError, Page, RequestError};
 use serde::Deserialize;
@@ -54,7 +54,17 @@ impl RunCalls for CallsOfRuns {
         account: AccountId,
         call: Call<'a>,
     ) -> RunnerFuture<'a, Result<Page, RequestError>> {
-        Box::pin(async move { page_of(&self.0, &Caller::SyncJob { run }, account, call).await })
+        Box::pin(async move {
+            let caller = Caller::SyncJob { run };
+            match page_of(&self.0, &caller, account, call).await {
+                Err(RequestError::Other(error)) if has_no_response(&error) => {
+                    let reaches = self.0.engine.refresher().is_within_reach(&caller, account).await;
+                    // Offline is no error of a run.
+                    Err(if reaches.unwrap_or(true) { RequestError::Other(error) } else { RequestError::Offline(error) })
+                }
+                other => other,
+            }
+        })
     }
 
     fn evaluate<'a>(
@@ -112,6 +122,13 @@ async fn page_of(api: &ApiState, caller: &Caller, account: AccountId, call: Call
         batch::error(parts.status.as_u16(), reason, text.trim())
     });
     Err(explain(error, &parts.headers))
+}
+
+/// Whether an error is that nothing came from the provider.
+fn has_no_response(error: &Value) -> bool {
+    const CAUSES: [Cause; 4] = [Cause::Dns, Cause::Unreachable, Cause::Timeout, Cause::Reset];
+    let code = error.get("code").and_then(Value::as_str);
+    CAUSES.iter().any(|cause| code == Some(cause.code()))
 }
 
 /// What an error in Truto's form means for a run.

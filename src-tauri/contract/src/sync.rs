@@ -38,6 +38,9 @@ pub struct SyncJob {
     pub resources: Value,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// What of the nodes that were just written has no effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What is written of a sync job. In a change, null removes a key, and what is left out stays.
@@ -90,6 +93,9 @@ pub struct SyncJobTemplate {
     pub resources: Value,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// What of the nodes that were just written has no effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What is written of a template. In a change, null removes a key, and what is left out stays.

@@ -1,6 +1,10 @@
 //! The next page of a list, fetched while the batch before it is on its way.
 
-use std::{future::poll_fn, pin::Pin, pin::pin, task::Poll};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::Poll,
+};
 
 use futures_util::future::{MaybeDone, maybe_done};
 
@@ -10,17 +14,18 @@ use crate::{
 };
 
 type Found = Result<Option<Fetched>, NodeError>;
+type Fetching<'a> = Pin<Box<dyn Future<Output = Found> + Send + 'a>>;
 
 /// At most one page, which nothing has seen yet: to drop it loses nothing.
 #[derive(Default)]
-pub(crate) struct Ahead<'a>(Option<(PageKey, MaybeDone<Pin<Box<dyn Future<Output = Found> + Send + 'a>>>)>);
+pub(crate) struct Ahead<'a>(Option<(PageKey, MaybeDone<Fetching<'a>>)>);
 
 impl<'a> Ahead<'a> {
     /// Begins to fetch a page, in place of any other one. It gets on as far as [`Ahead::beside`] is awaited.
     pub(crate) fn begin(&mut self, key: PageKey, fetching: impl Future<Output = Found> + Send + 'a) {
         // After a wait for a destination it is there already.
         if self.0.as_ref().is_none_or(|(found, _)| *found != key) {
-            self.0 = Some((key, maybe_done(Box::pin(fetching))));
+            self.0 = Some((key, maybe_done(Box::pin(fetching) as Fetching<'a>)));
         }
     }
 

@@ -46,22 +46,26 @@ pub(crate) async fn fetch<H: Host>(
         Some(template) => text_of(walker.view(&flow).fill(template)?),
         None => None,
     };
-    let Some(account) = named_account.as_deref().or(outer) else {
-        let message = "integrated_account_id is missing. Give one to the node or to the run.";
-        return Err(named(node, message).into());
-    };
-    if Some(account) != outer {
-        flow.account = account_of(walker.host, Some(account)).await?;
+    let mut account = account_or_none(named_account.as_deref().or(outer), node)?.to_owned();
+    if Some(account.as_str()) != outer {
+        flow.account = account_of(walker.host, Some(&account)).await?;
     }
     let view = walker.view(&flow);
     let mut id = request.id.as_ref().map(|id| view.fill(id)).transpose()?.flatten();
     let query = content(walker, node, request.query.as_ref(), &view).await?;
     let mut query = object(node, query)?;
     let mut body = content(walker, node, request.body.as_ref(), &view).await?;
+    let (mut resource, mut method) = (request.resource.clone(), request.method.clone());
     if let (Some(recursion), true) = (&request.recurse, depth > 0) {
         let Some(Value::Object(mut over)) = view.fill(&recursion.config)? else {
             return Err(named(node, "recurse.config must become an object.").into());
         };
+        resource = text_of(over.remove("resource")).unwrap_or(resource);
+        method = text_of(over.remove("method")).unwrap_or(method);
+        if let Some(other) = text_of(over.remove("integrated_account_id")) {
+            flow.account = account_of(walker.host, Some(&other)).await?;
+            account = other;
+        }
         merge(&mut query, &object(node, over.remove("query"))?);
         id = over.remove("id").or(id);
         match (&mut body, over.remove("body")) {
@@ -71,9 +75,9 @@ pub(crate) async fn fetch<H: Host>(
         }
     }
     let call = Call {
-        account,
-        resource: &request.resource,
-        method: &request.method,
+        account: &account,
+        resource: &resource,
+        method: &method,
         id: text_of(id),
         query,
         body,
@@ -81,23 +85,42 @@ pub(crate) async fn fetch<H: Host>(
         response_format: request.response_format.as_deref(),
         idempotency: BatchId::new(run.id, &walker.place),
     };
+    walker.debug(node, || format!("Request: {}", shown(&call)));
     let waits = run.on_needs_reauth == OnNeedsReauth::Wait;
     match walker.host.page(call).await {
-        Ok(page) => Ok(Some(Fetched {
-            account_id: account.to_owned(),
-            account: Arc::clone(&flow.account),
-            records: Arc::new(page.records),
-            next_cursor: page.next_cursor,
-        })),
+        Ok(page) => {
+            let more = if page.next_cursor.is_some() { ", and there are more" } else { "" };
+            walker.debug(node, || format!("Result: {} records{more}", page.records.len()));
+            Ok(Some(Fetched {
+                account_id: account,
+                account: flow.account,
+                records: Arc::new(page.records),
+                next_cursor: page.next_cursor,
+            }))
+        }
         Err(RequestError::RateLimited { seconds, error }) => {
             Err(wait(Wait::RateLimited { node: node.name.clone(), seconds, error }))
         }
+        Err(RequestError::Offline(error)) => Err(wait(Wait::Offline { node: node.name.clone(), error })),
         Err(RequestError::Unauthorized(error)) if waits => {
-            let account = account.to_owned();
             Err(wait(Wait::NeedsReauth { node: node.name.clone(), account, error }))
         }
         Err(RequestError::Unauthorized(error) | RequestError::Other(error)) => Err(error.into()),
     }
+}
+
+fn account_or_none<'i>(account: Option<&'i str>, node: &Node) -> Result<&'i str, Value> {
+    let message = "integrated_account_id is missing. Give one to the node or to the run.";
+    account.ok_or_else(|| named(node, message))
+}
+
+/// A call for the log.
+fn shown(call: &Call<'_>) -> String {
+    let id = call.id.as_ref().map(|id| format!(" {id}")).unwrap_or_default();
+    let query = if call.query.is_empty() { String::new() } else { format!(" ?{}", Value::Object(call.query.clone())) };
+    let body = call.body.as_ref().map(|body| format!(" {body}")).unwrap_or_default();
+    let cursor = call.cursor.map(|cursor| format!(" from {cursor}")).unwrap_or_default();
+    format!("{} {}{id}{query}{body}{cursor}", call.resource, call.method)
 }
 
 /// An account by its id. None: nobody's, of which nothing is seen.

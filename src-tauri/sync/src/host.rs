@@ -49,6 +49,8 @@ pub enum RequestError {
     },
     /// The account needs reauthorization.
     Unauthorized(Value),
+    /// The machine's network doesn't reach the provider.
+    Offline(Value),
     Other(Value),
 }
 

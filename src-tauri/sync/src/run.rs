@@ -28,6 +28,8 @@ pub struct Run {
 pub enum Wait {
     /// The provider answered with 429.
     RateLimited { node: String, seconds: u64, error: Value },
+    /// The machine's network doesn't reach the provider.
+    Offline { node: String, error: Value },
     /// A destination asked for it.
     Destination { node: String, seconds: u64 },
     /// The account needs its person ([`OnNeedsReauth::Wait`]).

@@ -135,24 +135,33 @@ impl<'a, H: Host> Runner<'a, H> {
     async fn begin(&mut self, saved: &Saved) -> Result<Commit, Interrupt> {
         let below = self.graph.events(Lifecycle::Start).flat_map(|at| self.graph.below(at).iter().copied());
         let nodes = below.chain(self.graph.roots().map(|(at, _)| at)).collect();
-        self.base(saved, nodes, Phase::Main).await
+        self.base(saved, Lifecycle::Start, nodes, Phase::Main).await
     }
 
     /// Runs what depends on the event nodes of the end.
     async fn end(&mut self, saved: &Saved, outcome: Outcome) -> Result<Commit, Interrupt> {
         let of = if outcome == Outcome::Completed { Lifecycle::Complete } else { Lifecycle::Error };
         let nodes = self.graph.events(of).flat_map(|at| self.graph.below(at).iter().copied()).collect();
-        self.base(saved, nodes, Phase::End { outcome, at: self.host.now() }).await
+        self.base(saved, of, nodes, Phase::End { outcome, at: self.host.now() }).await
     }
 
     /// Runs nodes that no request is above, and begins a phase.
-    async fn base(&mut self, saved: &Saved, nodes: Vec<usize>, phase: Phase) -> Result<Commit, Interrupt> {
+    async fn base(
+        &mut self,
+        saved: &Saved,
+        of: Lifecycle,
+        nodes: Vec<usize>,
+        phase: Phase,
+    ) -> Result<Commit, Interrupt> {
         let first = nodes.first().map(|at| self.graph.node(*at));
         let account = account_of(self.host, self.run.account.as_deref()).await;
         let account = account.map_err(|error| Interrupt::Failed(failed(first, error)))?;
         let scope = Scope { account: self.run.account.clone(), ..saved.head.base.clone() };
         let mut gathered = Gathered { next_task: saved.next_task + 1, ..Gathered::default() };
         let walker = self.walker(&phase, [saved.next_task, 0, 0]);
+        for event in self.graph.events(of).map(|at| self.graph.node(at)) {
+            walker.debug(event, || format!("Happens: {of}"));
+        }
         let flow = Flow { scope, account, batch: None, seen: 0 };
         let from = self.graph.nodes().len();
         let base = Box::pin(walker.walk(nodes, from, flow, &mut self.delivered, &mut gathered)).await?;
@@ -168,6 +177,7 @@ impl<'a, H: Host> Runner<'a, H> {
         let account = account.map_err(|error| Interrupt::Failed(failed(Some(node), error)))?;
         let names = [&head.names[..], &[vec![RESOURCES.to_owned(), node.name.clone()]]].concat();
         let seen = records.len() as u64;
+        self.walker(&saved.head.phase, [0; 3]).debug(node, || format!("Result: {seen} records"));
         let batch = (seen > 0).then_some(Batch { records, names, source: spool });
         let flow = Flow { scope: head.scope.clone(), account, batch, seen };
         let mut spools = saved.head.spools.clone();
@@ -247,7 +257,7 @@ impl<'a, H: Host> Runner<'a, H> {
         };
         let Some(fetched) = fetched else { return Ok(None) };
         self.held = Some((key, fetched.clone()));
-        let outer = std::mem::replace(&mut scope.account, Some(fetched.account_id));
+        let outer = scope.account.replace(fetched.account_id);
         let account = fetched.account;
         let count = fetched.records.len() as u64;
         gathered.stats.add(node.key(), node.method(), Counts { fetched: count, ..Counts::default() });

@@ -194,6 +194,8 @@ impl<H: Host> Walker<'_, H> {
         match &node.kind {
             NodeKind::Transform(expression) => return self.transform(at, expression, &frame.flow, gathered).await,
             NodeKind::Spool => {
+                let held = frame.flow.batch.as_ref().map_or(0, |batch| batch.records.len());
+                self.debug(node, || format!("Input: {held} records"));
                 gathered.spool(at, &frame.flow);
                 return Ok(None);
             }
@@ -214,11 +216,14 @@ impl<H: Host> Walker<'_, H> {
                     Content::Expression(expression) => self.evaluate(node, expression, &view).await?,
                 };
                 if let Some(value) = value {
-                    gathered.states.push(StateWrite::Put { key: cell(node, &view, key)?, value });
+                    let key = cell(node, &view, key)?;
+                    self.debug(node, || format!("Result: {key} = {value}"));
+                    gathered.states.push(StateWrite::Put { key, value });
                 }
             }
             NodeKind::DeleteState { key } => {
                 let key = cell(node, &self.view(&frame.flow), key)?;
+                self.debug(node, || format!("Result: {key} is deleted"));
                 gathered.states.push(StateWrite::Delete { key });
             }
             NodeKind::Event(_) | NodeKind::Request(_) | NodeKind::Destination(_) => return Ok(None),
@@ -242,6 +247,13 @@ impl<H: Host> Walker<'_, H> {
         self.evaluate_raw(node, expression, view).await?.map(|found| value(&found)).transpose()
     }
 
+    /// Logs what a node gets or gives, if it asks for that.
+    pub(crate) fn debug(&self, node: &Node, message: impl FnOnce() -> String) {
+        if node.debug {
+            self.host.log(LogLine { level: Level::Debug, node: &node.name, message: &message() });
+        }
+    }
+
     async fn evaluate_raw(
         &self,
         node: &Node,
@@ -249,15 +261,10 @@ impl<H: Host> Walker<'_, H> {
         view: &View<'_>,
     ) -> Result<Option<Box<RawValue>>, Value> {
         let input = view.input(expression)?;
-        let log = |what: &str, text: &str| {
-            if node.debug {
-                self.host.log(LogLine { level: Level::Debug, node: &node.name, message: &format!("{what}: {text}") });
-            }
-        };
-        log("Input", input.get());
+        self.debug(node, || format!("Input: {}", input.get()));
         let found = self.host.evaluate(expression, input).await;
         let found = found.map_err(|error| named(node, &format!("The expression has no result: {error}")))?;
-        log("Result", found.as_ref().map_or("undefined", |found| found.get()));
+        self.debug(node, || format!("Result: {}", found.as_ref().map_or("undefined", |found| found.get())));
         Ok(found)
     }
 
@@ -317,6 +324,7 @@ impl<H: Host> Walker<'_, H> {
             (None, Some(default)) => view.fill(default)?,
             (found, _) => found,
         };
+        self.debug(node, || format!("Result: {key} = {}", found.as_ref().unwrap_or(&Value::Null)));
         let cell = found.map(|value| ("value".to_owned(), value)).into_iter().collect();
         frame.flow.scope.put(&[RESOURCES.to_owned(), node.name.clone()], Value::Object(cell), self.run);
         Ok(())

@@ -49,6 +49,10 @@ impl Harness {
         let is_over = |run: &Value| matches!(run["status"].as_str(), Some("completed" | "failed" | "stopped"));
         let run = relink.until(&format!("/sync-job-run/{id}"), is_over).await?;
         if run["status"] != "completed" {
+            // The kill may have hit a refresh that was due just then.
+            if let Some(cause) = self.works(relink).await? {
+                return Ok(Some(cause));
+            }
             let log = relink.get(&format!("/log?log_type=rapid_bridge&log_type_filter[sync_job_run_id]={id}")).await?;
             return Ok(Some(format!("the run ended otherwise: {run}, {log}")));
         }

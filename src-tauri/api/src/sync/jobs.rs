@@ -80,7 +80,7 @@ async fn show(
 
 /// Add a sync job
 ///
-/// Its nodes are checked: a cycle, an unknown name or an unknown type is refused.
+/// Its nodes are checked: a cycle, an unknown name or an unknown type is refused. `warnings` say which keys have no effect.
 #[utoipa::path(
     post,
     path = "/sync-job",
@@ -95,7 +95,7 @@ async fn create(
     Body(new): Body<SyncJobDocument>,
 ) -> ApiResult<SyncJob> {
     let row = api.engine.sync_jobs().add::<Job>(&caller, document(&new)?).await?;
-    Ok(Json(rows::job(api.engine.environment_id(), &row)))
+    Ok(Json(rows::written_job(api.engine.environment_id(), &row)))
 }
 
 /// Change a sync job
@@ -117,7 +117,7 @@ async fn change(
     Body(change): Body<SyncJobDocument>,
 ) -> ApiResult<SyncJob> {
     let row = api.engine.sync_jobs().change::<Job>(&caller, id, document(&change)?).await?;
-    Ok(Json(rows::job(api.engine.environment_id(), &row)))
+    Ok(Json(rows::written_job(api.engine.environment_id(), &row)))
 }
 
 /// Delete a sync job

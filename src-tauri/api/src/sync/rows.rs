@@ -7,7 +7,7 @@ use relink_contract::{
 };
 use relink_domain::{
     EnvironmentId, SyncJobCronTriggerId, Timestamp,
-    sync::{DEFAULT_RUNTIME, runtime},
+    sync::{DEFAULT_RUNTIME, Form, runtime, unknown_keys},
 };
 use relink_engine::{
     CronTrigger, Datastore as Store, Document, Kind, SyncJob as Job, SyncJobTemplate as Template, Workflow as Flow,
@@ -43,6 +43,19 @@ fn resources<K: Kind>(row: &Document<K>) -> Value {
     value(row, "resources").unwrap_or_else(|| json!([]))
 }
 
+/// What of a row that was just written has no effect.
+fn warnings<K: Kind>(row: &Document<K>) -> Vec<String> {
+    unknown_keys(&resources(row), Form::of_runtime(version(row)))
+}
+
+pub(super) fn written_job(environment_id: EnvironmentId, row: &Document<Job>) -> SyncJob {
+    SyncJob { warnings: warnings(row), ..job(environment_id, row) }
+}
+
+pub(super) fn written_template(row: &Document<Template>) -> SyncJobTemplate {
+    SyncJobTemplate { warnings: warnings(row), ..template(row) }
+}
+
 pub(super) fn job(environment_id: EnvironmentId, row: &Document<Job>) -> SyncJob {
     SyncJob {
         id: row.id,
@@ -57,6 +70,7 @@ pub(super) fn job(environment_id: EnvironmentId, row: &Document<Job>) -> SyncJob
         resources: resources(row),
         created_at: row.created_at,
         updated_at: row.updated_at,
+        warnings: Vec::new(),
     }
 }
 
@@ -73,6 +87,7 @@ pub(super) fn template(row: &Document<Template>) -> SyncJobTemplate {
         resources: resources(row),
         created_at: row.created_at,
         updated_at: row.updated_at,
+        warnings: Vec::new(),
     }
 }
 

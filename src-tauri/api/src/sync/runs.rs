@@ -118,9 +118,10 @@ async fn start(
     Ok(Json(run.row(api.engine.environment_id())))
 }
 
-/// Stop a run of a sync job
+/// Stop or resume a run of a sync job
 ///
-/// `status` can be changed to `stopped`, and nothing else. A run that has completed or failed can't be stopped.
+/// `status` can be changed to `stopped`, and of a stopped run to `created` (Relink's own): it starts again as soon as nothing with its mutex
+/// runs, and goes on where it was. A run that has completed or failed can't be changed.
 #[utoipa::path(
     patch,
     path = "/sync-job-run/{id}",
@@ -136,14 +137,19 @@ async fn change(
     PathId(id): PathId<SyncJobRunId>,
     Body(change): Body<SyncJobRunChange>,
 ) -> ApiResult<SyncJobRun> {
-    only_status(Some(&change.status), RunStatus::Stopped)?;
-    let run = api.engine.sync_jobs().stop(&caller, id, Stop::Patch).await?;
+    let jobs = api.engine.sync_jobs();
+    let run = if change.status == RunStatus::Created.as_str() {
+        jobs.resume(&caller, id).await?
+    } else {
+        only_status(Some(&change.status), RunStatus::Stopped)?;
+        jobs.stop(&caller, id, Stop::Patch).await?
+    };
     Ok(Json(run.row(api.engine.environment_id())))
 }
 
 /// Stop a run of a sync job, and answer with its id
 ///
-/// It stays in the list, as `stopped`. One that has completed or failed stays as it is.
+/// It stays in the list, as `stopped`, and can't be resumed. One that has completed or failed stays as it is.
 #[utoipa::path(
     delete,
     path = "/sync-job-run/{id}",

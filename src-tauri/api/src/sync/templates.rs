@@ -94,7 +94,7 @@ async fn create(
     Body(new): Body<SyncJobTemplateDocument>,
 ) -> ApiResult<SyncJobTemplate> {
     let row = api.engine.sync_jobs().add::<Template>(&caller, document(&new)?).await?;
-    Ok(Json(rows::template(&row)))
+    Ok(Json(rows::written_template(&row)))
 }
 
 /// Change a template of sync jobs
@@ -116,7 +116,7 @@ async fn change(
     Body(change): Body<SyncJobTemplateDocument>,
 ) -> ApiResult<SyncJobTemplate> {
     let row = api.engine.sync_jobs().change::<Template>(&caller, id, document(&change)?).await?;
-    Ok(Json(rows::template(&row)))
+    Ok(Json(rows::written_template(&row)))
 }
 
 /// Delete a template of sync jobs

@@ -329,3 +329,22 @@ async fn the_log_of_runs_takes_a_token_for_all_accounts() {
         assert_eq!(status, expected, "{log_type}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn a_key_that_means_nothing_is_kept_and_warned_of_when_it_is_written() {
+    let world = World::new().await;
+    let mut node = request();
+    node["retries"] = json!(3);
+    let document = json!({ "default_runtime_version": 4, "resources": [node] });
+    let warnings = json!(["resources[0].retries isn't known for a request node, and has no effect."]);
+    for path in ["/sync-job", "/sync-job-template"] {
+        let row = world.post(path, document.clone()).await;
+        assert_eq!((&row["warnings"], &row["resources"]), (&warnings, &document["resources"]), "{path}");
+        let one = format!("{path}/{}", row["id"].as_str().expect("an id"));
+        assert_eq!(world.get(&one).await["warnings"], Value::Null, "{path}");
+        let (_, changed) = world.ask(Method::PATCH, &one, json!({ "label": "x" })).await;
+        assert_eq!(changed["warnings"], warnings, "{path}");
+        let (_, corrected) = world.ask(Method::PATCH, &one, json!({ "resources": [request()] })).await;
+        assert_eq!((corrected["warnings"].is_null(), &corrected["resources"]), (true, &json!([request()])), "{path}");
+    }
+}

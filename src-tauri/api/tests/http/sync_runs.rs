@@ -122,8 +122,10 @@ async fn a_flat_job_sends_each_page_to_the_runs_webhook() {
     };
     assert_eq!(shop.records(), [batch(&[1, 2]), batch(&[3, 4]), batch(&[5])]);
     let one = format!("/sync-job-run/{}", text(&row["id"]));
-    let (status, error) = shop.world.ask(Method::PATCH, &one, json!({ "status": "stopped" })).await;
-    assert_eq!((status, &error["code"]), (StatusCode::CONFLICT, &json!("run_is_over")), "{error}");
+    for (wanted, expected) in [("stopped", 409), ("created", 409), ("running", 400)] {
+        let (status, error) = shop.world.ask(Method::PATCH, &one, json!({ "status": wanted })).await;
+        assert_eq!(status.as_u16(), expected, "{wanted}: {error}");
+    }
     let (status, _) = shop.world.ask(Method::DELETE, &one, Value::Null).await;
     assert_eq!((status, &shop.world.get(&one).await["status"]), (StatusCode::OK, &json!("completed")));
 }
@@ -234,6 +236,16 @@ async fn a_run_whose_provider_limits_calls_waits_as_long_as_it_says() {
         let path = format!("/sync-job-run/{}", text(&row["id"]));
         let (status, stopped) = world.ask(Method::PATCH, &path, json!({ "status": "stopped" })).await;
         assert!(status.is_success(), "{stopped}");
+        assert_eq!((&stopped["status"], stopped["finished_at"].is_null()), (&json!("stopped"), false), "{stopped}");
+        let (status, resumed) = world.ask(Method::PATCH, &path, json!({ "status": "created" })).await;
+        assert_eq!(
+            (status, &resumed["status"], &resumed["finished_at"]),
+            (StatusCode::OK, &json!("created"), &Value::Null)
+        );
+        let (status, _) = world.ask(Method::DELETE, &path, Value::Null).await;
+        assert!(status.is_success());
+        let (status, error) = world.ask(Method::PATCH, &path, json!({ "status": "created" })).await;
+        assert_eq!((status, &error["code"]), (StatusCode::CONFLICT, &json!("run_is_over")), "{error}");
     }
 }
 

@@ -11,6 +11,8 @@ use relink_contract::{
     workflow::{Workflow, WorkflowDocument, WorkflowRun},
 };
 
+use relink_domain::sync::RunStatus;
+
 use super::{
     ApiClient,
     operations::{Call, Operation},
@@ -59,8 +61,9 @@ impl ApiClient {
         self.call_with(Operation::CreateSyncJobRun, run)
     }
 
-    pub(crate) fn stop_sync_job_run(&self, id: &str) -> Result<SyncJobRun, CliError> {
-        let change = SyncJobRunChange { status: "stopped".to_owned() };
+    /// Stops a run (`stopped`), or resumes a stopped one (`created`).
+    pub(crate) fn change_sync_job_run(&self, id: &str, status: RunStatus) -> Result<SyncJobRun, CliError> {
+        let change = SyncJobRunChange { status: status.to_string() };
         self.call_with(Operation::UpdateSyncJobRun.of(id), &change)
     }
 

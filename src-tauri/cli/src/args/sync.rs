@@ -47,6 +47,11 @@ pub(crate) enum Sync {
         /// Run ID.
         run: String,
     },
+    /// Let a stopped run go on where it was.
+    Resume {
+        /// Run ID.
+        run: String,
+    },
     /// Show or choose the folder that sync jobs may write files to.
     Folder {
         /// An existing folder for their files alone: what is in it can be overwritten.

@@ -18,7 +18,7 @@ pub struct Node {
     pub depends_on: Vec<usize>,
     /// JSONata. If it is falsy, neither the node nor what depends on it runs.
     pub run_if: Option<String>,
-    /// Whether its expressions' input and result are logged.
+    /// Whether what it gets and gives is logged.
     pub debug: bool,
     pub(super) place: String,
     pub(super) template_sees_resources: bool,

@@ -15,6 +15,7 @@ mod node;
 mod plan;
 mod run;
 mod stats;
+mod unknown_keys;
 mod workflow;
 
 #[cfg(test)]
@@ -37,5 +38,6 @@ pub use self::{
         Claim, ErrorHandling, EventFilter, OnNeedsReauth, RefusedChange, RunChange, RunEvent, RunStatus, UnknownWord,
     },
     stats::{Counts, ResourceStats},
+    unknown_keys::unknown_keys,
     workflow::{ACTION, Chain, STEP_TYPE, Step, StepConfig, StepResult, Workflow, WorkflowResult, WorkflowRunStatus},
 };

@@ -75,8 +75,13 @@ pub struct Request {
 pub struct Recursion {
     /// A template that gives a boolean.
     pub condition: Template,
-    /// Merged over the request: `id`, `query` and `body`.
+    /// Merged over the request: [`Recursion::KEYS`].
     pub config: Template,
+}
+
+impl Recursion {
+    /// What may differ when the request is made again. Its records stay those of the node's resource.
+    pub const KEYS: &[&str] = &["resource", "method", "integrated_account_id", "id", "query", "body"];
 }
 
 impl Request {

@@ -156,8 +156,10 @@ pub enum RunChange {
     Fail,
     /// `PATCH status: stopped`.
     Stop,
-    /// `DELETE`: the row stays, stopped.
+    /// `DELETE`: the row stays, stopped, and nothing of where the run was is kept.
     Delete,
+    /// `PATCH status: created` (**ours**): a stopped run waits to be started again, and goes on where it was.
+    Resume,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -182,6 +184,7 @@ impl RunStatus {
         let (status, events): (Self, &'static [RunEvent]) = match (self, change) {
             (Self::Stopped, RunChange::Stop) => return Ok(None),
             (over, RunChange::Delete) if over.is_over() => return Ok(None),
+            (Self::Stopped, RunChange::Resume) => (Self::Created, &[Updated]),
             (over, _) if over.is_over() => return Err(RefusedChange { status: over }),
             (Self::Created, RunChange::Start) => (Self::Running, &[Started, Updated]),
             (Self::Running, RunChange::LimitRate) => (Self::RateLimited, &[RateLimited, Updated]),
@@ -191,7 +194,7 @@ impl RunStatus {
             (_, RunChange::Stop) => (Self::Stopped, &[Updated]),
             (_, RunChange::Delete) => (Self::Stopped, &[Updated, Deleted]),
             // After a restart a run that was running is started again, and one that waited may be limited again.
-            (_, RunChange::Start | RunChange::LimitRate | RunChange::Continue) => return Ok(None),
+            (_, RunChange::Start | RunChange::LimitRate | RunChange::Continue | RunChange::Resume) => return Ok(None),
         };
         Ok(Some((status, events)))
     }
@@ -250,7 +253,7 @@ mod tests {
 
     #[test]
     fn each_change_has_a_status_and_events_in_their_order() {
-        use RunChange::{Complete, Continue, Delete, Fail, LimitRate, Start, Stop};
+        use RunChange::{Complete, Continue, Delete, Fail, LimitRate, Resume, Start, Stop};
         use RunStatus::{Completed, Created, Failed, RateLimited, Running, Stopped};
         for (status, change, expected, events) in [
             (Created, Start, Running, "started updated"),
@@ -263,14 +266,20 @@ mod tests {
             (Running, Fail, Failed, "updated failed"),
             (Running, Stop, Stopped, "updated"),
             (RateLimited, Delete, Stopped, "updated deleted"),
+            (Stopped, Resume, Created, "updated"),
         ] {
             let (found, sent) = status.change(change).expect("allowed").expect("a change");
             let sent: Vec<_> = sent.iter().map(|it| it.as_str().trim_start_matches("sync_job_run:")).collect();
             assert_eq!((found, sent.join(" ").as_str()), (expected, events), "{status} {change:?}");
         }
-        for (status, change) in
-            [(Running, Start), (RateLimited, LimitRate), (Running, Continue), (Stopped, Stop), (Completed, Delete)]
-        {
+        for (status, change) in [
+            (Running, Start),
+            (RateLimited, LimitRate),
+            (Running, Continue),
+            (Stopped, Stop),
+            (Completed, Delete),
+            (Running, Resume),
+        ] {
             assert_eq!(status.change(change), Ok(None), "{status} {change:?}");
         }
         for status in [Completed, Failed, Stopped] {
@@ -278,7 +287,11 @@ mod tests {
                 assert_eq!(status.change(change), Err(RefusedChange { status }), "{status} {change:?}");
             }
         }
-        assert_eq!(Completed.change(Stop), Err(RefusedChange { status: Completed }));
+        for status in [Completed, Failed] {
+            for change in [Stop, Resume] {
+                assert_eq!(status.change(change), Err(RefusedChange { status }), "{status} {change:?}");
+            }
+        }
         assert_eq!(RunStatus::ON_CREATE, [RunEvent::Created]);
     }
 

@@ -106,6 +106,13 @@ impl Refresher {
         Ok(token)
     }
 
+    /// Whether this machine's network reaches the account's provider, as far as that is known without sending anything.
+    pub async fn is_within_reach(&self, caller: &Caller, id: AccountId) -> Result<bool> {
+        self.0.uses.accounts.require(caller, id).await?;
+        let account = self.0.uses.accounts.load(id).await?;
+        Ok(self.0.uses.providers.of(&account)?.is_within_reach(&account.profile.context))
+    }
+
     /// One of the values of an account whose credential consists of several, by its field's name.
     pub async fn credential_field(&self, caller: &Caller, id: AccountId, field: &str) -> Result<AccessToken> {
         self.0.uses.accounts.require(caller, id).await?;

@@ -18,7 +18,7 @@ use crate::store::{
     },
 };
 
-/// Errors that one event carries.
+/// Errors that one event carries. More are sent in further ones.
 const MAX_ERRORS: usize = 1000;
 
 /// When and where a change happens.
@@ -51,17 +51,24 @@ impl Moment {
             Err(refused) => return Ok(Err(refused)),
         };
         (run.status, run.updated_at) = (status, self.now);
+        // One that is resumed has begun already.
+        let begins_again = change == RunChange::Start && run.started_at.is_some();
         if change == RunChange::Start {
-            run.started_at = Some(self.now);
+            run.started_at.get_or_insert(self.now);
         }
+        run.finished_at = status.is_over().then_some(self.now);
         if status.is_over() {
-            run.finished_at = Some(self.now);
             (run.wait_until, run.waits_for_account) = (None, None);
             self.send_errors(tx, run)?;
-            journal::forget(tx, run.id)?;
+            if change == RunChange::Stop {
+                journal::keep(tx, run.id)?;
+            } else {
+                journal::forget(tx, run.id)?;
+            }
         }
         runs::put(tx, run)?;
-        self.announce(tx, run, events)?;
+        let events: Vec<_> = events.iter().copied().filter(|it| !begins_again || *it != RunEvent::Started).collect();
+        self.announce(tx, run, &events)?;
         Ok(Ok(()))
     }
 
@@ -101,14 +108,17 @@ impl Moment {
 
     /// The errors that are sent together (contract section 9.4).
     fn send_errors(self, tx: &Transaction<'_>, run: &StoredRun) -> store::Result<()> {
-        let errors = journal::errors(tx, run.id)?;
-        if errors.is_empty() {
-            return Ok(());
+        let mut sent = 0;
+        loop {
+            let errors = journal::errors(tx, run.id, sent, MAX_ERRORS)?;
+            if errors.is_empty() {
+                return Ok(());
+            }
+            sent += errors.len();
+            let shown: Vec<_> = errors.iter().map(|it| json!({ "resource": it.resource, "error": it.error })).collect();
+            let payload = json!({ "errors": shown, "meta": run.meta() });
+            self.send(tx, run, RunEvent::RecordError, &Payload::of(&payload)?)?;
         }
-        let shown = errors.iter().take(MAX_ERRORS);
-        let shown: Vec<_> = shown.map(|it| json!({ "resource": it.resource, "error": it.error })).collect();
-        let payload = json!({ "errors": shown, "meta": run.meta() });
-        self.send(tx, run, RunEvent::RecordError, &Payload::of(&payload)?)
     }
 
     /// Adds a line to a run's log.

@@ -22,6 +22,8 @@ use crate::{
 
 /// After this time a run goes on whose journal couldn't be used.
 const JOURNAL_RETRY: Duration = Duration::from_secs(5);
+/// So long a run waits before it looks again whether the provider can be reached.
+const OFFLINE_SECS: i64 = 10;
 /// So long a run waits after a 401 of an account that doesn't need its person.
 const UNCLEAR_SECS: i64 = 30;
 
@@ -70,7 +72,7 @@ impl SyncJobs {
         loop {
             match runner.step().await {
                 Ok(Progress::More) => {}
-                Ok(Progress::Waits(wait)) => return self.wait(id, wait).await,
+                Ok(Progress::Waits(wait)) => return self.wait(id, wait, host.take_lines()).await,
                 Ok(Progress::Finished(outcome)) => return self.finish(id, outcome).await,
                 Err(error) => {
                     tracing::warn!(run = %id, "a run is interrupted: {error}");
@@ -82,7 +84,7 @@ impl SyncJobs {
     }
 
     /// A run goes on later.
-    async fn wait(&self, id: SyncJobRunId, wait: Wait) -> Result<()> {
+    async fn wait(&self, id: SyncJobRunId, wait: Wait, lines: Vec<log::NewLine>) -> Result<()> {
         let moment = self.moment();
         let write = move |tx: &Transaction<'_>| {
             let Some(mut run) = runs::get(tx, id)?.filter(|run| !run.status.is_over()) else { return Ok(()) };
@@ -93,6 +95,12 @@ impl SyncJobs {
                     let resource = format!("The provider limits calls. The run goes on in {seconds} s");
                     let error = RecordError { node: node.clone(), resource, error: error.clone() };
                     (Some(RunChange::LimitRate), line_of("info", &error))
+                }
+                Wait::Offline { node, error } => {
+                    run.wait_until = Some(moment.now.plus_secs(OFFLINE_SECS));
+                    let resource = "This computer is offline. The run goes on when it is online again".to_owned();
+                    let error = RecordError { node: node.clone(), resource, error: error.clone() };
+                    (None, line_of("info", &error))
                 }
                 Wait::Destination { node, seconds } => {
                     run.wait_until = Some(after(*seconds));
@@ -111,7 +119,13 @@ impl SyncJobs {
                     (None, line_of("warn", &error))
                 }
             };
-            log::add(tx, id, &line, moment.now)?;
+            for line in &lines {
+                log::add(tx, id, line, moment.now)?;
+            }
+            // A wait in which nothing changes is said once.
+            if log::last(tx, id)?.is_none_or(|last| last != line.message) {
+                log::add(tx, id, &line, moment.now)?;
+            }
             match change {
                 // It isn't over.
                 Some(change) => {

@@ -35,10 +35,16 @@ pub(super) struct RunHost<'a> {
     pub(super) run: &'a StoredRun,
     pub(super) calls: Arc<dyn RunCalls>,
     /// For the log, with the next commit.
-    lines: Mutex<Vec<NewLine>>,
+    lines: Mutex<Lines>,
 }
 
-/// Lines that wait for a commit. A step has few, unless all nodes are debugged.
+#[derive(Debug, Default)]
+struct Lines {
+    kept: Vec<NewLine>,
+    left_out: usize,
+}
+
+/// Lines of a step that are kept. It has few, unless all nodes are debugged.
 const MAX_LINES: usize = 200;
 /// The maximum length of a line, in characters.
 const MAX_LINE: usize = 4000;
@@ -46,6 +52,16 @@ const MAX_LINE: usize = 4000;
 impl<'a> RunHost<'a> {
     pub(super) fn new(jobs: &'a SyncJobs, run: &'a StoredRun, calls: Arc<dyn RunCalls>) -> Self {
         Self { jobs, run, calls, lines: Mutex::default() }
+    }
+
+    /// What the step has logged. A wait has no commit that keeps it.
+    pub(super) fn take_lines(&self) -> Vec<NewLine> {
+        let Lines { mut kept, left_out } = std::mem::take(&mut *lock(&self.lines));
+        if left_out > 0 {
+            let message = format!("{left_out} more lines of this step are left out.");
+            kept.push(NewLine { level: "info", node: None, message });
+        }
+        kept
     }
 }
 
@@ -79,6 +95,14 @@ impl Requests for RunHost<'_> {
         })?;
         let profile = view.account.profile;
         Ok(Account { context: profile.context, tenant_id: profile.tenant_id })
+    }
+}
+
+/// A line that is too long says so.
+fn cut(message: &str) -> String {
+    match message.char_indices().nth(MAX_LINE) {
+        None => message.to_owned(),
+        Some((end, _)) => format!("{}… ({} characters)", &message[..end], message.chars().count()),
     }
 }
 
@@ -156,7 +180,7 @@ impl Journal for RunHost<'_> {
 
     async fn commit(&self, commit: &Commit) -> Result<(), JournalError> {
         let (id, state_key, moment, commit) = (self.run.id, self.run.state_key(), self.jobs.moment(), commit.clone());
-        let lines = std::mem::take(&mut *lock(&self.lines));
+        let lines = self.take_lines();
         let write = move |tx: &Transaction<'_>| {
             if !runs::add_stats(tx, id, &commit.stats, moment.now)? {
                 return Ok(false);
@@ -197,9 +221,10 @@ impl Observer for RunHost<'_> {
             Level::Warn => "warn",
         };
         let mut lines = lock(&self.lines);
-        if lines.len() < MAX_LINES {
-            let message = line.message.chars().take(MAX_LINE).collect();
-            lines.push(NewLine { level, node: Some(line.node.to_owned()), message });
+        if lines.kept.len() < MAX_LINES {
+            lines.kept.push(NewLine { level, node: Some(line.node.to_owned()), message: cut(line.message) });
+        } else {
+            lines.left_out += 1;
         }
     }
 

@@ -1,12 +1,17 @@
 //! Runs, for programs and the person.
 
-use relink_domain::{SyncJobId, SyncJobRunId, caller::Caller, sync::RunChange};
+use relink_domain::{
+    SyncJobId, SyncJobRunId,
+    caller::Caller,
+    sync::{RunChange, RunStatus},
+};
 use rusqlite::Transaction;
 
 use super::{NewRun, RunProblems, SyncJobs, changes::Moment};
 use crate::{
     error::{Error, Result},
     store::sync_jobs::{
+        journal,
         log::{self, LogFilter, RunLogLine},
         runs::{self, RunFilter, StoredRun},
     },
@@ -18,9 +23,9 @@ const WHAT: &str = "run of a sync job";
 /// How a run is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// `PATCH status: stopped`. One that is over can't be.
+    /// `PATCH status: stopped`. One that is over can't be. It can be resumed.
     Patch,
-    /// `DELETE`: the row stays, stopped. One that is over stays as it is.
+    /// `DELETE`: the row stays, stopped, for good. One that is over stays as it is.
     Delete,
 }
 
@@ -115,8 +120,36 @@ impl SyncJobs {
             work.cancel();
         }
         self.0.changed.notify_one();
-        self.close_files(id).await;
+        // The batch in progress may come again when the run is resumed.
+        if how == Stop::Delete {
+            self.close_files(id).await;
+        }
         tracing::info!(run = %id, ?caller, "a run was stopped");
+        Ok(run)
+    }
+
+    /// Lets a run that was stopped by [`Stop::Patch`] go on where it was, with the nodes that it began with. Nothing happens to one that isn't
+    /// over.
+    pub async fn resume(&self, caller: &Caller, id: SyncJobRunId) -> Result<StoredRun> {
+        let (moment, by) = (self.moment(), caller.to_string());
+        let write = move |tx: &Transaction<'_>| {
+            let Some(mut run) = runs::get(tx, id)? else { return Ok(Err(Error::not_found(WHAT, &id))) };
+            let is_resumed = run.status == RunStatus::Stopped;
+            if is_resumed && !journal::is_kept(tx, id)? {
+                let message = "The run was deleted, and where it was isn't known any more. Start another one.";
+                return Ok(Err(Error::conflict("run_is_over", message)));
+            }
+            if let Err(refused) = moment.change(tx, &mut run, RunChange::Resume)? {
+                return Ok(Err(Error::conflict("run_is_over", refused.to_string())));
+            }
+            if is_resumed {
+                moment.log(tx, id, "info", &format!("Resumed by {by}."))?;
+            }
+            Ok(Ok(run))
+        };
+        let run = self.0.uses.store.write(write).await??;
+        self.0.changed.notify_one();
+        tracing::info!(run = %id, ?caller, "a run is resumed");
         Ok(run)
     }
 

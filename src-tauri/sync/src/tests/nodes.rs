@@ -99,6 +99,71 @@ async fn a_spool_lets_all_on_once_after_everything_above_it() {
 }
 
 #[tokio::test]
+async fn a_recursion_changes_whatever_it_names_of_the_request() {
+    let world = World::new(|call| match call.resource {
+        "kb/spaces" => page(&json!([{"id": "s1", "more": true}, {"id": "s2", "more": false}]), None),
+        _ => page(&json!([{"id": "p", "more": false}]), None),
+    });
+    let recurse = json!({"if": "{{resources.kb.spaces.more:bool}}", "config": {
+        "resource": "kb/pages", "method": "search", "integrated_account_id": "other", "id": "{{resources.kb.spaces.id}}",
+        "body": {"of": "{{resources.kb.spaces.id}}", "site": "{{site}}"},
+    }});
+    let job =
+        json!([request("all", "kb/spaces", &json!({"body": {"n": 1}, "recurse": recurse})), hook("out", &["all"])]);
+    assert_eq!(run(&world, &job).await, DONE);
+    let calls = [
+        r#"account kb/spaces.list {} {"n":1}"#,
+        r#"other kb/pages.search/s1 {} {"n":1,"of":"s1","site":"site-of-account"}"#,
+    ];
+    assert_eq!(world.called(), calls);
+    let shown = [
+        r#"out kb/spaces [{"id":"s1","more":true},{"id":"s2","more":false}]"#,
+        r#"out kb/spaces [{"id":"p","more":false}]"#,
+    ];
+    assert_eq!(world.shown(), shown, "its records are the node's");
+}
+
+#[tokio::test]
+async fn debug_says_what_each_node_gets_and_gives() {
+    let world = World::with_repos();
+    let debugged = |mut node: Value| {
+        node["debug"] = true.into();
+        node
+    };
+    let state = |kind: &str, after: &str, config: Value| json!({"name": kind, "type": kind, "depends_on": after, "config": config});
+    let job = json!([
+        {"name": "begin", "type": "event", "config": {"name": "start"}},
+        state("update_state", "begin", json!({"key": "k", "value": 1})),
+        state("get_state", "update_state", json!({"key": "k"})),
+        state("delete_state", "get_state", json!({"key": "k"})),
+        request("repos", "code/repos", &json!({"query": {"q": "x"}})),
+        {"name": "all", "type": "spool", "depends_on": "repos"},
+        {"name": "ids", "type": "transform", "depends_on": "all", "run_if": "true", "config": {"expression": "[1]"}},
+        hook("out", &["ids"]),
+    ]);
+    let job: Value = job.as_array().expect("a list").iter().cloned().map(debugged).collect();
+    assert_eq!(run(&world, &job).await, DONE);
+    let log = lock(&world.log).clone();
+    for expected in [
+        "begin: Happens: start",
+        "update_state: Result: k = 1",
+        "get_state: Result: k = 1",
+        "delete_state: Result: k is deleted",
+        r#"repos: Request: code/repos list ?{"q":"x"}"#,
+        r#"repos: Request: code/repos list ?{"q":"x"} from 2"#,
+        "repos: Result: 2 records, and there are more",
+        "repos: Result: 1 records",
+        "all: Input: 2 records",
+        "all: Result: 3 records",
+        "ids: Result: true",
+        "ids: Result: [1]",
+        r#"out: Input: 1 records of ids for {"id":"h"}"#,
+    ] {
+        assert!(log.iter().any(|line| line == expected), "{expected} in {log:#?}");
+    }
+}
+
+#[tokio::test]
 async fn a_recursion_makes_the_request_again_below_each_record_that_wants_it() {
     let world = World::new(|call| match call.query.get("below").and_then(Value::as_str) {
         None => page(&json!([{"id": "1", "more": true}, {"id": "2", "more": false}]), None),

@@ -46,6 +46,10 @@ impl<H: Host> Walker<'_, H> {
             }
             let view = View { payload: Some(records), is_payload_one: is_one, ..self.view(&frame.flow) };
             let config = destination.config.as_ref().map(|config| view.fill(config)).transpose()?.flatten();
+            self.debug(node, || {
+                let to = config.as_ref().map(|config| format!(" for {config}")).unwrap_or_default();
+                format!("Input: {} records of {}{to}", records.len(), source.key())
+            });
             let delivery = Delivery {
                 id,
                 kind: &destination.kind,

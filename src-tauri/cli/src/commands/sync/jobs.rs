@@ -57,7 +57,9 @@ pub(super) fn add(client: &ApiClient, file: &Path, output: Output) -> Result<(),
         CliError::new(format!("{} has no sync job: {error}. It has to be a JSON object.", file.display()))
     })?;
     output.text(&client.create_sync_job(&job)?, |job| {
-        format!("Added {}.\nTo start a run: relink sync run {}", job.label, job.id)
+        let warnings = job.warnings.iter().map(|warning| format!("Warning: {warning}"));
+        let added = [format!("Added {}.", job.label), format!("To start a run: relink sync run {}", job.id)];
+        warnings.chain(added).collect::<Vec<_>>().join("\n")
     })
 }
 

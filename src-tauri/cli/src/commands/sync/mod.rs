@@ -25,6 +25,7 @@ pub(super) fn run(client: &ApiClient, command: Sync, output: Output) -> Result<(
         Sync::Runs { job, limit } => runs::list(client, job.as_deref(), limit, output),
         Sync::Logs { run, follow } => logs::show(client, &run, follow, output),
         Sync::Stop { run } => runs::stop(client, &run, output),
+        Sync::Resume { run } => runs::resume(client, &run, output),
         Sync::Folder { folder, none } => folder::run(client, folder, none, output),
         Sync::Triggers => triggers::list(client, output),
         Sync::AddTrigger(new) => triggers::add(client, new, output),

@@ -109,7 +109,13 @@ fn row(run: &SyncJobRun, jobs: &[SyncJob]) -> [Cell; 5] {
 }
 
 pub(super) fn stop(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
-    output.text(&client.stop_sync_job_run(id)?, |_| "The run is stopped.".to_owned())
+    let stopped = client.change_sync_job_run(id, RunStatus::Stopped)?;
+    output.text(&stopped, |_| format!("The run is stopped.\nTo let it go on where it was: relink sync resume {id}"))
+}
+
+pub(super) fn resume(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
+    let resumed = client.change_sync_job_run(id, RunStatus::Created)?;
+    output.text(&resumed, |_| format!("The run goes on.\nTo see what it does: relink sync logs {id} --follow"))
 }
 
 fn progress_row(run: &SyncJobRun) -> [Cell; 3] {

@@ -112,11 +112,27 @@ pub fn add_errors(tx: &Transaction<'_>, run: SyncJobRunId, errors: &[RecordError
     Ok(())
 }
 
-/// The errors that were kept, oldest first.
-pub fn errors(connection: &Connection, run: SyncJobRunId) -> Result<Vec<RecordError>> {
-    let mut statement = connection.prepare_cached("SELECT error FROM sync_run_error WHERE run_id = ?1 ORDER BY seq")?;
-    let rows = statement.query_map([run.to_string()], |row| document(row.get_ref(0)?.as_str()?))?;
+/// Some of the errors that were kept, oldest first, after the first ones.
+pub fn errors(connection: &Connection, run: SyncJobRunId, after: usize, limit: usize) -> Result<Vec<RecordError>> {
+    let mut statement = connection
+        .prepare_cached("SELECT error FROM sync_run_error WHERE run_id = ?1 ORDER BY seq LIMIT ?2 OFFSET ?3")?;
+    let chosen = params![run.to_string(), place_of(limit), place_of(after)];
+    let rows = statement.query_map(chosen, |row| document(row.get_ref(0)?.as_str()?))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Keeps where a stopped run is, so that it can be resumed. Its errors were sent.
+pub fn keep(tx: &Transaction<'_>, run: SyncJobRunId) -> Result<()> {
+    tx.prepare_cached("INSERT OR IGNORE INTO sync_run_head (run_id, head, next_task) VALUES (?1, ?2, 0)")?
+        .execute(params![run.to_string(), serde_json::to_string(&relink_sync::Head::default())?])?;
+    tx.prepare_cached("DELETE FROM sync_run_error WHERE run_id = ?1")?.execute([run.to_string()])?;
+    Ok(())
+}
+
+/// Whether it is known where a run is.
+pub fn is_kept(connection: &Connection, run: SyncJobRunId) -> Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM sync_run_head WHERE run_id = ?1")?;
+    Ok(statement.exists([run.to_string()])?)
 }
 
 /// Removes all that a run needed to go on.

@@ -1,7 +1,7 @@
 //! The logs of runs (`rapid_bridge` of `/log`, contract section 10.4).
 
 use relink_domain::{AccountId, SyncJobId, SyncJobRunId, Timestamp};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::store::{Result, id, limit_clause};
 
@@ -41,6 +41,13 @@ pub fn add(tx: &Transaction<'_>, run: SyncJobRunId, line: &NewLine, now: Timesta
     )?
     .execute(params![run.to_string(), MAX_LINES])?;
     Ok(())
+}
+
+/// The message of the last line.
+pub fn last(connection: &Connection, run: SyncJobRunId) -> Result<Option<String>> {
+    let mut statement =
+        connection.prepare_cached("SELECT message FROM sync_run_log WHERE run_id = ?1 ORDER BY seq DESC LIMIT 1")?;
+    Ok(statement.query_row([run.to_string()], |row| row.get(0)).optional()?)
 }
 
 /// Which lines are read.

@@ -91,6 +91,94 @@ async fn a_stop_ends_a_run_wherever_it_is() {
 }
 
 #[tokio::test]
+async fn a_stopped_run_is_resumed_where_it_was_and_a_deleted_one_is_not() {
+    let gate = tokio::sync::Semaphore::new(1);
+    let pages = [page(&[json!({"id": 1})], Some("b")), page(&[json!({"id": 2})], None)];
+    let world = World::new(Script { gate: Some(gate), pages: Mutex::new(pages.into()), ..Script::default() }).await;
+    let job = world.job(list_job()).await;
+    let id = world.run(world.of(&job)).await;
+    world.start();
+    let of_first_page = |runs: &LiveRuns| runs.get(&id).is_some_and(|run| run.steps == 2);
+    let mut live = world.jobs.live_runs(&PERSON);
+    tokio::time::timeout(WAIT_TIMEOUT, live.wait_for(of_first_page)).await.expect("in time").expect("open");
+    world.jobs.stop(&PERSON, id, Stop::Patch).await.expect("stopped");
+    world.services.clock.advance_secs(60);
+    world.script.gate.as_ref().expect("a gate").add_permits(100);
+
+    let resumed = world.jobs.resume(&PERSON, id).await.expect("resumed");
+    assert_eq!((resumed.status, resumed.finished_at), (RunStatus::Created, None));
+    let run = world.over(id).await;
+    assert_eq!((run.status, run.started_at), (RunStatus::Completed, Some(START)));
+    assert_eq!(json!(run.stats), json!({"people": {"list": {"fetched": 2, "persisted": 0}}}), "each page once");
+    assert_eq!(world.log(id).await, ["info Stopped by you.", "info Resumed by you."]);
+    // It is started once.
+    let events = ["created", "started", "updated", "updated", "updated", "updated", "updated", "completed"];
+    assert_eq!(world.events().await, events);
+    let over = world.jobs.resume(&PERSON, id).await.expect_err("it has completed");
+    assert_eq!(
+        (over.code(), over.to_string().as_str()),
+        ("run_is_over", "The run is completed, and can't be changed any more. Start another one.")
+    );
+
+    let before_its_start = world.run(world.of(&job)).await;
+    world.jobs.stop(&PERSON, before_its_start, Stop::Patch).await.expect("stopped");
+    world.jobs.resume(&PERSON, before_its_start).await.expect("resumed");
+    assert_eq!(world.over(before_its_start).await.status, RunStatus::Completed);
+
+    let deleted = world.run(world.of(&job)).await;
+    world.jobs.stop(&PERSON, deleted, Stop::Delete).await.expect("stopped");
+    let gone = world.jobs.resume(&PERSON, deleted).await.expect_err("for good");
+    assert!(gone.to_string().starts_with("The run was deleted"), "{gone}");
+}
+
+#[tokio::test]
+async fn an_offline_run_waits_and_says_so_once() {
+    let offline = || Err(RequestError::Offline(json!({"statusCode": 503, "message": "No network"})));
+    let world = World::with([offline(), offline(), page(&[json!({"id": 1})], None)]).await;
+    let job = world.job(list_job()).await;
+    let id = world.run(world.of(&job)).await;
+    world.start();
+    for turn in 1..=2 {
+        let until = START.plus_secs(10 * turn);
+        let run = world.until(id, |run| run.wait_until == Some(until)).await;
+        assert_eq!(run.status, RunStatus::Running);
+        world.services.clock.advance_secs(10);
+    }
+    assert_eq!(world.over(id).await.status, RunStatus::Completed);
+    let line = "info This computer is offline. The run goes on when it is online again: 503: No network";
+    assert_eq!(world.log(id).await, [line]);
+    assert_eq!(world.events().await, ["created", "started", "updated", "updated", "completed"]);
+}
+
+#[tokio::test]
+async fn no_error_of_a_batch_and_no_line_of_a_step_goes_in_silence() {
+    let errors = 1001;
+    let refuse = || Err(RequestError::Other(json!({"statusCode": 403, "message": "no"})));
+    let ids: Vec<_> = (0..errors).map(|id| json!({"id": id})).collect();
+    let pages = std::iter::once(page(&ids, None)).chain((0..errors).map(|_| refuse()));
+    let world = World::with(pages).await;
+    let job = world
+        .job(json!({"default_runtime_version": 4, "resources": [
+            {"name": "people", "type": "request", "resource": "people", "method": "list"},
+            {"name": "each", "type": "request", "resource": "mails", "method": "list", "depends_on": "people",
+             "loop_on": "resources.people", "debug": true},
+        ]}))
+        .await;
+    let id = world.run(NewRun { error_handling: Some("batch".to_owned()), ..world.of(&job) }).await;
+    world.start();
+    assert_eq!(world.over(id).await.status, RunStatus::Completed);
+    let events = world.services.store.read(|c| crate::store::outbox::after(c, 0, 100)).await.expect("read");
+    let sent = events.iter().filter(|it| it.kind.as_str() == "sync_job_run:record_error");
+    let counts: Vec<_> = sent.map(|it| it.payload["errors"].as_array().map_or(0, Vec::len)).collect();
+    assert_eq!(counts, [1000, 1]);
+    let filter = LogFilter { run: Some(id), before: None, between: None, limit: 5000 };
+    let lines = world.jobs.run_log(&PERSON, filter).await.expect("read");
+    assert!(lines.iter().any(|line| line.level == "debug" && line.message == "Request: mails list"), "{lines:?}");
+    let left_out = format!("{} more lines of this step are left out.", errors - 200);
+    assert!(lines.iter().any(|line| line.message == left_out), "{:?}", lines.last());
+}
+
+#[tokio::test]
 async fn runs_with_one_mutex_run_one_after_the_other() {
     let world = World::new(Script { gate: Some(tokio::sync::Semaphore::new(0)), ..Script::default() }).await;
     let mut document = list_job();
