@@ -1,13 +1,15 @@
 //! The `Desktop` that the app runs on, implemented with Tauri.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use relink_app::{Desktop, DesktopFuture};
 use relink_domain::Secret;
-use tauri::AppHandle;
+use tauri::{AppHandle, Manager};
 use tauri_plugin_autostart::ManagerExt;
 use tauri_plugin_clipboard_manager::ClipboardExt;
+use tauri_plugin_dialog::DialogExt;
 use tauri_plugin_opener::OpenerExt;
+use tokio::sync::oneshot;
 use url::Url;
 
 use crate::{deep_link, notifications, windows};
@@ -45,6 +47,23 @@ impl Desktop for TauriDesktop {
 
     fn open_folder(&self, folder: &Path) -> Result<(), String> {
         self.0.opener().open_path(folder.display().to_string(), None::<&str>).map_err(message)
+    }
+
+    fn choose_folder(&self, start: Option<PathBuf>) -> DesktopFuture<'_, Option<PathBuf>> {
+        Box::pin(async move {
+            let mut dialog = self.0.dialog().file().set_title("Choose a folder for the files of sync jobs");
+            if let Some(start) = start {
+                dialog = dialog.set_directory(start);
+            }
+            if let Some(window) = self.0.get_webview_window(windows::MAIN) {
+                dialog = dialog.set_parent(&window);
+            }
+            let (chosen, answer) = oneshot::channel();
+            // The window may be gone before the dialog.
+            dialog.pick_folder(|folder| drop(chosen.send(folder)));
+            let folder = answer.await.map_err(|_| "The dialog for folders can’t be opened.".to_owned())?;
+            folder.map(|folder| folder.into_path().map_err(message)).transpose()
+        })
     }
 
     fn set_start_at_login(&self, enabled: bool) -> Result<(), String> {

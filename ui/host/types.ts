@@ -117,10 +117,15 @@ export type Commands = {
   add_sync_trigger: [arguments: { id: SyncJobId, expression: string, inputs: SyncInputs }, output: Array<FieldProblem>];
   schedule_sync_trigger: [arguments: { id: SyncJobCronTriggerId }, output: null];
   delete_sync_trigger: [arguments: { id: SyncJobCronTriggerId }, output: null];
+  /** The datastores that runs can write to. */
+  sync_datastores: [arguments: void, output: Array<SyncDatastore>];
   /** The folder that sync jobs may write files to. */
   sync_folder: [arguments: void, output: string | null];
   /** Chooses that folder, or none. */
   set_sync_folder: [arguments: { folder: string | null }, output: string | null];
+  /** Opens the desktop's dialog for a folder, at this one if it is there. `null`: the dialog was closed. Nothing is
+   * allowed yet: see `set_sync_folder`. */
+  choose_folder: [arguments: { start: string | null }, output: string | null];
   webhooks: [arguments: void, output: Array<Webhook>];
   event_types: [arguments: void, output: Array<EventType>];
   /** Copies the new webhook's signing secret to the clipboard; it can't be read again. */
@@ -443,6 +448,11 @@ export type Condition = "no_data" | "working" | "retrying" | "not_working";
  * What a cron expression says.
  */
 export type CronPreview = { problem: string | null, words: string, upcoming: Array<Timestamp>, };
+
+/**
+ * A store of somebody else's, to which sync jobs write.
+ */
+export type DatastoreId = string;
 
 /**
  * What is wrong with a text, and where.
@@ -1228,7 +1238,7 @@ export type SyncArg = { name: string, kind: SyncArgKind, is_required: boolean, d
  */
 values: Array<string>, };
 
-export type SyncArgKind = "account" | "webhook" | "date" | "time" | "text" | "number" | "boolean" | "json";
+export type SyncArgKind = "account" | "webhook" | "datastore" | "date" | "time" | "text" | "number" | "boolean" | "json";
 
 /**
  * What a run has done with a node. `null`: that isn't counted for a node of its type.
@@ -1247,16 +1257,22 @@ dropped: number | null,
  */
 is_shared: boolean, };
 
+export type SyncDatastore = { id: DatastoreId, label: string, };
+
 /**
  * Where records go.
  */
 export type SyncDestination = { 
 /**
- * Its place in the graph.
+ * Its place in the graph. The destination of a flat job has a webhook, a datastore or both.
  */
-node: number, kind: string, 
+node: number, 
 /**
- * A path, or the URL of a webhook, as far as it is known.
+ * `file`, `webhook` or `datastore`.
+ */
+kind: string, 
+/**
+ * A path, the URL of a webhook or the label of a datastore, as far as it is known.
  */
 target: string, 
 /**
@@ -1299,7 +1315,7 @@ export type SyncGraph = { nodes: Array<SyncNode>, edges: Array<SyncEdge>, };
 /**
  * What a run is started with, and a trigger.
  */
-export type SyncInputs = { integrated_account_id: AccountId | null, webhook_id: WebhookId | null, 
+export type SyncInputs = { integrated_account_id: AccountId | null, webhook_id: WebhookId | null, datastore_id: DatastoreId | null, 
 /**
  * A JSON object.
  */
@@ -1364,9 +1380,9 @@ graph: SyncGraph | null, problem: DefinitionProblem | null, args: Array<SyncArg>
  */
 needs_account: boolean, 
 /**
- * Whether records go to the run's webhook.
+ * Whether records go to the run's webhook or datastore.
  */
-needs_webhook: boolean, 
+needs_target: boolean, 
 /**
  * Whether a node writes a file.
  */
@@ -1464,6 +1480,10 @@ reason: SyncLogLine | null, destinations: Array<SyncDestination>,
  */
 webhook: SyncWebhook | null, 
 /**
+ * The datastore that gets the records of a flat job.
+ */
+datastore: SyncDatastore | null, 
+/**
  * As JSON; empty: there are none.
  */
 args: string, on_needs_reauth: OnNeedsReauth, error_handling: ErrorHandling, 
@@ -1487,11 +1507,21 @@ next_run_at: Timestamp | null,
 /**
  * The next times, if it is scheduled.
  */
-upcoming: Array<Timestamp>, account: SyncAccount | null, webhook: SyncWebhook | null, 
+upcoming: Array<Timestamp>, account: SyncAccount | null, webhook: SyncWebhook | null, datastore: SyncDatastore | null, 
 /**
  * As JSON; empty: there are none.
  */
-args: string, on_needs_reauth: OnNeedsReauth, };
+args: string, on_needs_reauth: OnNeedsReauth, 
+/**
+ * Why it couldn't make its last run.
+ */
+last_error: SyncTriggerError | null, };
+
+export type SyncTriggerError = { 
+/**
+ * What happened and what to do.
+ */
+message: string, at: Timestamp, };
 
 export type SyncWebhook = { id: WebhookId, target_url: string, };
 

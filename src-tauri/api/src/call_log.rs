@@ -41,7 +41,7 @@ pub(crate) fn routes() -> Routes {
 /// Read the log
 ///
 /// Newest first. `unified_proxy_api` has the last 100 calls of each account, of the last 31 days, `rapid_bridge` the lines of runs of sync
-/// jobs, and `sync_job_cron_trigger` the runs that triggers made. Logs of other types are empty.
+/// jobs, and `sync_job_cron_trigger` the runs that triggers made, and why one couldn't be made. Logs of other types are empty.
 #[utoipa::path(
     get,
     path = "/log",
@@ -52,7 +52,7 @@ pub(crate) fn routes() -> Routes {
         ("created_at[gt]" = Option<String>, Query, description = "A time. Default: a month before `created_at[lt]`."),
         ("created_at[lt]" = Option<String>, Query, description = "A time, at most a month after `created_at[gt]`. Default: now."),
         ("log_type_filter[integrated_account_id]" = Option<String>, Query, description = "Also `route`, `method`, `path`, `status`, `api_token_id`, `program`, `error` and `failed`. Filters have operators: `log_type_filter[path][like]=/v1/%`."),
-        ("log_type_filter[sync_job_run_id]" = Option<String>, Query, description = "Of `rapid_bridge`, also `sync_job_id`, `integrated_account_id`, `level`, `node` and `message`. Of `sync_job_cron_trigger`, also `sync_job_cron_trigger_id` and `status`."),
+        ("log_type_filter[sync_job_run_id]" = Option<String>, Query, description = "Of `rapid_bridge`, also `sync_job_id`, `integrated_account_id`, `level`, `node` and `message`. Of `sync_job_cron_trigger`, also `sync_job_cron_trigger_id`, `status` and `error`."),
         ("limit" = Option<usize>, Query, minimum = 1, description = "The page size: at most 100, the default."),
         ("next_cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page; empty for the first page."),
     ),

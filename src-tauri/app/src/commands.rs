@@ -1,7 +1,10 @@
 //! Runs the window's commands, as the table of [`relink_contract::window_commands`] declares them: each calls the method of
 //! [`App`] that has its name. A command without its method, or with other types, doesn't compile.
 
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    path::PathBuf,
+};
 
 #[allow(clippy::wildcard_imports, reason = "the commands may name any of the window's types")]
 use relink_contract::window::*;
@@ -67,6 +70,16 @@ impl App {
 
     pub fn copy_text(&self, text: String) -> Ready<Result<()>> {
         ready(self.copy_to_clipboard(&Secret::new(text)))
+    }
+
+    pub async fn choose_folder(&self, start: Option<String>) -> Result<Option<String>> {
+        let start = start.map(PathBuf::from).filter(|folder| folder.is_dir());
+        let chosen = self.0.desktop.choose_folder(start).await.map_err(|reason| desktop_error("folder", &reason))?;
+        // The window's field has text.
+        let text = chosen.map(|folder| folder.into_os_string().into_string()).transpose();
+        text.map_err(|_| {
+            desktop_error("folder", "The folder’s path isn’t text (UTF-8). Choose another folder, or rename it.")
+        })
     }
 
     pub fn open_data_folder(&self) -> Ready<Result<()>> {

@@ -1,6 +1,10 @@
 //! The desktop services that the app uses, and their last known status.
 
-use std::{fmt, path::Path, pin::Pin};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    pin::Pin,
+};
 
 use relink_contract::window::Change;
 use relink_domain::Secret;
@@ -23,6 +27,8 @@ pub trait Desktop: fmt::Debug + Send + Sync + 'static {
     /// Brings the main window to the front, if it is open and the desktop allows it.
     fn bring_to_front(&self);
     fn open_folder(&self, folder: &Path) -> Result<(), String>;
+    /// Lets the person choose a folder in the desktop's dialog, which opens at `start`. None: they closed it.
+    fn choose_folder(&self, start: Option<PathBuf>) -> DesktopFuture<'_, Option<PathBuf>>;
     fn set_start_at_login(&self, enabled: bool) -> Result<(), String>;
     /// Shows a test notification.
     fn test_notification(&self) -> DesktopFuture<'_, ()>;

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     call::{CallLogEntry, LogType, NoSuchField},
-    sync::SyncJobRun,
+    sync::{SyncJobCronTrigger, SyncJobRun},
 };
 
 /// An entry of a log.
@@ -39,7 +39,7 @@ pub struct RunLogEntry {
     pub message: String,
 }
 
-/// An entry of the log `sync_job_cron_trigger`: a run that a trigger made.
+/// An entry of the log `sync_job_cron_trigger`: a run that a trigger made, or why it couldn't make its last one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TriggerLogEntry {
     pub id: String,
@@ -48,16 +48,22 @@ pub struct TriggerLogEntry {
     pub environment_id: EnvironmentId,
     pub sync_job_cron_trigger_id: SyncJobCronTriggerId,
     pub sync_job_id: SyncJobId,
-    pub sync_job_run_id: SyncJobRunId,
+    /// Null: there is no run, see `error`.
+    #[schema(required)]
+    pub sync_job_run_id: Option<SyncJobRunId>,
     #[schema(required)]
     pub integrated_account_id: Option<AccountId>,
     /// The status of the run, as it is now.
-    pub status: RunStatus,
+    #[schema(required)]
+    pub status: Option<RunStatus>,
+    /// Why the run couldn't be made. It is there until the trigger makes a run or is scheduled again.
+    #[schema(required)]
+    pub error: Option<String>,
 }
 
 impl TriggerLogEntry {
     /// None: no trigger made the run.
-    pub fn new(run: &SyncJobRun) -> Option<Self> {
+    pub fn of_run(run: &SyncJobRun) -> Option<Self> {
         Some(Self {
             id: run.id.to_string(),
             log_type: LogType::SyncJobCronTrigger,
@@ -65,9 +71,27 @@ impl TriggerLogEntry {
             environment_id: run.environment_id,
             sync_job_cron_trigger_id: run.sync_job_cron_trigger_id?,
             sync_job_id: run.sync_job_id,
-            sync_job_run_id: run.id,
+            sync_job_run_id: Some(run.id),
             integrated_account_id: run.integrated_account_id,
-            status: run.status,
+            status: Some(run.status),
+            error: None,
+        })
+    }
+
+    /// None: the trigger could make its last run.
+    pub fn of_error(id: String, trigger: &SyncJobCronTrigger) -> Option<Self> {
+        let error = trigger.last_error.as_ref()?;
+        Some(Self {
+            id,
+            log_type: LogType::SyncJobCronTrigger,
+            created_at: error.at,
+            environment_id: trigger.environment_id,
+            sync_job_cron_trigger_id: trigger.id,
+            sync_job_id: trigger.sync_job_id,
+            sync_job_run_id: None,
+            integrated_account_id: trigger.integrated_account_id,
+            status: None,
+            error: Some(error.message.clone()),
         })
     }
 }
@@ -96,10 +120,11 @@ impl LogEntry {
             }),
             Self::Trigger(entry) => Ok(match name {
                 "sync_job_cron_trigger_id" => Some(entry.sync_job_cron_trigger_id.to_string()),
-                "sync_job_run_id" => Some(entry.sync_job_run_id.to_string()),
+                "sync_job_run_id" => entry.sync_job_run_id.map(|id| id.to_string()),
                 "sync_job_id" => Some(entry.sync_job_id.to_string()),
                 "integrated_account_id" => entry.integrated_account_id.map(|id| id.to_string()),
-                "status" => Some(entry.status.to_string()),
+                "status" => entry.status.map(|status| status.to_string()),
+                "error" => entry.error.clone(),
                 _ => return Err(NoSuchField),
             }),
         }

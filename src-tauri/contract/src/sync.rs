@@ -143,9 +143,20 @@ pub struct SyncJobCronTrigger {
     /// When it fires next. Null: it isn't scheduled, see `POST /sync-job-cron-trigger/{id}/schedule`.
     #[schema(required)]
     pub next_run_at: Option<Timestamp>,
+    /// Why it couldn't make its last run. Null: it could, or it was scheduled since (Relink's own).
+    #[schema(required)]
+    pub last_error: Option<SyncJobCronTriggerError>,
     pub environment_id: EnvironmentId,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// Why a trigger couldn't make a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SyncJobCronTriggerError {
+    /// What happened and what to do, for people.
+    pub message: String,
+    pub at: Timestamp,
 }
 
 /// What is written of a trigger. In a change, null removes a key, and what is left out stays.

@@ -85,6 +85,7 @@ pub use store::{
         log::{LogFilter, RunLogLine},
         runs::{RunFilter, RunSpec, StoredRun},
         states::StateCell,
+        triggers::TriggerError,
         workflows::StoredWorkflowRun,
     },
     timeline::{Entry as TimelineEntry, Page as TimelinePage},

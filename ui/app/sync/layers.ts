@@ -117,5 +117,11 @@ const KINDS: Record<string, string> = {
   destination: 'Destination',
 };
 
+/** The destination of a flat job’s records, which isn’t among the nodes that are written. */
+const OF_RUN = '(run)';
+
+/** What a node is called. */
+export const nameOf = (name: string): string => (name === OF_RUN ? 'run’s destination' : name);
+
 /** What a type of node is called. */
 export const kindOf = (kind: string): string => KINDS[kind] ?? kind;

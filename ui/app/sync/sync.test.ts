@@ -69,10 +69,10 @@ const arg = (name: string, kind: SyncArg['kind'], change: Partial<SyncArg> = {})
 const job = (
   args: SyncArg[],
   change: Partial<SyncJobView> = {},
-): Pick<SyncJobView, 'args' | 'needs_account' | 'needs_webhook'> => ({
+): Pick<SyncJobView, 'args' | 'needs_account' | 'needs_target'> => ({
   args,
   needs_account: false,
-  needs_webhook: false,
+  needs_target: false,
   ...change,
 });
 
@@ -96,7 +96,7 @@ it('sends each argument as what it is, and leaves out what is empty', () => {
     arg('from', 'date'),
   ]);
   const args = { integrated_account_id: 'a', many: '7', sure: 'false', size: '"s"', more: '[1]', from: ' ' };
-  const filled = { account: 'other', webhook: '', args, onNeedsReauth: 'wait' as const };
+  const filled = { account: 'other', webhook: '', datastore: '', args, onNeedsReauth: 'wait' as const };
   const { inputs, problems } = inputsOf(asked, filled);
   expect(problems).toEqual([]);
   expect(JSON.parse(inputs.args)).toEqual({
@@ -118,6 +118,25 @@ it('sends each argument as what it is, and leaves out what is empty', () => {
     { field: 'args.who', problem: 'Choose an account.' },
     { field: 'args.what', problem: 'Fill this in.' },
   ]);
+});
+
+it('sends the records of a flat job to a webhook, a datastore, or both', () => {
+  const flat = job([], { needs_target: true });
+  const filled = { ...begin(flat, []), webhook: 'w', datastore: 'd' };
+  expect(inputsOf(flat, filled).inputs).toMatchObject({ webhook_id: 'w', datastore_id: 'd' });
+  for (const one of [
+    { ...filled, webhook: '' },
+    { ...filled, datastore: '' },
+  ])
+    expect(inputsOf(flat, one).problems).toEqual([]);
+  expect(inputsOf(flat, { ...filled, webhook: '', datastore: '' }).problems).toEqual([
+    { field: 'webhook_id', problem: 'Choose a webhook, a datastore, or both.' },
+  ]);
+  // An argument of that name is enough, and a job with destinations of its own needs neither.
+  const named = job([arg('datastore_id', 'datastore')], { needs_target: true });
+  const args = { datastore_id: 'e' };
+  expect(inputsOf(named, { ...filled, webhook: '', args }).inputs.datastore_id).toBe('e');
+  expect(inputsOf(job([]), filled).inputs).toMatchObject({ webhook_id: null, datastore_id: null });
 });
 
 it('says what a run does, and what it waits for', () => {

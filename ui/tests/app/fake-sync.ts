@@ -2,6 +2,7 @@ import type {
   CronPreview,
   StartedSyncRun,
   SyncCounts,
+  SyncDatastore,
   SyncDraft,
   SyncExample,
   SyncGraph,
@@ -49,6 +50,8 @@ export const SYNC_JOBS = {
   add_sync_trigger: () => [],
   schedule_sync_trigger: () => null,
   delete_sync_trigger: () => null,
+  sync_datastores: (): SyncDatastore[] => [],
+  choose_folder: (): string | null => null,
   sync_folder: (): string | null => '/home/ada/relink-exports',
   set_sync_folder: ({ folder }: { folder: string | null }): string | null => folder,
 };
@@ -76,6 +79,22 @@ export function contactsGraph(): SyncGraph {
     ],
     edges: [
       { from: 0, to: 1 },
+      { from: 1, to: 2 },
+    ],
+  };
+}
+
+/** A flat job: what it delivers goes where its run leads. */
+export function flatGraph(target = 'webhook or datastore'): SyncGraph {
+  return {
+    nodes: [
+      syncNode('ticketing/tickets', 'request', 'ticketing/tickets list', { line: 3 }),
+      syncNode('ticketing/comments', 'request', 'ticketing/comments list', { line: 4 }),
+      syncNode('(run)', 'destination', target),
+    ],
+    edges: [
+      { from: 0, to: 1 },
+      { from: 0, to: 2 },
       { from: 1, to: 2 },
     ],
   };
@@ -146,8 +165,10 @@ export function trigger(change: Partial<SyncTrigger> = {}): SyncTrigger {
     upcoming: [ago(-24), ago(-84), ago(-144)],
     account: { id: '1', name: 'Acme sandbox', integration_label: 'Sandbox', is_gone: false },
     webhook: null,
+    datastore: null,
     args: '',
     on_needs_reauth: 'wait',
+    last_error: null,
     ...change,
   };
 }
@@ -179,7 +200,7 @@ export function jobView(change: Partial<SyncJobView> = {}): SyncJobView {
       },
     ],
     needs_account: false,
-    needs_webhook: false,
+    needs_target: false,
     writes_files: true,
     mutex_key: '{{args.integrated_account_id}}',
     state_key: null,
@@ -224,6 +245,7 @@ export function runView(change: Partial<SyncRunView> = {}): SyncRunView {
       { node: 2, kind: 'file', target: '/home/ada/relink-exports/contacts.sqlite', webhook_id: null },
     ],
     webhook: null,
+    datastore: null,
     args: '{\n  "integrated_account_id": "1"\n}',
     on_needs_reauth: 'fail',
     error_handling: 'fail_fast',

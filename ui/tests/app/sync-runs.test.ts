@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { countsOf, logLine, runEntry, runView } from './fake-sync';
+import { countsOf, flatGraph, logLine, runEntry, runView } from './fake-sync';
 import { inspect, inspectLargeText } from './inspect';
 import { openJobs, openRun, relinkWithJobs } from './sync-window';
 import { setUpWindows } from './window';
@@ -55,6 +55,33 @@ it('follows a run while it goes on: counts at each node, the log, and its end', 
   await expect
     .poll(() => relink.invocations.findLast(({ command }) => command === 'sync_run')?.args)
     .toEqual({ id: 'run-2' });
+});
+
+it('shows the datastore and the webhook that a run of a flat job has', async () => {
+  const relink = relinkWithJobs();
+  const webhook = { id: '1', target_url: 'https://hooks.acme.example/relink' };
+  relink.handlers.sync_run = () =>
+    runView({
+      graph: flatGraph('webhook and datastore'),
+      destinations: [
+        { node: 2, kind: 'webhook', target: webhook.target_url, webhook_id: webhook.id },
+        { node: 2, kind: 'datastore', target: 'Exports', webhook_id: null },
+      ],
+      webhook,
+      datastore: { id: 'store-1', label: 'Exports' },
+    });
+  const app = await openRun(openWindow, relink);
+  const { page } = app;
+  await page.getByRole('button', { name: /run’s destination.*webhook and datastore/ }).waitFor();
+  await page.getByRole('button', { name: webhook.target_url }).waitFor();
+  await page.getByText('Exports', { exact: true }).waitFor();
+  await inspect(app, 'sync-run-flat');
+  await inspectLargeText(app, 'sync-run-flat');
+  // Its records go elsewhere: the datastore is named nevertheless.
+  relink.handlers.sync_run = () =>
+    runView({ destinations: [], datastore: { id: 'store-1', label: 'Exports' } });
+  await app.changed('sync_jobs');
+  await page.getByText('Exports', { exact: true }).waitFor();
 });
 
 it('says why a run waits or failed, and what to do', async () => {

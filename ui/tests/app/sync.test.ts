@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { errorView, FakeRelink } from './fake-relink';
-import { contactsGraph, jobView, largeGraph, trigger } from './fake-sync';
+import { ago } from './fake-data';
+import { contactsGraph, flatGraph, jobView, largeGraph, trigger } from './fake-sync';
 import { inspect, inspectLargeText } from './inspect';
 import { openJobs, relinkWithJobs } from './sync-window';
 import { setUpWindows } from './window';
@@ -51,10 +52,23 @@ it('chooses the folder for files with the server’s checks at the field', async
   expect(await field.getAttribute('aria-invalid')).toBe('true');
   expect(await field.inputValue()).toBe('exports');
   await inspect(app, 'sync-folder-error');
-  await field.fill('/home/ada/exports');
+  // The desktop's dialog opens where the field is, and what is chosen there is checked as what is typed.
+  relink.handlers.choose_folder = () => null;
+  const choose = page.getByRole('button', { name: 'Choose…' });
+  await choose.click();
+  await expect
+    .poll(() => relink.invocations.findLast(({ command }) => command === 'choose_folder')?.args)
+    .toEqual({ start: 'exports' });
+  expect(await field.inputValue(), 'the dialog was closed').toBe('exports');
+  relink.handlers.choose_folder = () => '/home/ada/exports';
+  await choose.click();
+  await expect.poll(() => field.inputValue()).toBe('/home/ada/exports');
+  expect(folder, 'nothing is allowed yet').toBeNull();
   await page.getByRole('button', { name: 'Use this folder' }).click();
   await page.getByText('Files go to').waitFor();
   await page.getByRole('button', { name: 'Change the folder' }).click();
+  await inspect(app, 'sync-folder-dialog');
+  await inspectLargeText(app, 'sync-folder-dialog');
   await page.getByRole('dialog').getByRole('button', { name: 'Allow no folder' }).click();
   await page.getByText('No folder for files is chosen.').waitFor();
 });
@@ -148,10 +162,66 @@ it('runs a job with a field for each argument, and shows what is wrong at its fi
     inputs: {
       integrated_account_id: '1',
       webhook_id: null,
+      datastore_id: null,
       args: '{"from":"2026-01-31","integrated_account_id":"1"}',
       on_needs_reauth: 'wait',
     },
   });
+});
+
+it('sends the records of a flat job to a webhook or a datastore', async () => {
+  const relink = relinkWithJobs();
+  relink.handlers.sync_job = () =>
+    jobView({ graph: flatGraph(), args: [], needs_target: true, triggers: [] });
+  const app = await openJobs(openWindow, relink);
+  const { page } = app;
+  await page.getByRole('button', { name: /^Contacts into a file/ }).click();
+  await page.getByRole('button', { name: /run’s destination.*webhook or datastore/ }).waitFor();
+  await inspect(app, 'sync-flat-job');
+  await page.getByRole('button', { name: 'Run now…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Run “Contacts into a file”' });
+  await dialog.getByText('To add one: relink sync datastores add.').waitFor();
+  relink.handlers.sync_datastores = () => [{ id: 'store-1', label: 'Exports' }];
+  await app.changed('sync_jobs');
+  const picker = dialog.getByLabel('Datastore');
+  await picker.getByRole('option', { name: 'Exports' }).waitFor({ state: 'attached' });
+  await dialog.getByRole('button', { name: 'Run now' }).click();
+  await dialog.getByText('Choose a webhook, a datastore, or both.').waitFor();
+  await inspect(app, 'sync-run-target');
+  await inspectLargeText(app, 'sync-run-target');
+  await picker.selectOption('Exports');
+  await dialog.getByRole('button', { name: 'Run now' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Run of Contacts into a file' }).waitFor();
+  expect(relink.invocations.findLast(({ command }) => command === 'start_sync_run')?.args).toMatchObject({
+    inputs: { webhook_id: null, datastore_id: 'store-1' },
+  });
+});
+
+it('says why a trigger couldn’t start its last run, and what to do', async () => {
+  const relink = relinkWithJobs();
+  const gone = {
+    id: '7',
+    name: '0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b',
+    integration_label: '',
+    is_gone: true,
+  };
+  const message = "The trigger's account was deleted. Remove the trigger, and add one for another account.";
+  relink.handlers.sync_job = () =>
+    jobView({
+      triggers: [
+        trigger({ account: gone, last_error: { message, at: ago(36) } }),
+        trigger({ id: 'trigger-2', datastore: { id: 'store-1', label: 'Exports' } }),
+      ],
+    });
+  const app = await openJobs(openWindow, relink);
+  const { page } = app;
+  await page.getByRole('button', { name: /^Contacts into a file/ }).click();
+  await page.getByText('It couldn’t start a run 36 min ago. The trigger’s account was deleted.').waitFor();
+  await page.getByText('· deleted account · waits for you').waitFor();
+  await page.getByText('· Exports · waits for you').waitFor();
+  await page.getByRole('button', { name: 'Add a trigger' }).scrollIntoViewIfNeeded();
+  await inspect(app, 'sync-trigger-failed');
+  await inspectLargeText(app, 'sync-trigger-failed');
 });
 
 it('adds a trigger with a preview of its times, schedules one, and asks before it removes one', async () => {
@@ -248,10 +318,9 @@ it('duplicates a job, and asks before it deletes one', async () => {
   await page.getByRole('button', { name: 'Duplicate' }).click();
   expect(await page.getByLabel('Job, as JSON').inputValue()).toContain('"Copy of Contacts into a file"');
   await page.getByRole('button', { name: 'Add job' }).click();
-  expect(relink.invocations.findLast(({ command }) => command === 'save_sync_job')?.args).toMatchObject({
-    id: null,
-    version: null,
-  });
+  await expect
+    .poll(() => relink.invocations.findLast(({ command }) => command === 'save_sync_job')?.args)
+    .toMatchObject({ id: null, version: null });
   await page.getByRole('button', { name: 'Delete…' }).click();
   await page.getByText('Its triggers are deleted with it (1).').waitFor();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete job' }).click();

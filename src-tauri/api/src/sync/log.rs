@@ -6,8 +6,9 @@ use relink_contract::{
     log::{LogEntry, RunLogEntry, TriggerLogEntry},
 };
 use relink_domain::{SyncJobRunId, Timestamp, caller::Caller, permission::Permission};
-use relink_engine::{Error, LogFilter, RunFilter};
+use relink_engine::{CronTrigger, Error, LogFilter, RunFilter};
 
+use super::rows;
 use crate::{ApiState, error::ApiError, query::invalid};
 
 /// As many lines are read at a time while a filter is applied.
@@ -70,19 +71,26 @@ pub(crate) async fn lines(api: &ApiState, caller: &Caller, wanted: &Wanted<'_>) 
     }
 }
 
-/// The runs that triggers made, newest first.
+/// The runs that triggers made and the last ones that they couldn't make, newest first.
 pub(crate) async fn firings(api: &ApiState, caller: &Caller, wanted: &Wanted<'_>) -> Result<List<LogEntry>, ApiError> {
     allow(caller)?;
     let environment = api.engine.environment_id();
-    let runs = api.engine.sync_jobs().runs(caller, RunFilter::default()).await?;
-    // Ids of runs grow with their times.
+    let jobs = api.engine.sync_jobs();
+    let runs = jobs.runs(caller, RunFilter::default()).await?;
+    let errors = jobs.trigger_errors(caller).await?;
+    let triggers = jobs.all::<CronTrigger>(caller).await?;
+    // Ids of runs and errors grow with their times.
     let is_asked_for = |id: &str, at: Timestamp| {
         at > wanted.after && at < wanted.before && wanted.cursor.is_none_or(|cursor| id < cursor)
     };
-    let entries = runs.iter().rev().filter_map(|run| {
-        let entry = TriggerLogEntry::new(&run.row(environment))?;
-        Some(entry).filter(|entry| is_asked_for(&entry.id, entry.created_at)).map(LogEntry::Trigger)
+    let failed = triggers.iter().filter_map(|row| {
+        let (_, error) = errors.iter().find(|(id, _)| *id == row.id)?;
+        TriggerLogEntry::of_error(error.id.to_string(), &rows::trigger(environment, &[], &errors, row)?)
     });
+    let made = runs.iter().filter_map(|run| TriggerLogEntry::of_run(&run.row(environment)));
+    let mut entries: Vec<_> = made.chain(failed).filter(|it| is_asked_for(&it.id, it.created_at)).collect();
+    entries.sort_unstable_by(|one, other| other.id.cmp(&one.id));
+    let entries = entries.into_iter().map(LogEntry::Trigger);
     let mut result: Vec<_> = entries.filter(|entry| (wanted.matches)(entry)).take(wanted.limit + 1).collect();
     let has_more = result.len() > wanted.limit;
     result.truncate(wanted.limit);

@@ -2,7 +2,7 @@
 
 use relink_contract::{
     datastore::Datastore,
-    sync::{SyncJob, SyncJobCronTrigger, SyncJobTemplate},
+    sync::{SyncJob, SyncJobCronTrigger, SyncJobCronTriggerError, SyncJobTemplate},
     workflow::Workflow,
 };
 use relink_domain::{
@@ -10,7 +10,8 @@ use relink_domain::{
     sync::{DEFAULT_RUNTIME, Form, runtime, unknown_keys},
 };
 use relink_engine::{
-    CronTrigger, Datastore as Store, Document, Kind, SyncJob as Job, SyncJobTemplate as Template, Workflow as Flow,
+    CronTrigger, Datastore as Store, Document, Kind, SyncJob as Job, SyncJobTemplate as Template, TriggerError,
+    Workflow as Flow,
 };
 use serde_json::{Value, json};
 
@@ -91,13 +92,16 @@ pub(super) fn template(row: &Document<Template>) -> SyncJobTemplate {
     }
 }
 
-/// The row of a trigger. `planned`: when each scheduled one fires next. None: its job isn't there.
+/// The row of a trigger. `planned`: when each scheduled one fires next. `errors`: why the last run of some couldn't be made. None: its job
+/// isn't there.
 pub(super) fn trigger(
     environment_id: EnvironmentId,
     planned: &[(SyncJobCronTriggerId, Timestamp)],
+    errors: &[(SyncJobCronTriggerId, TriggerError)],
     row: &Document<CronTrigger>,
 ) -> Option<SyncJobCronTrigger> {
     let names = |names: Value| serde_json::from_value(names).ok();
+    let error = errors.iter().find(|(id, _)| *id == row.id).map(|(_, error)| error);
     Some(SyncJobCronTrigger {
         id: row.id,
         sync_job_id: parsed(row, "sync_job_id")?,
@@ -113,6 +117,7 @@ pub(super) fn trigger(
         meta: value(row, "meta"),
         workflow_id: parsed(row, "workflow_id"),
         next_run_at: planned.iter().find(|(id, _)| *id == row.id).map(|(_, at)| *at),
+        last_error: error.map(|it| SyncJobCronTriggerError { message: it.message.clone(), at: it.at }),
         environment_id,
         created_at: row.created_at,
         updated_at: row.updated_at,

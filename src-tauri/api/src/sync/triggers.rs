@@ -50,9 +50,10 @@ async fn list(
     query: Query,
 ) -> ApiResult<List<SyncJobCronTrigger>> {
     let environment = api.engine.environment_id();
-    let all = api.engine.sync_jobs().all::<CronTrigger>(&caller).await?;
-    let planned = api.engine.sync_jobs().planned(&caller).await?;
-    let all = all.iter().filter_map(|row| rows::trigger(environment, &planned, row)).collect();
+    let jobs = api.engine.sync_jobs();
+    let all = jobs.all::<CronTrigger>(&caller).await?;
+    let (planned, errors) = (jobs.planned(&caller).await?, jobs.trigger_errors(&caller).await?);
+    let all = all.iter().filter_map(|row| rows::trigger(environment, &planned, &errors, row)).collect();
     let fields: [(_, Field<SyncJobCronTrigger>); 4] = [
         ("id", Field::Text(|it| it.id.to_string())),
         ("sync_job_id", Field::Text(|it| it.sync_job_id.to_string())),
@@ -162,7 +163,8 @@ async fn schedule(
 }
 
 async fn row_of(api: &ApiState, caller: &Caller, row: &Document<CronTrigger>) -> ApiResult<SyncJobCronTrigger> {
-    let planned = api.engine.sync_jobs().planned(caller).await?;
-    let found = rows::trigger(api.engine.environment_id(), &planned, row);
+    let jobs = api.engine.sync_jobs();
+    let (planned, errors) = (jobs.planned(caller).await?, jobs.trigger_errors(caller).await?);
+    let found = rows::trigger(api.engine.environment_id(), &planned, &errors, row);
     found.map(Json).ok_or_else(|| ApiError::not_found(&format!("There is no trigger of a sync job {}", row.id)))
 }

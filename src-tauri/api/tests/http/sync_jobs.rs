@@ -1,9 +1,11 @@
 //! Rows of sync jobs, and what isn't taken (contract section 9.1).
 
-use relink_domain::{SyncJobCronTriggerId, caller::Caller};
+use relink_domain::{SyncJobCronTriggerId, Timestamp, caller::Caller};
 use relink_engine::NewRun;
 use reqwest::{Method, StatusCode};
+use rusqlite::Connection;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{truto_client::Sdk, world::World};
 
@@ -302,8 +304,34 @@ async fn the_log_of_triggers_has_the_runs_that_they_made() {
     let next = page["next_cursor"].as_str().expect("more");
     let page = world.get(&format!("{log}&limit=1&next_cursor={next}")).await;
     assert_eq!((&page["result"][0]["id"], &page["next_cursor"]), (&json!(first), &Value::Null), "{page}");
+    // When: it can't make the next one
+    let error = json!({ "id": Uuid::now_v7(), "message": "The trigger's account was deleted.", "at": Timestamp::from_millis(
+        world.engine.now().as_millis() - 1000,
+    ) });
+    Connection::open(world.folder.path().join("relink.db"))
+        .and_then(|file| file.execute("UPDATE sync_job_cron_trigger SET last_error = ?1", [error.to_string()]))
+        .expect("written");
+    let row = world.get(&format!("/sync-job-cron-trigger/{of_trigger}")).await;
+    assert_eq!(row["last_error"], json!({ "message": error["message"], "at": error["at"] }));
+    // Then: it is the newest entry
+    let page = world.get(&format!("{log}&limit=1")).await;
+    let entry = &page["result"][0];
+    for (key, expected) in [
+        ("id", &error["id"]),
+        ("created_at", &error["at"]),
+        ("error", &error["message"]),
+        ("sync_job_cron_trigger_id", &trigger["id"]),
+        ("sync_job_run_id", &Value::Null),
+        ("status", &Value::Null),
+    ] {
+        assert_eq!(entry[key], *expected, "{key}");
+    }
+    let next = page["next_cursor"].as_str().expect("more");
+    let page = world.get(&format!("{log}&next_cursor={next}")).await;
+    assert_eq!((&page["result"][0]["id"], &page["result"][1]["error"]), (&json!(second), &Value::Null), "{page}");
     for (filter, expected) in [
-        (format!("sync_job_cron_trigger_id%5D={of_trigger}"), 2),
+        (format!("sync_job_cron_trigger_id%5D={of_trigger}"), 3),
+        ("error%5D%5Blike%5D=%25deleted%25".to_owned(), 1),
         (format!("sync_job_run_id%5D={first}"), 1),
         ("sync_job_cron_trigger_id%5D=7".to_owned(), 0),
     ] {

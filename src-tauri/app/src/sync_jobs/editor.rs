@@ -58,7 +58,7 @@ impl App {
         };
         let resources = document.get("resources").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
         let graph = Graph::load(&resources, form_of(&document)).ok();
-        let graph = graph.map(|graph| graph_view(&graph, &resources, Some(&text)));
+        let graph = graph.map(|graph| graph_view(&graph, &resources, Some(&text), None));
         match self.0.engine.sync_jobs().check_document::<SyncJob>(&Caller::Person, &document).await {
             Ok(()) => Ok(SyncDraft { problem: None, node: None, graph }),
             Err(Error::Invalid { field, message, .. }) => {

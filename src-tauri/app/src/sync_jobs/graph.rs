@@ -1,11 +1,14 @@
 //! The nodes of a job, as they are drawn.
 
+use std::path::Path;
+
 use relink_contract::window::{SyncCounts, SyncDestination, SyncEdge, SyncGraph, SyncNode};
 use relink_domain::{
     WebhookId,
     sync::{DestinationKind, Graph, Lifecycle, Node, NodeKind, ResourceStats},
     template::{Root, Scope, Template},
 };
+use relink_engine::StoredRun;
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
@@ -14,13 +17,13 @@ use super::names::Names;
 /// Of an expression as a node's detail, in characters.
 const MAX_DETAIL: usize = 80;
 
-/// `resources`: what the graph was made of. `text`: where its nodes are written, if they are.
-pub(super) fn graph_view(graph: &Graph, resources: &Value, text: Option<&str>) -> SyncGraph {
+/// `resources`: what the graph was made of. `text`: where its nodes are written, if they are. `run`: the run that is drawn, if it is one.
+pub(super) fn graph_view(graph: &Graph, resources: &Value, text: Option<&str>, run: Option<&StoredRun>) -> SyncGraph {
     let lines = text.map(lines_of).unwrap_or_default();
     let nodes = graph.nodes().iter().enumerate().map(|(at, node)| SyncNode {
         name: node.name.clone(),
         kind: node.kind.type_name().to_owned(),
-        detail: detail(node, &resources[at]["config"]),
+        detail: detail(node, &resources[at]["config"], run),
         is_at_end: matches!(node.kind, NodeKind::Event(Lifecycle::Complete | Lifecycle::Error)),
         run_if: node.run_if.clone(),
         line: lines.get(at).copied(),
@@ -41,7 +44,7 @@ pub(super) fn graph_view(graph: &Graph, resources: &Value, text: Option<&str>) -
     SyncGraph { nodes: nodes.collect(), edges }
 }
 
-fn detail(node: &Node, config: &Value) -> String {
+fn detail(node: &Node, config: &Value, run: Option<&StoredRun>) -> String {
     let text = |name: &str| config[name].as_str().unwrap_or_default().to_owned();
     let detail = match &node.kind {
         NodeKind::Request(request) => format!("{} {}", request.resource, request.method),
@@ -53,7 +56,7 @@ fn detail(node: &Node, config: &Value) -> String {
         NodeKind::Event(Lifecycle::Error) => "when the run has failed".to_owned(),
         NodeKind::Destination(destination) => match &destination.kind {
             DestinationKind::File => text("path"),
-            DestinationKind::Run => "the run’s webhook".to_owned(),
+            DestinationKind::Run => run.map_or("webhook or datastore", target_of).to_owned(),
             other => other.as_str().to_owned(),
         },
     };
@@ -61,6 +64,17 @@ fn detail(node: &Node, config: &Value) -> String {
     match line.char_indices().nth(MAX_DETAIL) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
+    }
+}
+
+/// Where the records of a flat job's run go.
+fn target_of(run: &StoredRun) -> &'static str {
+    match (run.records_webhook(), &run.spec.datastore_id) {
+        (Some(_), Some(_)) => "webhook and datastore",
+        (Some(_), None) => "webhook",
+        (None, Some(_)) => "datastore",
+        // Its `events_to_send` leaves the records out.
+        (None, None) => "nowhere",
     }
 }
 
@@ -117,32 +131,54 @@ fn is_destination(graph: &Graph, at: usize) -> bool {
 /// Where a run's records go, as far as that follows from its arguments.
 pub(super) fn destinations(
     graph: &Graph,
-    args: &Map<String, Value>,
+    run: &StoredRun,
     folder: Option<&str>,
-    run_webhook: Option<WebhookId>,
     names: &Names,
 ) -> Vec<SyncDestination> {
+    let webhook = |node, id: WebhookId| SyncDestination {
+        node,
+        kind: "webhook".to_owned(),
+        target: names.webhook(id).map_or_else(|| id.to_string(), |webhook| webhook.target_url),
+        webhook_id: Some(id),
+    };
+    let datastore = |node, id: &str| SyncDestination {
+        node,
+        kind: "datastore".to_owned(),
+        target: names.datastore(id).map_or_else(|| id.to_owned(), |datastore| datastore.label),
+        webhook_id: None,
+    };
     let mut found = Vec::new();
-    for (at, node) in graph.nodes().iter().enumerate() {
-        let NodeKind::Destination(destination) = &node.kind else { continue };
-        let config = destination.config.as_ref().and_then(|config| filled(config, args));
+    for (node, kind) in graph.nodes().iter().map(|node| &node.kind).enumerate() {
+        let NodeKind::Destination(destination) = kind else { continue };
+        let config = destination.config.as_ref().and_then(|config| filled(config, &run.spec.args));
         let text = |name: &str| config.as_ref().and_then(|config| config[name].as_str()).map(str::to_owned);
-        let webhook_id = match &destination.kind {
-            DestinationKind::Run => run_webhook,
-            DestinationKind::Webhook => text("id").and_then(|id| id.parse().ok()),
-            DestinationKind::File | DestinationKind::Datastore { .. } => None,
+        let unknown = |what: &str| SyncDestination {
+            node,
+            kind: destination.kind.as_str().to_owned(),
+            target: format!("A {what} that depends on the records"),
+            webhook_id: None,
         };
-        let target = match (&destination.kind, webhook_id) {
-            (DestinationKind::File, _) => match (folder, text("path")) {
-                (Some(folder), Some(path)) => std::path::Path::new(folder).join(path).display().to_string(),
-                (None, Some(path)) => path,
-                (_, None) => "A path that depends on the records".to_owned(),
-            },
-            (DestinationKind::Datastore { .. }, _) => "A datastore".to_owned(),
-            (_, Some(id)) => names.webhook(id).map_or_else(|| id.to_string(), |webhook| webhook.target_url),
-            (_, None) => "A webhook that depends on the records".to_owned(),
-        };
-        found.push(SyncDestination { node: at, kind: destination.kind.as_str().to_owned(), target, webhook_id });
+        match &destination.kind {
+            DestinationKind::Run => {
+                found.extend(run.records_webhook().map(|id| webhook(node, id)));
+                found.extend(run.spec.datastore_id.as_deref().map(|id| datastore(node, id)));
+            }
+            DestinationKind::Webhook => {
+                let id = text("id").and_then(|id| id.parse().ok());
+                found.push(id.map_or_else(|| unknown("webhook"), |id| webhook(node, id)));
+            }
+            DestinationKind::Datastore { .. } => {
+                found.push(text("id").map_or_else(|| unknown("datastore"), |id| datastore(node, &id)));
+            }
+            DestinationKind::File => {
+                let path = text("path").map(|path| match folder {
+                    Some(folder) => Path::new(folder).join(path).display().to_string(),
+                    None => path,
+                });
+                found
+                    .push(path.map_or_else(|| unknown("path"), |target| SyncDestination { target, ..unknown("path") }));
+            }
+        }
     }
     found
 }

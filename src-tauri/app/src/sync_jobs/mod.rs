@@ -20,16 +20,9 @@ use serde_json::Value;
 use self::{
     editor::{form_of, problem_at},
     graph::graph_view,
-    names::text_of,
+    names::{label_of, text_of},
 };
 use crate::{App, Result, error::internal_error, error_view};
-
-/// What a job without a label is called, as on the wire.
-const UNTITLED: &str = "Untitled";
-
-fn label_of(row: &Document<SyncJob>) -> String {
-    text_of(row, "label").unwrap_or_else(|| UNTITLED.to_owned())
-}
 
 impl App {
     pub async fn sync_jobs(&self) -> Result<Vec<SyncJobEntry>> {
@@ -82,9 +75,9 @@ impl App {
             version: row.updated_at,
             runtime: job.as_ref().map_or(relink_domain::sync::DEFAULT_RUNTIME, |job| job.version),
             needs_account: has(&|kind| matches!(kind, NodeKind::Request(request) if request.account.is_none())),
-            needs_webhook: has(&|kind| is_to(kind, &DestinationKind::Run)),
+            needs_target: has(&|kind| is_to(kind, &DestinationKind::Run)),
             writes_files: has(&|kind| is_to(kind, &DestinationKind::File)),
-            graph: graph.as_ref().map(|graph| graph_view(graph, &resources, Some(&text))),
+            graph: graph.as_ref().map(|graph| graph_view(graph, &resources, Some(&text), None)),
             problem,
             args: job.as_ref().map(|job| job.args.fields().map(|field| arg(&field)).collect()).unwrap_or_default(),
             mutex_key: text_of(&row, "mutex_key"),
@@ -119,8 +112,8 @@ fn arg(field: &ArgField<'_>) -> SyncArg {
             ArgKind::Webhook => SyncArgKind::Webhook,
             ArgKind::Date => SyncArgKind::Date,
             ArgKind::Time => SyncArgKind::Time,
-            // Relink shows no datastores: its id is a text.
-            ArgKind::Text | ArgKind::Datastore => SyncArgKind::Text,
+            ArgKind::Datastore => SyncArgKind::Datastore,
+            ArgKind::Text => SyncArgKind::Text,
             ArgKind::Number => SyncArgKind::Number,
             ArgKind::Boolean => SyncArgKind::Boolean,
             ArgKind::Json => SyncArgKind::Json,

@@ -2,20 +2,21 @@
 
 use std::collections::HashMap;
 
-use relink_contract::window::{SyncAccount, SyncIntegration, SyncWebhook};
+use relink_contract::window::{SyncAccount, SyncDatastore, SyncIntegration, SyncWebhook};
 use relink_domain::{AccountId, WebhookId, caller::Caller};
-use relink_engine::{Document, Filter, Kind, SyncJob};
+use relink_engine::{Datastore, Document, Filter, Kind, SyncJob};
 
 use crate::{App, Result, error_view};
 
-/// Of accounts and webhooks.
+/// Of accounts, webhooks and datastores.
 pub(super) struct Names {
     accounts: HashMap<AccountId, SyncAccount>,
     webhooks: Vec<SyncWebhook>,
+    datastores: Vec<SyncDatastore>,
 }
 
 impl App {
-    /// The names of all webhooks and of these accounts: a run is shown often, and there may be many accounts.
+    /// The names of all webhooks and datastores, and of these accounts: a run is shown often, and there may be many accounts.
     pub(super) async fn names(&self, accounts: impl IntoIterator<Item = AccountId>) -> Result<Names> {
         let engine = &self.0.engine;
         let filter = Filter { ids: Some(accounts.into_iter().collect()), ..Filter::default() };
@@ -29,7 +30,14 @@ impl App {
         Ok(Names {
             accounts: accounts.into_iter().map(account).collect(),
             webhooks: webhooks.into_iter().map(|it| SyncWebhook { id: it.id, target_url: it.target_url }).collect(),
+            datastores: self.sync_datastores().await?,
         })
+    }
+
+    pub async fn sync_datastores(&self) -> Result<Vec<SyncDatastore>> {
+        let all = self.0.engine.sync_jobs().all::<Datastore>(&Caller::Person).await.map_err(error_view)?;
+        let entry = |row: Document<Datastore>| SyncDatastore { id: row.id, label: label_of(&row) };
+        Ok(all.into_iter().map(entry).collect())
     }
 
     /// The integrations that jobs may name.
@@ -53,6 +61,10 @@ impl Names {
     pub(super) fn webhook(&self, id: WebhookId) -> Option<SyncWebhook> {
         self.webhooks.iter().find(|webhook| webhook.id == id).cloned()
     }
+
+    pub(super) fn datastore(&self, id: &str) -> Option<SyncDatastore> {
+        self.datastores.iter().find(|datastore| datastore.id.to_string() == id).cloned()
+    }
 }
 
 pub(super) struct Integrations(Vec<SyncIntegration>);
@@ -64,6 +76,13 @@ impl Integrations {
         let known = self.0.iter().find(|it| it.name == name).cloned();
         Some(known.unwrap_or_else(|| SyncIntegration { label: name.clone(), name, color: None }))
     }
+}
+
+/// What a row without a label is called, as on the wire.
+const UNTITLED: &str = "Untitled";
+
+pub(super) fn label_of<K: Kind>(row: &Document<K>) -> String {
+    text_of(row, "label").unwrap_or_else(|| UNTITLED.to_owned())
 }
 
 /// A text of a document that isn't empty.

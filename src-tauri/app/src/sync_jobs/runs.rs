@@ -13,8 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{
     graph::{counts, destinations, graph_view},
-    label_of,
-    names::Names,
+    names::{Names, label_of},
 };
 use crate::{App, Result, count, error::internal_error, error_view};
 
@@ -83,6 +82,7 @@ impl App {
             integrated_account_id: inputs.integrated_account_id.map(|id| id.to_string()),
             args: args_of(&inputs)?,
             webhook_id: inputs.webhook_id.map(|id| id.to_string()),
+            datastore_id: inputs.datastore_id.map(|id| id.to_string()),
             on_needs_reauth: Some(inputs.on_needs_reauth.to_string()),
             ..NewRun::default()
         };
@@ -125,17 +125,18 @@ impl App {
         let live =
             live.map(|live| SyncLive { node: live.node.as_deref().and_then(place), waiting: count(live.waiting) });
         let folder = self.sync_folder().await?;
-        let to = |graph: &Graph| destinations(graph, &run.spec.args, folder.as_deref(), run.spec.webhook_id, &names);
+        let to = |graph: &Graph| destinations(graph, &run, folder.as_deref(), &names);
         Ok(SyncRunView {
             run: entry(&run, &names),
             job: run.sync_job_id,
             job_label: job,
             counts: graph.as_ref().map(|graph| counts(graph, &run.stats)).unwrap_or_default(),
             destinations: graph.as_ref().map(to).unwrap_or_default(),
-            graph: graph.as_ref().map(|graph| graph_view(graph, &run.spec.resources, None)),
+            graph: graph.as_ref().map(|graph| graph_view(graph, &run.spec.resources, None, Some(&run))),
             live,
             reason,
             webhook: run.spec.webhook_id.and_then(|id| names.webhook(id)),
+            datastore: run.spec.datastore_id.as_deref().and_then(|id| names.datastore(id)),
             args: json_of(&run.spec.args),
             on_needs_reauth: run.spec.on_needs_reauth,
             error_handling: run.spec.error_handling,

@@ -1,6 +1,6 @@
 //! Triggers of sync jobs: runs by the clock.
 
-use relink_contract::window::{CronPreview, FieldProblem, SyncInputs, SyncTrigger};
+use relink_contract::window::{CronPreview, FieldProblem, SyncInputs, SyncTrigger, SyncTriggerError};
 use relink_domain::{
     SyncJobCronTriggerId, SyncJobId,
     caller::Caller,
@@ -22,6 +22,7 @@ impl App {
     pub(super) async fn triggers_of(&self, job: SyncJobId) -> Result<Vec<SyncTrigger>> {
         let jobs = self.0.engine.sync_jobs();
         let planned = jobs.planned(&Caller::Person).await.map_err(error_view)?;
+        let errors = jobs.trigger_errors(&Caller::Person).await.map_err(error_view)?;
         let all = jobs.all::<CronTrigger>(&Caller::Person).await.map_err(error_view)?;
         let own: Vec<_> = all.into_iter().filter(|row| row.text("sync_job_id") == Some(&job.to_string())).collect();
         let account_of = |row: &Document<CronTrigger>| text_of(row, "integrated_account_id")?.parse().ok();
@@ -39,6 +40,11 @@ impl App {
                 upcoming: upcoming.unwrap_or_default(),
                 account: account_of(&row).map(|id| names.account(id)),
                 webhook: text_of(&row, "webhook_id").and_then(|id| names.webhook(id.parse().ok()?)),
+                datastore: text_of(&row, "datastore_id").and_then(|id| names.datastore(&id)),
+                last_error: errors
+                    .iter()
+                    .find(|(id, _)| *id == row.id)
+                    .map(|(_, error)| SyncTriggerError { message: error.message.clone(), at: error.at }),
                 args: row.document.get("args").and_then(Value::as_object).map(json_of).unwrap_or_default(),
                 on_needs_reauth: text_of(&row, "on_needs_reauth")
                     .and_then(|word| word.parse().ok())
@@ -85,6 +91,7 @@ impl App {
             "args": args,
             "integrated_account_id": inputs.integrated_account_id,
             "webhook_id": inputs.webhook_id,
+            "datastore_id": inputs.datastore_id,
             "on_needs_reauth": inputs.on_needs_reauth,
         });
         let document = document.as_object().cloned().unwrap_or_default();

@@ -1,6 +1,9 @@
 //! Sync jobs in the window: the editor, runs with their progress, triggers, and the folder for files.
 
+use std::path::PathBuf;
+
 use relink_contract::window::Change;
+use relink_domain::caller::Caller;
 use serde_json::{Value, json};
 
 use crate::world::{World, next};
@@ -16,7 +19,10 @@ async fn add(world: &World, text: &str) -> Value {
 }
 
 fn inputs(args: &Value) -> Value {
-    json!({ "integrated_account_id": null, "webhook_id": null, "args": args.to_string(), "on_needs_reauth": "fail" })
+    json!({
+        "integrated_account_id": null, "webhook_id": null, "datastore_id": null,
+        "args": args.to_string(), "on_needs_reauth": "fail",
+    })
 }
 
 async fn run(world: &World, id: &Value) -> Value {
@@ -179,4 +185,107 @@ async fn a_failed_run_says_why_and_its_log_is_read_by_node() {
     assert_eq!(log(json!("file")).await["lines"].as_array().map(Vec::len), Some(1));
     assert_eq!(log(json!("contacts")).await["lines"], json!([]));
     assert_eq!(log(Value::Null).await["next"], Value::Null);
+}
+
+const FLAT: &str = r#"{"label": "Flat", "resources": [{"resource": "crm/contacts", "method": "list"}]}"#;
+
+async fn datastore(world: &World) -> Value {
+    let config = json!({
+        "access_key_id": "key", "secret_access_key": "secret", "region": "r", "bucket": "b", "base_url": "http://127.0.0.1:9",
+    });
+    let new = json!({ "type": "s3", "label": "Exports", "config": config }).as_object().expect("an object").clone();
+    json!(world.engine.sync_jobs().add_datastore(&Caller::Person, new).await.expect("added").id)
+}
+
+#[tokio::test]
+async fn what_a_flat_job_delivers_goes_where_its_run_says() {
+    // Given
+    let world = World::new().await;
+    let account = world.connect().await;
+    let job = add(&world, FLAT).await;
+    let store = datastore(&world).await;
+    let new = json!({ "target_url": "http://127.0.0.1:9/hook", "event_types": null, "signature_format": "base64", "allow_private": false });
+    let hook = world.command("add_webhook", json!({ "webhook": new })).await["id"].clone();
+    assert_eq!(world.command("sync_datastores", json!({})).await, json!([{ "id": store, "label": "Exports" }]));
+    let view = world.command("sync_job", json!({ "id": job })).await;
+    assert_eq!(
+        (&view["needs_target"], &view["graph"]["nodes"][1]["detail"]),
+        (&json!(true), &json!("webhook or datastore"))
+    );
+    let to = |webhook: &Value, datastore: &Value| {
+        let mut inputs = inputs(&json!({}));
+        inputs["integrated_account_id"] = json!(account);
+        inputs["webhook_id"] = webhook.clone();
+        inputs["datastore_id"] = datastore.clone();
+        inputs
+    };
+    let start = async |inputs: Value| world.command("start_sync_run", json!({ "id": job, "inputs": inputs })).await;
+    assert_eq!(start(to(&Value::Null, &Value::Null)).await["problems"][0]["field"], "webhook_id");
+    // When, then
+    let (hook_target, store_target) = ("http://127.0.0.1:9/hook", "Exports");
+    for (webhook, datastore, drawn, expected) in [
+        (&hook, &Value::Null, "webhook", json!([["webhook", hook_target]])),
+        (&Value::Null, &store, "datastore", json!([["datastore", store_target]])),
+        (&hook, &store, "webhook and datastore", json!([["webhook", hook_target], ["datastore", store_target]])),
+    ] {
+        let started = start(to(webhook, datastore)).await["run"].clone();
+        let shown = run(&world, &started).await;
+        assert_eq!(shown["graph"]["nodes"][1]["detail"], drawn);
+        let found = shown["destinations"].as_array().expect("a list").iter();
+        let found: Vec<_> = found.map(|it| json!([it["kind"], it["target"]])).collect();
+        assert_eq!(json!(found), expected, "{drawn}");
+        assert_eq!((&shown["webhook"]["id"], &shown["datastore"]["id"]), (webhook, datastore));
+    }
+    let trigger = json!({ "id": job, "expression": "0 * * * *", "inputs": to(&Value::Null, &store) });
+    assert_eq!(world.command("add_sync_trigger", trigger).await, json!([]));
+    let view = world.command("sync_job", json!({ "id": job })).await;
+    assert_eq!((&view["triggers"][0]["datastore"]["id"], &view["triggers"][0]["last_error"]), (&store, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_trigger_without_its_account_says_so() {
+    // Given: a trigger whose account was deleted
+    let world = World::new().await;
+    let account = world.connect().await;
+    let job = add(&world, r#"{"label": "Ours", "resources": []}"#).await;
+    let mut given = inputs(&json!({}));
+    given["integrated_account_id"] = json!(account);
+    let trigger = json!({ "id": job, "expression": "0 * * * *", "inputs": given });
+    assert_eq!(world.command("add_sync_trigger", trigger).await, json!([]));
+    world.command("delete_account", json!({ "id": account })).await;
+    // When: its time passes while Relink doesn't run
+    let world = world
+        .restarted_after(|folder| {
+            let database = rusqlite::Connection::open(folder.join("relink.db")).expect("opens");
+            database.execute("UPDATE sync_job_cron_trigger SET planned_at = 1", []).expect("planned");
+        })
+        .await;
+    // Then
+    let mut changes = world.app.changes();
+    let shown = loop {
+        let shown = world.command("sync_job", json!({ "id": job })).await["triggers"][0].clone();
+        if !shown["last_error"].is_null() {
+            break shown;
+        }
+        next(&mut changes).await;
+    };
+    let why = "The trigger's account was deleted. Remove the trigger, and add one for another account.";
+    assert_eq!((&shown["last_error"]["message"], &shown["account"]["is_gone"]), (&json!(why), &json!(true)));
+    assert!(shown["upcoming"].as_array().is_some_and(|times| !times.is_empty()), "it tries again: {shown}");
+    world.command("schedule_sync_trigger", json!({ "id": shown["id"] })).await;
+    let view = world.command("sync_job", json!({ "id": job })).await;
+    assert_eq!(view["triggers"][0]["last_error"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_desktops_dialog_for_folders_opens_where_the_field_is_and_allows_nothing() {
+    let world = World::new().await;
+    let exports = tempfile::tempdir().expect("a folder");
+    let choose = async |start: Value| world.command("choose_folder", json!({ "start": start })).await;
+    let opened_at = || world.desktop.folder_dialog_start.lock().expect("not poisoned").take();
+    assert_eq!((choose(json!("/nowhere")).await, opened_at()), (Value::Null, None), "it was closed");
+    *world.desktop.chosen_folder.lock().expect("not poisoned") = Some(PathBuf::from("/"));
+    assert_eq!(choose(json!(exports.path())).await, json!("/"));
+    assert_eq!(opened_at().as_deref(), Some(exports.path()));
+    assert_eq!(world.command("sync_folder", json!({})).await, Value::Null);
 }

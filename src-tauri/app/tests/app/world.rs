@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -36,6 +36,10 @@ pub struct FakeDesktop {
     pub connect_window: Mutex<Option<Url>>,
     /// How often the main window was brought to the front.
     pub brought_to_front: AtomicUsize,
+    /// What the dialog for folders answers, once.
+    pub chosen_folder: Mutex<Option<PathBuf>>,
+    /// Where it was opened last.
+    pub folder_dialog_start: Mutex<Option<PathBuf>>,
 }
 
 impl FakeDesktop {
@@ -74,6 +78,12 @@ impl Desktop for FakeDesktop {
 
     fn open_folder(&self, _: &Path) -> Result<(), String> {
         Ok(())
+    }
+
+    fn choose_folder(&self, start: Option<PathBuf>) -> DesktopFuture<'_, Option<PathBuf>> {
+        *self.folder_dialog_start.lock().expect("not poisoned") = start;
+        let chosen = self.chosen_folder.lock().expect("not poisoned").take();
+        Box::pin(async { Ok(chosen) })
     }
 
     fn set_start_at_login(&self, enabled: bool) -> Result<(), String> {

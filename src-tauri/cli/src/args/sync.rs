@@ -192,6 +192,9 @@ pub(crate) struct RunOptions {
     /// Webhook for the records of a flat job, and for the run's events.
     #[arg(long, value_name = "ID")]
     pub(crate) webhook: Option<String>,
+    /// Datastore for the records of a flat job: its ID, the beginning of it, or its label.
+    #[arg(long)]
+    pub(crate) datastore: Option<String>,
     /// What a run does whose account needs to be reauthorized.
     #[arg(long, value_name = "WHAT")]
     pub(crate) on_needs_reauth: Option<OnNeedsReauth>,

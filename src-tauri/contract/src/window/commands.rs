@@ -133,10 +133,15 @@ macro_rules! window_commands {
             fn add_sync_trigger(id: SyncJobId, expression: String, inputs: SyncInputs) -> Vec<FieldProblem>;
             fn schedule_sync_trigger(id: SyncJobCronTriggerId) -> ();
             fn delete_sync_trigger(id: SyncJobCronTriggerId) -> ();
+            /// The datastores that runs can write to.
+            fn sync_datastores() -> Vec<SyncDatastore>;
             /// The folder that sync jobs may write files to.
             fn sync_folder() -> Option<String>;
             /// Chooses that folder, or none.
             fn set_sync_folder(folder: Option<String>) -> Option<String>;
+            /// Opens the desktop's dialog for a folder, at this one if it is there. `null`: the dialog was closed. Nothing is
+            /// allowed yet: see `set_sync_folder`.
+            fn choose_folder(start: Option<String>) -> Option<String>;
 
             fn webhooks() -> Vec<Webhook>;
             fn event_types() -> Vec<EventType>;

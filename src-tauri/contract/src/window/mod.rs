@@ -47,9 +47,10 @@ pub use sandbox::{SandboxAction, SandboxSettings};
 pub use secret_input::SecretInput;
 pub use sign_in::SignInProgress;
 pub use sync::{
-    CronPreview, FieldProblem, StartedSyncRun, SyncAccount, SyncArg, SyncArgKind, SyncCounts, SyncDestination,
-    SyncDraft, SyncEdge, SyncExample, SyncGraph, SyncInputs, SyncIntegration, SyncJobEntry, SyncJobView, SyncLive,
-    SyncLog, SyncLogLine, SyncNode, SyncRunEntry, SyncRunView, SyncTrigger, SyncWebhook,
+    CronPreview, FieldProblem, StartedSyncRun, SyncAccount, SyncArg, SyncArgKind, SyncCounts, SyncDatastore,
+    SyncDestination, SyncDraft, SyncEdge, SyncExample, SyncGraph, SyncInputs, SyncIntegration, SyncJobEntry,
+    SyncJobView, SyncLive, SyncLog, SyncLogLine, SyncNode, SyncRunEntry, SyncRunView, SyncTrigger, SyncTriggerError,
+    SyncWebhook,
 };
 pub use timeline::{Fact, TimelineEntry, TimelinePage};
 pub use typescript::typescript;

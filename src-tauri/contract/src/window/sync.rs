@@ -1,7 +1,7 @@
 //! Sync jobs and their runs, as the window shows and edits them.
 
 use relink_domain::{
-    AccountId, SyncJobCronTriggerId, SyncJobId, SyncJobRunId, Timestamp, WebhookId,
+    AccountId, DatastoreId, SyncJobCronTriggerId, SyncJobId, SyncJobRunId, Timestamp, WebhookId,
     sync::{ErrorHandling, OnNeedsReauth, RunStatus},
 };
 use serde::{Deserialize, Serialize};
@@ -47,8 +47,8 @@ pub struct SyncJobView {
     pub args: Vec<SyncArg>,
     /// Whether a node uses the run's account.
     pub needs_account: bool,
-    /// Whether records go to the run's webhook.
-    pub needs_webhook: bool,
+    /// Whether records go to the run's webhook or datastore.
+    pub needs_target: bool,
     /// Whether a node writes a file.
     pub writes_files: bool,
     pub mutex_key: Option<String>,
@@ -101,6 +101,7 @@ pub struct SyncArg {
 pub enum SyncArgKind {
     Account,
     Webhook,
+    Datastore,
     Date,
     Time,
     Text,
@@ -122,9 +123,19 @@ pub struct SyncTrigger {
     pub upcoming: Vec<Timestamp>,
     pub account: Option<SyncAccount>,
     pub webhook: Option<SyncWebhook>,
+    pub datastore: Option<SyncDatastore>,
     /// As JSON; empty: there are none.
     pub args: String,
     pub on_needs_reauth: OnNeedsReauth,
+    /// Why it couldn't make its last run.
+    pub last_error: Option<SyncTriggerError>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct SyncTriggerError {
+    /// What happened and what to do.
+    pub message: String,
+    pub at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
@@ -142,6 +153,12 @@ pub struct SyncWebhook {
     pub target_url: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct SyncDatastore {
+    pub id: DatastoreId,
+    pub label: String,
+}
+
 /// What a cron expression says.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct CronPreview {
@@ -155,6 +172,7 @@ pub struct CronPreview {
 pub struct SyncInputs {
     pub integrated_account_id: Option<AccountId>,
     pub webhook_id: Option<WebhookId>,
+    pub datastore_id: Option<DatastoreId>,
     /// A JSON object.
     pub args: String,
     pub on_needs_reauth: OnNeedsReauth,
@@ -234,6 +252,8 @@ pub struct SyncRunView {
     pub destinations: Vec<SyncDestination>,
     /// The webhook that gets its events, and the records of a flat job.
     pub webhook: Option<SyncWebhook>,
+    /// The datastore that gets the records of a flat job.
+    pub datastore: Option<SyncDatastore>,
     /// As JSON; empty: there are none.
     pub args: String,
     pub on_needs_reauth: OnNeedsReauth,
@@ -269,10 +289,11 @@ pub struct SyncLive {
 /// Where records go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct SyncDestination {
-    /// Its place in the graph.
+    /// Its place in the graph. The destination of a flat job has a webhook, a datastore or both.
     pub node: usize,
+    /// `file`, `webhook` or `datastore`.
     pub kind: String,
-    /// A path, or the URL of a webhook, as far as it is known.
+    /// A path, the URL of a webhook or the label of a datastore, as far as it is known.
     pub target: String,
     /// If it is a webhook.
     pub webhook_id: Option<WebhookId>,

@@ -180,6 +180,10 @@ const TRIGGERS: &[(&str, &str, &[&str])] = &[
     ("workflow_run", "INSERT", &["sync_jobs_changed()"]),
     ("workflow_run", "UPDATE", &["sync_jobs_changed()"]),
     ("workflow_run", "DELETE", &["sync_jobs_changed()"]),
+    // Datastores are shown where runs are started.
+    ("datastore", "INSERT", &["sync_jobs_changed()"]),
+    ("datastore", "UPDATE", &["sync_jobs_changed()"]),
+    ("datastore", "DELETE", &["sync_jobs_changed()"]),
     ("sync_job_run", "INSERT", &["sync_jobs_changed()"]),
     // Not the counts of each batch: `SyncJobs::live_runs` says that.
     ("sync_job_run", "UPDATE OF status", &["sync_jobs_changed()"]),

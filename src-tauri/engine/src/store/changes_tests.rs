@@ -97,6 +97,8 @@ async fn a_change_set_names_what_a_write_changed_and_nothing_else() {
     assert_eq!(changed_by(&store, called).await, ChangeSet { calls: true, ..nothing() });
     let job = run("INSERT INTO sync_job VALUES ('00000000-0000-0000-0000-000000000001', '{}', 0, 0)");
     assert_eq!(changed_by(&store, job).await, ChangeSet { sync_jobs: true, ..nothing() });
+    let datastore = run("INSERT INTO datastore VALUES ('00000000-0000-0000-0000-000000000001', '{}', 0, 0)");
+    assert_eq!(changed_by(&store, datastore).await, ChangeSet { sync_jobs: true, ..nothing() });
     assert_eq!(changed_by(&store, |tx| settings::set(tx, "surface.shown", &1)).await, nothing());
 }
 

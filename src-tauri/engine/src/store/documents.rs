@@ -129,25 +129,3 @@ pub fn delete<K: Kind>(tx: &Transaction<'_>, id: K::Id) -> Result<()> {
     tx.prepare_cached(&format!("DELETE FROM {} WHERE id = ?1", K::TABLE))?.execute([id.to_string()])?;
     Ok(())
 }
-
-/// When a trigger fires next. None: it isn't scheduled.
-pub fn planned(connection: &Connection, id: SyncJobCronTriggerId) -> Result<Option<Timestamp>> {
-    let mut statement = connection.prepare_cached("SELECT planned_at FROM sync_job_cron_trigger WHERE id = ?1")?;
-    let planned: Option<Option<i64>> = statement.query_row([id.to_string()], |row| row.get(0)).optional()?;
-    Ok(planned.flatten().map(Timestamp::from_millis))
-}
-
-pub fn set_planned(tx: &Transaction<'_>, id: SyncJobCronTriggerId, at: Option<Timestamp>) -> Result<()> {
-    tx.prepare_cached("UPDATE sync_job_cron_trigger SET planned_at = ?2 WHERE id = ?1")?
-        .execute(params![id.to_string(), at.map(Timestamp::as_millis)])?;
-    Ok(())
-}
-
-/// The triggers that are scheduled, and when.
-pub fn all_planned(connection: &Connection) -> Result<Vec<(SyncJobCronTriggerId, Timestamp)>> {
-    let mut statement = connection
-        .prepare_cached("SELECT id, planned_at FROM sync_job_cron_trigger WHERE planned_at IS NOT NULL ORDER BY id")?;
-    let rows = statement
-        .query_map([], |row| Ok((super::id(row.get_ref(0)?.as_str()?)?, Timestamp::from_millis(row.get(1)?))))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}

@@ -17,6 +17,7 @@ use crate::{
     store::{
         self, accounts,
         documents::{self, CronTrigger, Datastore, Document, Kind, SyncJob, SyncJobTemplate},
+        sync_jobs::triggers,
         webhooks,
     },
 };
@@ -103,7 +104,7 @@ impl Checked for CronTrigger {
         }
         // Inactive until it is scheduled again (contract section 9.1).
         if before.is_some_and(|before| before.get("cron_expression") != row.document.get("cron_expression")) {
-            documents::set_planned(tx, row.id, None)?;
+            triggers::set_planned(tx, row.id, None)?;
         }
         Ok(Ok(()))
     }

@@ -2,11 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use relink_domain::{
-    AccountId, Timestamp, WebhookId,
-    caller::Caller,
-    sync::{DestinationKind, RunEvent},
-};
+use relink_domain::{AccountId, Timestamp, WebhookId, caller::Caller, sync::DestinationKind};
 use relink_sync::{
     Account, Call, Commit, Delivery, DeliveryError, ExpressionError, JournalError, Level, LogLine, NodeProgress, Page,
     RequestError, Saved, StateWrite,
@@ -119,7 +115,7 @@ impl Expressions for RunHost<'_> {
 impl Destinations for RunHost<'_> {
     async fn deliver(&self, delivery: Delivery<'_>) -> Result<(), DeliveryError> {
         let webhook = match delivery.kind {
-            DestinationKind::Run => self.run.spec.webhook_id.filter(|_| self.run.sends(RunEvent::Record)),
+            DestinationKind::Run => self.run.records_webhook(),
             DestinationKind::Webhook => {
                 let id = delivery.config.as_ref().and_then(|config| config.get("id")).and_then(Value::as_str);
                 let id = id.unwrap_or_default();

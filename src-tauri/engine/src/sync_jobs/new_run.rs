@@ -27,6 +27,11 @@ use crate::{
     },
 };
 
+/// The code of a run of a flat job that names neither a webhook nor a datastore.
+pub(super) const NO_TARGET: &str = "webhook_id_missing";
+/// The code of arguments that the job's `args_validation` refuses.
+pub(super) const ARGS_INVALID: &str = "args_invalid";
+
 /// What a run is asked with. Ids are texts: one that isn't known is the caller's error.
 #[derive(Debug, Clone, Default)]
 pub struct NewRun {
@@ -119,7 +124,7 @@ impl SyncJobs {
         let to_run = |it: &relink_domain::sync::Node| matches!(&it.kind, NodeKind::Destination(it) if it.kind == DestinationKind::Run);
         if webhook_id.is_none() && new.datastore_id.is_none() && graph.nodes().iter().any(to_run) {
             let message = "webhook_id is missing. The records of this job go to the run's webhook or datastore: name one in webhook_id or datastore_id.";
-            return Err(Error::invalid_field("webhook_id_missing", "webhook_id", message).into());
+            return Err(Error::invalid_field(NO_TARGET, "webhook_id", message).into());
         }
         let failures = job.args.check(&new.args);
         if !failures.is_empty() {
@@ -177,7 +182,7 @@ impl SyncJobs {
     async fn validate(&self, job: &Job, args: &Map<String, Value>) -> Result<()> {
         let Some(expression) = &job.args_validation else { return Ok(()) };
         let calls = self.0.calls.get().ok_or(Error::Stopping)?;
-        let refused = |message: String| Error::invalid_field("args_invalid", "args", message);
+        let refused = |message: String| Error::invalid_field(ARGS_INVALID, "args", message);
         let input = to_raw_value(&Map::from_iter([("args".to_owned(), Value::Object(args.clone()))]));
         let input = input.map_err(|error| refused(error.to_string()))?;
         let found = calls.evaluate(expression, input).await;

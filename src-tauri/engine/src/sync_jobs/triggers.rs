@@ -7,13 +7,17 @@ use relink_domain::{
 };
 use rusqlite::Transaction;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{NewRun, RunProblems, SyncJobs, new_run};
 use crate::{
     error::{Error, Result},
     store::{
         documents::{self, CronTrigger, Document, Kind},
-        sync_jobs::runs,
+        sync_jobs::{
+            runs,
+            triggers::{self, TriggerError},
+        },
     },
 };
 
@@ -22,7 +26,7 @@ impl SyncJobs {
     pub async fn schedule(&self, caller: &Caller, id: SyncJobCronTriggerId) -> Result<Timestamp> {
         let trigger = self.get::<CronTrigger>(caller, id).await?;
         let at = cron_of(&trigger.document)?.next_after(self.now()).ok_or_else(never_fires)?;
-        self.0.uses.store.write(move |tx| documents::set_planned(tx, id, Some(at))).await?;
+        self.0.uses.store.write(move |tx| triggers::schedule(tx, id, at)).await?;
         self.0.triggers.set(id, at);
         self.0.changed.notify_one();
         tracing::info!(trigger = %id, ?caller, %at, "a trigger was scheduled");
@@ -31,7 +35,12 @@ impl SyncJobs {
 
     /// When each scheduled trigger fires next.
     pub async fn planned(&self, _caller: &Caller) -> Result<Vec<(SyncJobCronTriggerId, Timestamp)>> {
-        Ok(self.0.uses.store.read(documents::all_planned).await?)
+        Ok(self.0.uses.store.read(triggers::all_planned).await?)
+    }
+
+    /// The triggers whose last run couldn't be made, and why. An error goes when a run is made, or the trigger is scheduled again.
+    pub async fn trigger_errors(&self, _caller: &Caller) -> Result<Vec<(SyncJobCronTriggerId, TriggerError)>> {
+        Ok(self.0.uses.store.read(triggers::errors).await?)
     }
 
     /// Plans all that are scheduled, as the database has them.
@@ -61,56 +70,95 @@ impl SyncJobs {
     /// Makes the run of a trigger, unless it was unscheduled meanwhile. Gives when it fires next.
     async fn fire(&self, id: SyncJobCronTriggerId, now: Timestamp) -> Result<Option<Timestamp>> {
         let read =
-            move |c: &rusqlite::Connection| Ok((documents::get::<CronTrigger>(c, id)?, documents::planned(c, id)?));
+            move |c: &rusqlite::Connection| Ok((documents::get::<CronTrigger>(c, id)?, triggers::planned(c, id)?));
         let (Some(trigger), Some(planned)) = self.0.uses.store.read(read).await? else { return Ok(None) };
         let Some(Firing { next, .. }) = cron_of(&trigger.document)?.due(planned, now) else {
             return Ok(Some(planned));
         };
-        match self.fired(&trigger, next).await {
-            Ok(Some(run)) => tracing::info!(trigger = %id, %run, "a trigger fired"),
-            Ok(None) => tracing::info!(trigger = %id, "a trigger fired, and its run that waits already serves"),
-            Err(RunProblems::Other(error @ (Error::Store(_) | Error::Stopping))) => return Err(error),
-            Err(RunProblems::Args(failures)) => {
-                let what: Vec<_> = failures.into_iter().map(|failure| failure.message).collect();
-                tracing::warn!(trigger = %id, "a {} can't make its run: {}", CronTrigger::WHAT, what.join(" "));
-            }
-            Err(RunProblems::Other(error)) => {
-                tracing::warn!(trigger = %id, code = error.code(), "a {} can't make its run: {error}", CronTrigger::WHAT);
-            }
+        match self.fired(&trigger, planned, next).await? {
+            Fired::Made(run) => tracing::info!(trigger = %id, %run, "a trigger fired"),
+            Fired::Waits => tracing::info!(trigger = %id, "a trigger fired, and its run that waits already serves"),
+            Fired::Failed(why) => tracing::warn!(trigger = %id, "a {} can't make its run: {why}", CronTrigger::WHAT),
+            // Whoever did it has planned what follows.
+            Fired::Rescheduled => return Ok(None),
         }
         Ok(Some(next))
     }
 
-    /// Makes the run of a trigger and plans the next one, in one transaction. None: a run of the trigger waits to be started already, and
-    /// makes up for this time too.
-    async fn fired(
-        &self,
-        trigger: &Document<CronTrigger>,
-        next: Timestamp,
-    ) -> Result<Option<SyncJobRunId>, RunProblems> {
+    /// Makes the run of a trigger and plans the next one, in one transaction. If there is no run, the trigger's row says why.
+    async fn fired(&self, trigger: &Document<CronTrigger>, planned: Timestamp, next: Timestamp) -> Result<Fired> {
         let (id, moment) = (trigger.id, self.moment());
-        let prepared = self.prepare_run(&Caller::Internal, run_of(trigger)).await;
-        let (run, problems) = match prepared {
-            Ok(run) => (Some(run), None),
-            Err(RunProblems::Other(error @ (Error::Store(_) | Error::Stopping))) => return Err(error.into()),
+        let prepared = match self.prepare_run(&Caller::Internal, run_of(trigger)).await {
+            Ok(run) => Ok(run),
+            Err(RunProblems::Other(error @ (Error::Store(_) | Error::Stopping))) => return Err(error),
             // A trigger that can't make a run, for example because its account is gone, doesn't try each minute.
-            Err(problems) => (None, Some(problems)),
+            Err(problems) => Err(why(&problems)),
         };
         let write = move |tx: &Transaction<'_>| {
-            documents::set_planned(tx, id, Some(next))?;
-            match run {
-                Some(run) if !runs::waits_to_start(tx, id)? => Ok(new_run::admit(tx, moment, run)?.map(Some)),
-                _ => Ok(Ok(None)),
+            if triggers::planned(tx, id)? != Some(planned) {
+                return Ok(Fired::Rescheduled);
             }
+            triggers::set_planned(tx, id, Some(next))?;
+            let admitted = match prepared {
+                Ok(_) if runs::waits_to_start(tx, id)? => return Ok(Fired::Waits),
+                Ok(run) => new_run::admit(tx, moment, run)?.map_err(|error| why(&error.into())),
+                Err(message) => Err(message),
+            };
+            let error = admitted.as_ref().err();
+            let error =
+                error.map(|message| TriggerError { id: Uuid::now_v7(), message: message.clone(), at: moment.now });
+            triggers::set_error(tx, id, error.as_ref())?;
+            Ok(match admitted {
+                Ok(run) => Fired::Made(run.id),
+                Err(message) => Fired::Failed(message),
+            })
         };
-        let made = self.0.uses.store.write(write).await??;
+        let fired = self.0.uses.store.write(write).await?;
         self.0.changed.notify_one();
-        match problems {
-            Some(problems) => Err(problems),
-            None => Ok(made.map(|run| run.id)),
-        }
+        Ok(fired)
     }
 }
+
+/// What became of a trigger's time.
+enum Fired {
+    Made(SyncJobRunId),
+    /// A run of the trigger waits to be started already, and makes up for this time too.
+    Waits,
+    /// There is no run, in words.
+    Failed(String),
+    /// It was scheduled anew or unscheduled meanwhile.
+    Rescheduled,
+}
+
+/// Why a trigger can't make its run, and what to do about it.
+fn why(problems: &RunProblems) -> String {
+    let gone = |what: &str, other: &str| {
+        format!("The trigger's {what} was deleted. Remove the trigger, and add one {other} {what}.")
+    };
+    let not_taken = |problem: &str| {
+        let end = if problem.ends_with(['.', '!', '?']) { "" } else { "." };
+        format!(
+            "The job doesn't take the trigger's arguments: {problem}{end} Remove the trigger, and add one with other arguments."
+        )
+    };
+    match problems {
+        RunProblems::Args(failures) => {
+            not_taken(&failures.iter().map(|failure| failure.message.as_str()).collect::<Vec<_>>().join(" "))
+        }
+        RunProblems::Other(Error::Invalid { code, field, message }) => match (*code, field.as_deref()) {
+            ("unknown_id", Some("integrated_account_id")) => gone("account", "for another"),
+            ("unknown_id", Some("webhook_id")) => gone("webhook", "with another"),
+            ("unknown_id", Some("datastore_id")) => gone("datastore", "with another"),
+            (new_run::NO_TARGET, _) => NO_TARGET.to_owned(),
+            (new_run::ARGS_INVALID, _) => not_taken(message),
+            _ => format!("The job can't run: {message} Correct the job."),
+        },
+        RunProblems::Other(error) => error.to_string(),
+    }
+}
+
+const NO_TARGET: &str = "The records of the job go to a run's webhook or datastore, and the trigger names neither. \
+                         Remove the trigger, and add one with a webhook or a datastore.";
 
 pub(super) fn never_fires() -> Error {
     Error::invalid_field("document_invalid", "cron_expression", "cron_expression never fires again.")

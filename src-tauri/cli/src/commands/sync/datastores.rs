@@ -74,6 +74,14 @@ fn find(client: &ApiClient, named: &str) -> Result<Datastore, CliError> {
     lookup::choose(client.datastores()?.result, named)
 }
 
+/// The ID of the one that is named. A complete ID is taken as it is.
+pub(super) fn find_id(client: &ApiClient, named: &str) -> Result<String, CliError> {
+    if lookup::is_complete_id(named) {
+        return Ok(named.to_owned());
+    }
+    find(client, named).map(|found| found.id.to_string())
+}
+
 /// Both keys: from the environment, or the two lines of standard input.
 fn keys(
     id: Option<String>,

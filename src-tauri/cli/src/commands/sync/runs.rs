@@ -9,7 +9,7 @@ use relink_contract::{
 use relink_domain::{account::Verdict, sync::RunStatus};
 use serde_json::Value;
 
-use super::{POLL_INTERVAL, jobs};
+use super::{POLL_INTERVAL, datastores, jobs};
 use crate::{
     api_client::ApiClient,
     args::NewRun,
@@ -22,12 +22,14 @@ use crate::{
 pub(super) fn start(client: &ApiClient, new: NewRun, output: Output) -> Result<(), CliError> {
     let job = jobs::find(client, &new.job)?;
     let account = new.with.account.as_deref().map(|named| find_account_id(client, named)).transpose()?;
+    let datastore = new.with.datastore.as_deref().map(|named| datastores::find_id(client, named)).transpose()?;
     let args = new.with.arguments();
     let request = NewSyncJobRun {
         sync_job_id: job.id.to_string(),
         integrated_account_id: account,
         args: Some(args),
         webhook_id: new.with.webhook,
+        datastore_id: datastore,
         on_needs_reauth: new.with.on_needs_reauth.map(|what| what.as_str().to_owned()),
         ..NewSyncJobRun::default()
     };

@@ -3,7 +3,7 @@
 use relink_contract::sync::{SyncJob, SyncJobCronTrigger, SyncJobCronTriggerDocument};
 use serde_json::Value;
 
-use super::jobs;
+use super::{datastores, jobs};
 use crate::{
     api_client::ApiClient,
     args::NewTrigger,
@@ -20,19 +20,30 @@ pub(super) fn list(client: &ApiClient, output: Output) -> Result<(), CliError> {
     output.list(&triggers, |triggers| triggers.result.iter().map(|trigger| row(trigger, &jobs)).collect(), empty)
 }
 
-fn row(trigger: &SyncJobCronTrigger, jobs: &[SyncJob]) -> [Cell; 4] {
+fn row(trigger: &SyncJobCronTrigger, jobs: &[SyncJob]) -> [Cell; 5] {
     let job = jobs.iter().find(|job| job.id == trigger.sync_job_id).map(|job| job.label.clone());
     let next = match trigger.next_run_at {
         Some(at) => Cell::new(&relative_time(Some(at)), Tone::Good),
         None => Cell::new("not scheduled", Tone::Warning),
     };
-    [trigger.id.to_string().into(), job.unwrap_or_default().into(), trigger.cron_expression.as_str().into(), next]
+    let error = trigger
+        .last_error
+        .as_ref()
+        .map_or_else(String::new, |error| format!("made no run {}: {}", relative_time(Some(error.at)), error.message));
+    [
+        trigger.id.to_string().into(),
+        job.unwrap_or_default().into(),
+        trigger.cron_expression.as_str().into(),
+        next,
+        Cell::new(&error, Tone::Bad),
+    ]
 }
 
 /// Adds a trigger and schedules it.
 pub(super) fn add(client: &ApiClient, new: NewTrigger, output: Output) -> Result<(), CliError> {
     let job = jobs::find(client, &new.job)?;
     let account = new.with.account.as_deref().map(|named| find_account_id(client, named)).transpose()?;
+    let datastore = new.with.datastore.as_deref().map(|named| datastores::find_id(client, named)).transpose()?;
     let args = new.with.arguments();
     let trigger = client.create_sync_job_trigger(&SyncJobCronTriggerDocument {
         sync_job_id: Some(job.id.to_string().into()),
@@ -40,6 +51,7 @@ pub(super) fn add(client: &ApiClient, new: NewTrigger, output: Output) -> Result
         cron_expression: Some(new.cron_expression.into()),
         args: Some(args.into()),
         webhook_id: new.with.webhook.map(Value::String),
+        datastore_id: datastore.map(Value::String),
         on_needs_reauth: new.with.on_needs_reauth.map(|what| what.as_str().into()),
         ..SyncJobCronTriggerDocument::default()
     })?;

@@ -4,4 +4,5 @@ pub mod journal;
 pub mod log;
 pub mod runs;
 pub mod states;
+pub mod triggers;
 pub mod workflows;

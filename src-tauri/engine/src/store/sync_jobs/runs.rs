@@ -87,6 +87,11 @@ impl StoredRun {
         EventFilter::parse(names.map(|names| names.iter().map(String::as_str))).unwrap_or_default().sends(event)
     }
 
+    /// The webhook that gets the records of a flat job: its own, unless it doesn't send them.
+    pub fn records_webhook(&self) -> Option<WebhookId> {
+        self.spec.webhook_id.filter(|_| self.sends(RunEvent::Record))
+    }
+
     /// The namespace of its state.
     pub fn state_key(&self) -> String {
         self.spec.state_key.clone().unwrap_or_else(|| self.sync_job_id.to_string())

@@ -20,7 +20,7 @@ use crate::{
     outbox,
     step_runner::RunnerFuture,
     store::{
-        documents::{CronTrigger, SyncJob},
+        documents::{self, CronTrigger, Datastore, Document, SyncJob},
         sync_jobs::{
             log::LogFilter,
             runs::{RunFilter, StoredRun},

@@ -119,6 +119,110 @@ async fn a_daily_trigger_makes_a_run_on_each_day_of_a_year_and_one_for_days_of_s
     assert_eq!((day, made), (365, 365 - 12));
 }
 
+/// Adds the datastore's row without its keys.
+async fn datastore(world: &World) -> String {
+    let document = json!({"type": "s3", "label": "Exports"}).as_object().expect("an object").clone();
+    let row = Document::<Datastore>::new(document, START);
+    let id = row.id.to_string();
+    world.services.store.write(move |tx| documents::put(tx, &row)).await.expect("written");
+    id
+}
+
+#[tokio::test]
+async fn a_trigger_that_cant_make_its_run_says_why_until_it_can() {
+    const HOUR: i64 = 60 * 60;
+    let world = World::with([]).await;
+    let flat =
+        json!({"args_schema": {"n": {"type": "number"}}, "resources": [{"resource": "people", "method": "list"}]});
+    let job = world.job(flat.clone()).await;
+    let job_id = job.parse().expect("an id");
+    let store = datastore(&world).await;
+    let document = json!({
+        "sync_job_id": job, "integrated_account_id": world.account, "datastore_id": store,
+        "cron_expression": "0 * * * *", "args": {"n": 1},
+    });
+    let document = document.as_object().expect("an object").clone();
+    let id = world.jobs.add::<CronTrigger>(&PERSON, document).await.expect("added").id;
+    world.start();
+    let first = world.jobs.schedule(&PERSON, id).await.expect("scheduled");
+    let mut changes = world.services.store.changes();
+    let mut hour = 0;
+    // The next time passes. Gives why no run was made.
+    let mut fire = async || {
+        let at = first.plus_secs(hour * HOUR + 60);
+        world.services.clock.advance_secs((at.as_millis() - world.services.clock.now().as_millis()) / 1000);
+        hour += 1;
+        let next = first.plus_secs(hour * HOUR);
+        while world.jobs.planned(&PERSON).await.expect("read") != [(id, next)] {
+            changes.next().await.expect("open");
+        }
+        world.jobs.trigger_errors(&PERSON).await.expect("read").pop().map(|(of, error)| {
+            assert_eq!((of, error.at), (id, at));
+            error.message
+        })
+    };
+    let change = async |change: Value| {
+        let Value::Object(change) = change else { panic!("an object") };
+        world.jobs.change::<SyncJob>(&PERSON, job_id, change).await.expect("changed");
+    };
+    // Given: all is well
+    assert_eq!(fire().await, None);
+    let run = world.jobs.runs(&PERSON, RunFilter::default()).await.expect("read").pop().expect("a run");
+    world.over(run.id).await;
+
+    // When: its arguments are no longer taken, Then: the next time says why
+    change(json!({"args_schema": {"n": {"type": "boolean"}}})).await;
+    let said = fire().await.expect("it can't");
+    assert!(said.starts_with("The job doesn't take the trigger's arguments: n must be"), "{said}");
+    assert!(said.ends_with(" Remove the trigger, and add one with other arguments."), "{said}");
+    change(json!({"args_schema": null, "args_validation": "refuse"})).await;
+    let said = fire().await.expect("it can't");
+    assert_eq!(
+        said,
+        "The job doesn't take the trigger's arguments: No such project. Remove the trigger, and add one with other arguments."
+    );
+    // When: they are taken, Then: a run is made, and the reason is gone
+    change(json!({"args_validation": null})).await;
+    assert_eq!(fire().await, None);
+
+    // Its job's nodes are no longer valid: an earlier version took them.
+    let broken = json!([{"resource": "people", "method": "list", "depends_on": "nobody"}]);
+    let mut row = world.jobs.get::<SyncJob>(&PERSON, job_id).await.expect("there");
+    let good = row.document.insert("resources".to_owned(), broken);
+    let broken = row.clone();
+    world.services.store.write(move |tx| documents::put(tx, &broken)).await.expect("written");
+    let said = fire().await.expect("it can't");
+    assert!(said.starts_with("The job can't run: resources[0].depends_on names \"nobody\""), "{said}");
+    assert!(said.ends_with(" Correct the job."), "{said}");
+    row.document.insert("resources".to_owned(), good.expect("it had some"));
+    world.services.store.write(move |tx| documents::put(tx, &row)).await.expect("written");
+
+    // Its datastore is gone.
+    let store_id = store.parse().expect("an id");
+    world.services.store.write(move |tx| documents::delete::<Datastore>(tx, store_id)).await.expect("deleted");
+    let gone = |what: &str, other: &str| {
+        Some(format!("The trigger's {what} was deleted. Remove the trigger, and add one {other} {what}."))
+    };
+    assert_eq!(fire().await, gone("datastore", "with another"));
+    // It names nothing for its records.
+    let without = json!({"datastore_id": null}).as_object().expect("an object").clone();
+    world.jobs.change::<CronTrigger>(&PERSON, id, without).await.expect("changed");
+    assert!(fire().await.expect("it can't").contains("the trigger names neither"));
+    // Its webhook is gone.
+    let mut row = world.jobs.get::<CronTrigger>(&PERSON, id).await.expect("there");
+    row.document.insert("webhook_id".to_owned(), json!("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"));
+    world.services.store.write(move |tx| documents::put(tx, &row)).await.expect("written");
+    assert_eq!(fire().await, gone("webhook", "with another"));
+    // Its account is gone.
+    world.jobs.0.uses.accounts.delete(&PERSON, world.account).await.expect("deleted");
+    assert_eq!(fire().await, gone("account", "for another"));
+    assert_eq!(world.jobs.runs(&PERSON, RunFilter::default()).await.expect("read").len(), 2);
+
+    // When: it is scheduled again, Then: what went wrong before is over
+    world.jobs.schedule(&PERSON, id).await.expect("scheduled");
+    assert_eq!(world.jobs.trigger_errors(&PERSON).await.expect("read"), []);
+}
+
 #[tokio::test]
 async fn what_a_run_is_asked_with_is_checked() {
     let world = World::with([]).await;

@@ -20,6 +20,7 @@ use crate::{
         outbox,
         sync_jobs::{
             runs::{MadeByWorkflow, StoredRun},
+            triggers as stored_triggers,
             workflows::{self, StoredWorkflowRun},
         },
     },
@@ -242,7 +243,7 @@ fn schedule(
     }
     documents::put(tx, &row)?;
     // One that is scheduled already keeps its time.
-    let planned = documents::planned(tx, row.id)?.unwrap_or(next);
-    documents::set_planned(tx, row.id, Some(planned))?;
+    let planned = stored_triggers::planned(tx, row.id)?.unwrap_or(next);
+    stored_triggers::schedule(tx, row.id, planned)?;
     Ok(Ok((row.id, planned)))
 }
