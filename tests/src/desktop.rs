@@ -10,6 +10,7 @@ use std::{
     ops::{Deref, DerefMut},
     path::Path,
     process::Stdio,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -251,6 +252,21 @@ impl Desktop {
     /// Brings a window to the front.
     pub fn activate(&self, window: &str) -> Result<()> {
         run(&self.session, "xdotool", &["windowactivate", "--sync", window])
+    }
+
+    /// Types a text into the focused window, and presses Enter until the window, which is called so, closes. A dialog ignores Enter while
+    /// it completes what was typed.
+    pub async fn enter_into(&self, title: &str, text: &str) -> Result<()> {
+        run(&self.session, "xdotool", &["type", "--delay", "20", text])?;
+        let closes = async {
+            loop {
+                run(&self.session, "xdotool", &["key", "Return"])?;
+                if let Ok(closed) = timeout(Duration::from_secs(2), self.has_no_window_called(title)).await {
+                    return closed;
+                }
+            }
+        };
+        timeout(DEADLINE, closes).await.with_context(|| format!("{title:?} doesn't close"))?
     }
 
     /// Waits until the focused window has a title that begins with this text.
