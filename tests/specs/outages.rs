@@ -37,7 +37,7 @@ async fn a_keychain_locked_at_start_and_unlocked_later() -> Result<()> {
     let account = relink.get(&format!("/relink/accounts/{id}")).await?;
     assert_eq!(account["status"], "active", "a locked keychain does not make the account fail");
 
-    // After the unlock, Relink refreshes by itself.
+    // After the unlock, Relink refreshes automatically.
     let before = provider.count("refresh_token.ok").await?;
     session.unlock()?;
     provider.sees("refresh_token.ok", before + 1).await?;
@@ -86,9 +86,24 @@ async fn network_down_and_up(network: &Network) -> Result<()> {
     assert_eq!((account["status"].as_str(), account["last_error"].is_null()), (Some("active"), true), "{account}");
     assert_eq!(relink.cli(&session, &["status"]).await?.code, 0, "loopback still works");
 
-    // Online again, Relink refreshes by itself.
+    // A run of a sync job, such as one that a trigger starts after waking, waits as well.
+    let records = json!({ "name": "records", "type": "request", "resource": "records", "method": "list" });
+    let job = relink.post("/sync-job", json!({ "default_runtime_version": 4, "resources": [records] })).await?;
+    let new = json!({ "sync_job_id": job["id"], "integrated_account_id": id });
+    let run = relink.post("/sync-job-run", new).await?;
+    let run = run["id"].as_str().context("no run")?;
+    let log = format!("/log?log_type=rapid_bridge&log_type_filter[sync_job_run_id]={run}");
+    let says_so = |log: &Value| log["result"][0]["message"].as_str().is_some_and(|it| it.contains("offline"));
+    relink.until(&log, says_so).await?;
+    let path = format!("/sync-job-run/{run}");
+    assert_eq!(relink.get(&path).await?["status"], "running");
+
+    // Online again, Relink refreshes automatically.
     network.up()?;
     provider.sees("refresh_token.ok", before + 1).await?;
+    let is_over = |run: &Value| matches!(run["status"].as_str(), Some("completed" | "failed"));
+    let run = relink.until(&path, is_over).await?;
+    assert_eq!(run["status"], "completed", "{run}, {}", relink.get(&log).await?);
     assert_eq!(relink.account_events().await?, ["created", "active"]);
     relink.stop().await
 }

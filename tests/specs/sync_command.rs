@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 #[tokio::test]
 async fn a_job_is_added_run_and_explained() -> Result<()> {
     let session = Session::start().await?;
-    let relink = Relink::start(&session).await?;
+    // Where clocks change: triggers are in UTC, and fire as if they didn't.
+    let relink = Relink::start_with(&session, &[("TZ", "America/New_York".to_owned())]).await?;
     let (provider, api, receiver) = (Provider::start().await?, ContactsApi::start().await?, Receiver::start().await?);
     let account = provider.connect_with_config(&relink, "crm", api.config()).await?;
     let hook = relink.post("/webhook", json!({ "target_url": receiver.url() })).await?;
@@ -24,6 +25,11 @@ async fn a_job_is_added_run_and_explained() -> Result<()> {
     });
     let added = sync(&["add", "-"], &job.to_string()).await?;
     assert!(added.out.starts_with("Added Contacts.\nTo start a run: relink sync run "), "{added:?}");
+    let misspelt = r#"{"label": "Odd", "resources": [{"resource": "contacts", "persists": false}]}"#;
+    let warned = sync(&["add", "-"], misspelt).await?;
+    let warning =
+        "Warning: resources[0].persists isn't known for a node of type request, and has no effect.\nAdded Odd.";
+    assert!(warned.out.starts_with(warning), "{warned:?}");
     let refused =
         sync(&["add", "-"], r#"{"resources": [{"resource": "contacts", "method": "list", "depends_on": "x"}]}"#);
     let refused = refused.await?;
@@ -61,14 +67,19 @@ async fn a_job_is_added_run_and_explained() -> Result<()> {
     assert!(log.out.lines().last().is_some_and(|line| line.contains("error")), "{log:?}");
     let runs: Value = serde_json::from_str(&sync(&["runs", "Nothing", "--json"], "").await?.out)?;
     assert_eq!((&runs["result"][0]["id"], &runs["result"][0]["status"]), (&json!(id), &json!("failed")));
-    assert_eq!(sync(&["stop", id], "").await?.code, 1, "it is over");
+    for what in ["stop", "resume"] {
+        let refused = sync(&[what, id], "").await?;
+        assert_eq!((refused.code, refused.err.contains("The run is failed")), (1, true), "{what}: {refused:?}");
+    }
 
-    let trigger = json!({ "sync_job_id": runs["result"][0]["sync_job_id"], "cron_expression": "0 * * * *" });
+    let trigger = json!({ "sync_job_id": runs["result"][0]["sync_job_id"], "cron_expression": "30 2 * * *" });
     let trigger = relink.post("/sync-job-cron-trigger", trigger).await?;
     let trigger = trigger["id"].as_str().context("no ID")?;
-    assert!(sync(&["triggers"], "").await?.out.ends_with("Nothing  0 * * * *  not scheduled\n"));
+    assert!(sync(&["triggers"], "").await?.out.ends_with("Nothing  30 2 * * *  not scheduled\n"));
     sync(&["schedule", trigger], "").await?;
-    assert!(sync(&["triggers"], "").await?.out.contains("0 * * * *  in "));
+    assert!(sync(&["triggers"], "").await?.out.contains("30 2 * * *  in "));
+    let row = relink.get(&format!("/sync-job-cron-trigger/{trigger}")).await?;
+    assert!(row["next_run_at"].as_str().is_some_and(|at| at.ends_with("T02:30:00.000Z")), "{row}");
     sync(&["remove-trigger", trigger], "").await?;
     assert!(sync(&["triggers"], "").await?.out.starts_with("There are no triggers."));
     let refused = sync(&["add-trigger", "Nothing", "0 * * *"], "").await?;

@@ -22,6 +22,7 @@ pub use self::point::Point;
 use self::steps::{WITH_STEPS, connect_by_steps, with_steps};
 use crate::{
     canary::Canaries,
+    object_store::ObjectStore,
     provider::{self, Provider},
     receiver::Receiver,
     relink::{DEADLINE, POLL_INTERVAL, Relink},
@@ -51,12 +52,12 @@ pub async fn run(point: Point, rotation: &str, rounds: u32) -> Result<Tally> {
     let mut harness = Harness::new(point, rotation).await?;
     let mut tally = Tally::default();
     for round in 0..rounds {
-        let mut outcome = harness.round(point).await;
+        let mut outcome = harness.round(point, round).await;
         if outcome.is_err() && harness.session.keyring_has_died() {
             tally.keyring_crashes += 1;
             harness.session.restart_keyring().await?;
             harness.recover().await?;
-            outcome = harness.round(point).await;
+            outcome = harness.round(point, round).await;
         }
         let outcome = outcome.with_context(|| format!("{} {rotation}, round {round}", point.name()))?;
         match outcome {
@@ -94,6 +95,8 @@ struct Harness {
     /// The account's integration.
     integration: &'static str,
     account: String,
+    /// For runs.
+    objects: Option<ObjectStore>,
 }
 
 impl Harness {
@@ -113,7 +116,11 @@ impl Harness {
         let tokens_only = json!({ "target_url": receiver.url(), "event_types": ["api_token:created"] });
         relink.post("/webhook", tokens_only).await?;
         relink.stop().await?;
-        Ok(Self { session, provider, receiver, integration, account })
+        let objects = match point.is_in_run() {
+            true => Some(ObjectStore::start(&session.folder().join("objects")).await?),
+            false => None,
+        };
+        Ok(Self { objects, session, provider, receiver, integration, account })
     }
 
     /// Repairs the account after an interrupted round, by reauthorization if necessary.
@@ -133,8 +140,10 @@ impl Harness {
     }
 
     /// Runs one round. `None`: nothing was lost; otherwise the reported cause.
-    async fn round(&mut self, point: Point) -> Result<Option<String>> {
-        let relink = Relink::start_with(&self.session, &[("RELINK_CRASH_AT", point.place().to_owned())]).await?;
+    async fn round(&mut self, point: Point, round: u32) -> Result<Option<String>> {
+        let place =
+            [("RELINK_CRASH_AT", point.place().to_owned()), ("RELINK_CRASH_SKIP", point.passes(round).to_string())];
+        let relink = Relink::start_with(&self.session, &place).await?;
         let state_before = self.state_before(point, &relink).await?;
         let marker = format!("crash-point {}", point.place());
         tokio::select! {

@@ -12,6 +12,7 @@ pub mod fake_clock;
 pub mod guide;
 pub mod link_sdk;
 pub mod network;
+pub mod object_store;
 pub mod oidc;
 pub mod opener;
 pub mod page;

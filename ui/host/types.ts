@@ -108,6 +108,7 @@ export type Commands = {
   /** Starts a run with what another one was started with. */
   repeat_sync_run: [arguments: { id: SyncJobRunId }, output: StartedSyncRun];
   stop_sync_run: [arguments: { id: SyncJobRunId }, output: null];
+  resume_sync_run: [arguments: { id: SyncJobRunId }, output: null];
   sync_run: [arguments: { id: SyncJobRunId }, output: SyncRunView];
   /** Lines of a run's log: all, or those of a node. */
   sync_run_log: [arguments: { id: SyncJobRunId, node: string | null, before: number | null }, output: SyncLog];
@@ -1291,7 +1292,11 @@ node: number | null,
 /**
  * `null`: the nodes can't be drawn.
  */
-graph: SyncGraph | null, };
+graph: SyncGraph | null, 
+/**
+ * What has no effect.
+ */
+warnings: Array<string>, };
 
 /**
  * Nodes by their places in the list.
@@ -1447,7 +1452,7 @@ export type SyncRunEntry = { id: SyncJobRunId, status: RunStatus, account: SyncA
  */
 is_triggered: boolean, created_at: Timestamp, started_at: Timestamp | null, finished_at: Timestamp | null, 
 /**
- * Until when it waits, because a provider or a destination asked for it.
+ * Until when it waits, because a provider or a destination asked for it, or the computer is offline.
  */
 waits_until: Timestamp | null, 
 /**
@@ -1490,7 +1495,11 @@ args: string, on_needs_reauth: OnNeedsReauth, error_handling: ErrorHandling,
 /**
  * Whether it waits for another run with the same `mutex_key` or trigger.
  */
-waits_for_run: boolean, };
+waits_for_run: boolean, 
+/**
+ * Whether it was stopped, and can go on where it was.
+ */
+can_resume: boolean, };
 
 /**
  * What starts runs by the clock.

@@ -56,14 +56,14 @@ impl RunCalls for CallsOfRuns {
     ) -> RunnerFuture<'a, Result<Page, RequestError>> {
         Box::pin(async move {
             let caller = Caller::SyncJob { run };
-            match page_of(&self.0, &caller, account, call).await {
-                Err(RequestError::Other(error)) if has_no_response(&error) => {
-                    let reaches = self.0.engine.refresher().is_within_reach(&caller, account).await;
-                    // Offline is no error of a run.
-                    Err(if reaches.unwrap_or(true) { RequestError::Other(error) } else { RequestError::Offline(error) })
-                }
-                other => other,
-            }
+            page_of(&self.0, &caller, account, call).await
+        })
+    }
+
+    fn is_within_reach(&self, account: AccountId) -> RunnerFuture<'_, bool> {
+        Box::pin(async move {
+            // An account that can't be read has an error of its own.
+            self.0.engine.refresher().is_within_reach(&Caller::Internal, account).await.unwrap_or(true)
         })
     }
 
@@ -141,6 +141,8 @@ fn explain(error: Value, headers: &HeaderMap) -> RequestError {
         let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let known = error.get("details").and_then(|details| details.get("retry_after")).and_then(Value::as_u64);
         RequestError::RateLimited { seconds: seconds.or(known).unwrap_or(RATE_LIMIT_SECS), error }
+    } else if has_no_response(&error) {
+        RequestError::NoResponse(error)
     } else {
         RequestError::Other(error)
     }

@@ -238,7 +238,7 @@ pub struct SyncJobRun {
     /// The run of a workflow that made it (Relink's own).
     #[schema(required)]
     pub workflow_run_id: Option<WorkflowRunId>,
-    /// Until when it waits, because a provider or a destination asked for it (Relink's own).
+    /// Until when it waits, because a provider or a destination asked for it, or the computer is offline (Relink's own).
     #[schema(required)]
     pub waits_until: Option<Timestamp>,
     /// The account that it waits for, because it needs its person (Relink's own).

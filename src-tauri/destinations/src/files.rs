@@ -94,6 +94,17 @@ impl Files {
         }
     }
 
+    /// The run was stopped, and may be resumed: its batches aren't forgotten. Closes the files that no other run uses.
+    pub async fn rest(&self, run: SyncJobRunId) {
+        let rested = self.blocking(move |shared| {
+            lock(&shared.slots).rest(run);
+            Ok(())
+        });
+        if let Err(problem) = rested.await {
+            tracing::warn!(?problem, "the files of a run could not be closed");
+        }
+    }
+
     async fn blocking(
         &self,
         work: impl FnOnce(&Shared) -> Result<(), Problem> + Send + 'static,
@@ -173,6 +184,17 @@ impl Slot {
 }
 
 impl Slots {
+    fn rest(&mut self, run: SyncJobRunId) {
+        for key in self.runs.remove(&run).unwrap_or_default() {
+            let is_shared = self.runs.values().any(|keys| keys.contains(&key));
+            // A batch that is being written meanwhile is complete before that.
+            if let Some(slot) = self.open.get(&key).cloned().filter(|_| !is_shared) {
+                close(&key, lock(&slot.writer).take());
+                self.open.remove(&key);
+            }
+        }
+    }
+
     fn close_least_recent(&mut self) {
         let idle = self.open.iter().filter(|(_, slot)| Arc::strong_count(slot) == 1);
         let least_recent = idle.min_by_key(|(_, slot)| slot.last_use.load(Relaxed)).map(|(key, _)| key.clone());

@@ -1,10 +1,12 @@
 //! Named places at which a test can kill the process (docs/reliability.md).
 //!
 //! With the feature `crash-points`, the process stops at the place named in `RELINK_CRASH_AT`, after printing that on
-//! standard error; the test then sends it a real `kill -9`. At the place named in `RELINK_PANIC_AT` it panics and
+//! standard error; the test then sends it a real `kill -9`. `RELINK_CRASH_SKIP` is how often it first passes there. At the place named in `RELINK_PANIC_AT` it panics and
 //! prints the current values, as a failed `expect` does. Without the feature, none of this is compiled.
 
 use std::fmt::Debug;
+#[cfg(feature = "crash-points")]
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CrashPoint {
@@ -50,6 +52,15 @@ pub(crate) enum CrashPoint {
     WorkflowStepped,
 }
 
+/// How often the named place was passed.
+#[cfg(feature = "crash-points")]
+static PASSED: AtomicUsize = AtomicUsize::new(0);
+
+#[cfg(feature = "crash-points")]
+fn skipped() -> usize {
+    std::env::var("RELINK_CRASH_SKIP").ok().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
 #[cfg(feature = "crash-points")]
 impl CrashPoint {
     const fn name(self) -> &'static str {
@@ -82,7 +93,7 @@ impl CrashPoint {
     pub(crate) async fn here(self, at_hand: &(dyn Debug + Sync)) {
         let is_named_by = |variable: &str| std::env::var(variable).is_ok_and(|at| at == self.name());
         assert!(!is_named_by("RELINK_PANIC_AT"), "crash-point {}: {at_hand:?}", self.name());
-        if is_named_by("RELINK_CRASH_AT") {
+        if is_named_by("RELINK_CRASH_AT") && PASSED.fetch_add(1, Ordering::Relaxed) >= skipped() {
             eprintln!("crash-point {}", self.name());
             std::future::pending::<()>().await;
         }

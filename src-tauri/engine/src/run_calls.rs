@@ -22,6 +22,9 @@ pub trait RunCalls: Debug + Send + Sync {
         call: Call<'a>,
     ) -> RunnerFuture<'a, Result<Page, RequestError>>;
 
+    /// Whether this machine's network reaches an account's provider, as far as that is known without sending anything.
+    fn is_within_reach(&self, account: AccountId) -> RunnerFuture<'_, bool>;
+
     /// Evaluates JSONata. The texts at [`relink_sync::TIMES`] count as times.
     fn evaluate<'a>(
         &'a self,

@@ -56,12 +56,14 @@ pub(crate) async fn fetch<H: Host>(
     let mut query = object(node, query)?;
     let mut body = content(walker, node, request.body.as_ref(), &view).await?;
     let (mut resource, mut method) = (request.resource.clone(), request.method.clone());
+    let mut response_format = request.response_format.clone();
     if let (Some(recursion), true) = (&request.recurse, depth > 0) {
         let Some(Value::Object(mut over)) = view.fill(&recursion.config)? else {
             return Err(named(node, "recurse.config must become an object.").into());
         };
         resource = text_of(over.remove("resource")).unwrap_or(resource);
         method = text_of(over.remove("method")).unwrap_or(method);
+        response_format = text_of(over.remove("response_format")).or(response_format);
         if let Some(other) = text_of(over.remove("integrated_account_id")) {
             flow.account = account_of(walker.host, Some(&other)).await?;
             account = other;
@@ -82,7 +84,7 @@ pub(crate) async fn fetch<H: Host>(
         query,
         body,
         cursor: place.cursor.as_deref(),
-        response_format: request.response_format.as_deref(),
+        response_format: response_format.as_deref(),
         idempotency: BatchId::new(run.id, &walker.place),
     };
     walker.debug(node, || format!("Request: {}", shown(&call)));
@@ -90,7 +92,7 @@ pub(crate) async fn fetch<H: Host>(
     match walker.host.page(call).await {
         Ok(page) => {
             let more = if page.next_cursor.is_some() { ", and there are more" } else { "" };
-            walker.debug(node, || format!("Result: {} records{more}", page.records.len()));
+            walker.debug(node, || format!("Result: {}{more}", records(page.records.len())));
             Ok(Some(Fetched {
                 account_id: account,
                 account: flow.account,
@@ -105,7 +107,9 @@ pub(crate) async fn fetch<H: Host>(
         Err(RequestError::Unauthorized(error)) if waits => {
             Err(wait(Wait::NeedsReauth { node: node.name.clone(), account, error }))
         }
-        Err(RequestError::Unauthorized(error) | RequestError::Other(error)) => Err(error.into()),
+        Err(RequestError::Unauthorized(error) | RequestError::NoResponse(error) | RequestError::Other(error)) => {
+            Err(error.into())
+        }
     }
 }
 
@@ -120,7 +124,12 @@ fn shown(call: &Call<'_>) -> String {
     let query = if call.query.is_empty() { String::new() } else { format!(" ?{}", Value::Object(call.query.clone())) };
     let body = call.body.as_ref().map(|body| format!(" {body}")).unwrap_or_default();
     let cursor = call.cursor.map(|cursor| format!(" from {cursor}")).unwrap_or_default();
-    format!("{} {}{id}{query}{body}{cursor}", call.resource, call.method)
+    format!("{} {}{id}{query}{body}{cursor} with account {}", call.resource, call.method, call.account)
+}
+
+/// `1 record`
+pub(crate) fn records(count: usize) -> String {
+    format!("{count} record{}", if count == 1 { "" } else { "s" })
 }
 
 /// An account by its id. None: nobody's, of which nothing is seen.

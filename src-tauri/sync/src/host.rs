@@ -49,6 +49,8 @@ pub enum RequestError {
     },
     /// The account needs reauthorization.
     Unauthorized(Value),
+    /// Nothing came from the provider.
+    NoResponse(Value),
     /// The machine's network doesn't reach the provider.
     Offline(Value),
     Other(Value),

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     ahead::Ahead,
-    fetch::{Fetched, PageKey, account_of, fetch, recursing},
+    fetch::{Fetched, PageKey, account_of, fetch, records as counted, recursing},
     host::{Host, JournalError, NodeProgress},
     journal::{Commit, Elements, Head, Outcome, Phase, Place, RecordError, Saved, Scope, Task, Top},
     run::{Interrupt, Run, Wait},
@@ -53,13 +53,24 @@ pub struct Runner<'a, H> {
     held: Option<(PageKey, Fetched)>,
     /// The page behind it.
     ahead: Ahead<'a>,
+    /// Whether a step of this runner was committed. One that only tries again whether a destination can take its batch fetches nothing ahead.
+    gets_on: bool,
     /// What has arrived of the step in progress.
     delivered: HashSet<BatchId>,
 }
 
 impl<'a, H: Host> Runner<'a, H> {
     pub fn new(run: &'a Run, graph: &'a Graph, host: &'a H) -> Self {
-        Self { run, graph, host, saved: None, held: None, ahead: Ahead::default(), delivered: HashSet::new() }
+        Self {
+            run,
+            graph,
+            host,
+            saved: None,
+            held: None,
+            ahead: Ahead::default(),
+            gets_on: false,
+            delivered: HashSet::new(),
+        }
     }
 
     /// Takes steps until the run is over, has to wait, or should stop.
@@ -78,7 +89,10 @@ impl<'a, H: Host> Runner<'a, H> {
     pub async fn step(&mut self) -> Result<Progress, JournalError> {
         let saved = match self.saved.take() {
             Some(saved) => saved,
-            None => self.host.load().await?.unwrap_or_default(),
+            None => {
+                self.ahead = Ahead::default();
+                self.host.load().await?.unwrap_or_default()
+            }
         };
         if let Phase::Over { outcome, .. } = &saved.head.phase {
             let outcome = outcome.clone();
@@ -108,6 +122,7 @@ impl<'a, H: Host> Runner<'a, H> {
         let node = saved.tasks.last().map(|task| self.graph.node(task.node).name.as_str());
         saved.apply(&mut commit);
         self.host.progress(NodeProgress { node, added: &commit.stats, waiting: saved.tasks.len() });
+        self.gets_on = true;
         self.held = None;
         self.delivered.clear();
         self.saved = Some(saved);
@@ -177,7 +192,7 @@ impl<'a, H: Host> Runner<'a, H> {
         let account = account.map_err(|error| Interrupt::Failed(failed(Some(node), error)))?;
         let names = [&head.names[..], &[vec![RESOURCES.to_owned(), node.name.clone()]]].concat();
         let seen = records.len() as u64;
-        self.walker(&saved.head.phase, [0; 3]).debug(node, || format!("Result: {seen} records"));
+        self.walker(&saved.head.phase, [0; 3]).debug(node, || format!("Result: {}", counted(records.len())));
         let batch = (seen > 0).then_some(Batch { records, names, source: spool });
         let flow = Flow { scope: head.scope.clone(), account, batch, seen };
         let mut spools = saved.head.spools.clone();
@@ -283,7 +298,7 @@ impl<'a, H: Host> Runner<'a, H> {
             cursor: Some(cursor),
             seen,
         });
-        if let Some(next) = next.clone().filter(|_| self.graph.fetches_ahead(task.node)) {
+        if let Some(next) = next.clone().filter(|_| self.gets_on && self.graph.fetches_ahead(task.node)) {
             let key = [task.id, next.element, next.page];
             let (walker, depth) = (self.walker(&saved.head.phase, key), task.depth);
             let scope = Scope { account: outer, ..scope.clone() };

@@ -15,6 +15,7 @@ use relink_domain::{
 use serde_json::{Value, value::RawValue};
 
 use crate::{
+    fetch::records,
     host::{Account, Host, Level, LogLine},
     journal::{Elements, Place, RecordError, Scope, SpoolHead, Spooled, StateWrite, Task},
     run::{Interrupt, Run},
@@ -195,7 +196,7 @@ impl<H: Host> Walker<'_, H> {
             NodeKind::Transform(expression) => return self.transform(at, expression, &frame.flow, gathered).await,
             NodeKind::Spool => {
                 let held = frame.flow.batch.as_ref().map_or(0, |batch| batch.records.len());
-                self.debug(node, || format!("Input: {held} records"));
+                self.debug(node, || format!("Input: {}", records(held)));
                 gathered.spool(at, &frame.flow);
                 return Ok(None);
             }

@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result};
 
+use super::runs::{DESTINATIONS, PAGES};
+
 /// The crash points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
@@ -41,11 +43,11 @@ pub enum Point {
     DeliverySending,
     /// The receiver has responded to a delivery; the database isn't updated yet.
     DeliveryAnswered,
-    /// A run has fetched its first page; nothing of it is delivered.
+    /// A run has fetched a page; nothing of it is delivered.
     RunFetched,
-    /// A destination has the first batch; the database isn't updated yet.
+    /// A destination has a batch; the database isn't updated yet.
     RunDelivered,
-    /// The first step of a run is committed.
+    /// A step of a run is committed.
     RunCommitted,
     /// It is decided that an event starts a workflow; nothing of that is committed.
     WorkflowDecided,
@@ -87,6 +89,24 @@ impl Point {
         let found = Self::ALL.iter().find(|point| point.name() == name);
         let all = || Self::ALL.iter().map(|point| point.name()).collect::<Vec<_>>().join(", ");
         found.copied().with_context(|| format!("there is no crash point {name:?}; the crash points are {}", all()))
+    }
+
+    /// Whether it is in a run of a sync job.
+    pub const fn is_in_run(self) -> bool {
+        matches!(self, Self::RunFetched | Self::RunDelivered | Self::RunCommitted)
+    }
+
+    /// How often the place is passed before the kill, so that the rounds of a run hit each of its pages and destinations.
+    pub const fn passes(self, round: u32) -> u32 {
+        let all = match self {
+            Self::RunFetched => PAGES,
+            Self::RunDelivered => PAGES * DESTINATIONS,
+            // The begin, the end, and that it is over, too.
+            Self::RunCommitted => PAGES + 3,
+            _ => return 0,
+        };
+        // The first two rounds are apart, and all places are hit.
+        round * 3 % all
     }
 
     /// Whether the account is one that an integration's own steps refresh.

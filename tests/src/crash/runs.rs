@@ -8,13 +8,18 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{Harness, StateBefore, webhook};
-use crate::relink::Relink;
+use crate::{object_store::ObjectStore, relink::Relink};
 
-/// What a run reads: five pages.
-const RECORDS: usize = 25;
+/// The pages that a run reads.
+pub(super) const PAGES: u32 = 5;
+const PAGE_SIZE: usize = 5;
+/// What a run reads.
+const RECORDS: usize = PAGES as usize * PAGE_SIZE;
+/// Where each page goes.
+pub(super) const DESTINATIONS: u32 = 5;
 
 impl Harness {
-    /// Starts a run that writes each page to two files and a webhook.
+    /// Starts a run that writes each page to files, a bucket and a webhook.
     pub(super) async fn begin_run(&self, relink: &Relink) -> Result<Value> {
         let folder = self.exports()?;
         relink.request(Method::PUT, "/relink/sync-folder", json!({ "folder": folder })).await?;
@@ -23,16 +28,28 @@ impl Harness {
                     "resources_to_persist": ["records"] })
         };
         let file = |format: &str| json!({ "path": format!("{{{{sync_job_run.id}}}}.{format}"), "format": format });
-        let count = json!({ "count": RECORDS.to_string(), "limit": 5 });
+        let count = json!({ "count": RECORDS.to_string(), "limit": PAGE_SIZE });
+        let datastore = relink.post("/datastore", self.objects()?.datastore()).await?;
+        let bucket = json!({
+            "name": "bucket", "type": "destination", "destination_type": "datastore", "method": "uploadObject",
+            "config": { "id": datastore["id"], "config": { "prefix": "{{sync_job_run.id}}" } },
+            "resources_to_persist": ["records"],
+        });
         let job = json!({ "default_runtime_version": 4, "resources": [
             { "name": "records", "type": "request", "resource": "records", "method": "list", "query": count },
             out("lines", "file", file("jsonl")),
             out("table", "file", file("sqlite")),
+            out("parts", "file", file("parquet")),
+            bucket,
             out("hook", "webhook", json!({ "id": webhook(relink).await? })),
         ] });
         let job = relink.post("/sync-job", job).await?;
         let new = json!({ "sync_job_id": job["id"], "integrated_account_id": self.account });
         relink.post("/sync-job-run", new).await
+    }
+
+    fn objects(&self) -> Result<&ObjectStore> {
+        self.objects.as_ref().context("no store of objects")
     }
 
     fn exports(&self) -> Result<std::path::PathBuf> {
@@ -41,7 +58,7 @@ impl Harness {
         Ok(folder)
     }
 
-    /// Asserts that the run goes on to its end: each record is in each file once, and reaches the webhook, at most one batch of them twice,
+    /// Asserts that the run goes on to its end: each record is in each file and in the bucket once, and reaches the webhook, at most one batch of them twice,
     /// under the same id.
     pub(super) async fn check_run(&self, relink: &Relink, state_before: &StateBefore) -> Result<Option<String>> {
         let newest = relink.get("/sync-job-run?limit=1").await?;
@@ -57,7 +74,10 @@ impl Harness {
             return Ok(Some(format!("the run ended otherwise: {run}, {log}")));
         }
         let counts = &run["resource_stats"]["records"]["list"];
-        ensure!(*counts == json!({ "fetched": RECORDS, "persisted": 3 * RECORDS }), "counted otherwise: {counts}");
+        ensure!(
+            *counts == json!({ "fetched": RECORDS, "persisted": DESTINATIONS as usize * RECORDS }),
+            "counted otherwise: {counts}"
+        );
         let folder = self.exports()?;
         let expected: Vec<String> = (1..=RECORDS).map(|number| number.to_string()).collect();
         let lines = std::fs::read_to_string(folder.join(format!("{id}.jsonl")))?;
@@ -68,6 +88,19 @@ impl Harness {
         let mut statement = database.prepare("SELECT id FROM records ORDER BY rowid")?;
         let rows: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         ensure!(rows == expected, "the rows are {rows:?}");
+        let parts = std::fs::read_dir(folder.join(format!("{id}.parquet")))?;
+        let parts =
+            parts.map(|part| Ok(part?.file_name().to_string_lossy().into_owned())).collect::<Result<Vec<_>>>()?;
+        let are_whole = parts.iter().all(|name| name.starts_with("part-") && name.ends_with(".parquet"));
+        ensure!(are_whole && parts.len() == PAGES as usize, "the parts are {parts:?}");
+        let objects = self.objects()?.objects(&id)?;
+        ensure!(objects.len() == PAGES as usize, "there are {} objects", objects.len());
+        let stored = objects.iter().flat_map(|text| text.lines()).map(serde_json::from_str::<Value>);
+        let stored = stored.map(|record| Ok(record?["id"].as_str().unwrap_or_default().to_owned()));
+        let (mut stored, mut once) = (stored.collect::<Result<Vec<_>>>()?, expected.clone());
+        stored.sort();
+        once.sort();
+        ensure!(stored == once, "the bucket has {stored:?}");
         self.check_batches(state_before, &expected)?;
         Ok(None)
     }

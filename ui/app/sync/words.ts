@@ -46,7 +46,7 @@ export function stateOf(run: Known, now: number): RunState {
         : {
             label: 'Waiting',
             tone: 'warn',
-            sentence: `It was asked to wait. The run continues automatically ${soon}.`,
+            sentence: `It waits, and continues automatically ${soon}.`,
             over: false,
           };
     case 'completed':

@@ -37,13 +37,14 @@ export const SYNC_JOBS = {
   sync_jobs: (): SyncJobEntry[] => [],
   sync_job: (): SyncJobView => jobView(),
   sync_examples: (): SyncExample[] => EXAMPLES,
-  check_sync_job: (): SyncDraft => ({ problem: null, node: null, graph: contactsGraph() }),
+  check_sync_job: (): SyncDraft => ({ problem: null, node: null, graph: contactsGraph(), warnings: [] }),
   save_sync_job: (): string => 'job-1',
   delete_sync_job: () => null,
   sync_runs: (): SyncRunEntry[] => [],
   start_sync_run: (): StartedSyncRun => ({ run: 'run-2', problems: [] }),
   repeat_sync_run: (): StartedSyncRun => ({ run: 'run-2', problems: [] }),
   stop_sync_run: () => null,
+  resume_sync_run: () => null,
   sync_run: (): SyncRunView => runView(),
   sync_run_log: (): SyncLog => ({ lines: [], next: null }),
   check_cron: ({ expression }: { expression: string }): CronPreview => cronPreview(expression),
@@ -250,6 +251,7 @@ export function runView(change: Partial<SyncRunView> = {}): SyncRunView {
     on_needs_reauth: 'fail',
     error_handling: 'fail_fast',
     waits_for_run: false,
+    can_resume: false,
     ...change,
   };
 }

@@ -57,6 +57,25 @@ it('follows a run while it goes on: counts at each node, the log, and its end', 
     .toEqual({ id: 'run-2' });
 });
 
+it('resumes a run that was stopped, but not one for which nothing was kept', async () => {
+  const relink = relinkWithJobs();
+  const stopped = runEntry('run-3', { status: 'stopped' });
+  relink.handlers.sync_run = () => runView({ run: stopped });
+  const app = await openRun(openWindow, relink);
+  const { page } = app;
+  const resume = page.getByRole('button', { name: 'Resume' });
+  await page.getByRole('button', { name: 'Run again' }).waitFor();
+  expect(await resume.count()).toBe(0);
+  relink.handlers.sync_run = () => runView({ run: stopped, can_resume: true });
+  await app.changed('sync_jobs');
+  await resume.waitFor();
+  await inspect(app, 'sync-run-stopped');
+  relink.handlers.sync_run = () => runView({ run: { ...stopped, status: 'created' } });
+  await resume.click();
+  await page.getByText('It waits to be started.').waitFor({ state: 'attached' });
+  expect(relink.invocations.some(({ command }) => command === 'resume_sync_run')).toBe(true);
+});
+
 it('shows the datastore and the webhook that a run of a flat job has', async () => {
   const relink = relinkWithJobs();
   const webhook = { id: '1', target_url: 'https://hooks.acme.example/relink' };

@@ -107,7 +107,7 @@ async fn start(
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewSyncJobRun>,
 ) -> ApiResult<SyncJobRun> {
-    only_status(new.status.as_deref(), RunStatus::Created)?;
+    only_created(new.status.as_deref())?;
     let started = Box::pin(api.engine.sync_jobs().start_run(&caller, new.into())).await;
     let run = started.map_err(|problems| match problems {
         RunProblems::Other(error) => error.into(),
@@ -141,7 +141,11 @@ async fn change(
     let run = if change.status == RunStatus::Created.as_str() {
         jobs.resume(&caller, id).await?
     } else {
-        only_status(Some(&change.status), RunStatus::Stopped)?;
+        if change.status != RunStatus::Stopped.as_str() {
+            let message =
+                "status must be stopped, or created to resume a run that was stopped. Relink sets the others itself.";
+            return Err(ApiError::bad_request("status_invalid", message).about("status"));
+        }
         jobs.stop(&caller, id, Stop::Patch).await?
     };
     Ok(Json(run.row(api.engine.environment_id())))
@@ -167,15 +171,14 @@ async fn delete(
     Ok(Json(Deleted { id: id.to_string() }))
 }
 
-/// The one status that a program may give. A body without one is fine where that is optional.
-fn only_status(given: Option<&str>, allowed: RunStatus) -> Result<(), ApiError> {
+/// The status that a new run may be given.
+fn only_created(given: Option<&str>) -> Result<(), ApiError> {
     match given {
-        None => Ok(()),
-        Some("") if allowed == RunStatus::Created => Ok(()),
-        Some(given) if given == allowed.as_str() => Ok(()),
+        None | Some("") => Ok(()),
+        Some(given) if given == RunStatus::Created.as_str() => Ok(()),
         Some(_) => {
-            let message = format!("status must be {allowed}. Relink sets the others itself.");
-            Err(ApiError::bad_request("status_invalid", &message).about("status"))
+            let message = "status must be created. Relink sets the others itself.";
+            Err(ApiError::bad_request("status_invalid", message).about("status"))
         }
     }
 }

@@ -364,7 +364,7 @@ async fn a_key_that_means_nothing_is_kept_and_warned_of_when_it_is_written() {
     let mut node = request();
     node["retries"] = json!(3);
     let document = json!({ "default_runtime_version": 4, "resources": [node] });
-    let warnings = json!(["resources[0].retries isn't known for a request node, and has no effect."]);
+    let warnings = json!(["resources[0].retries isn't known for a node of type request, and has no effect."]);
     for path in ["/sync-job", "/sync-job-template"] {
         let row = world.post(path, document.clone()).await;
         assert_eq!((&row["warnings"], &row["resources"]), (&warnings, &document["resources"]), "{path}");

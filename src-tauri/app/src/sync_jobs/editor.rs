@@ -8,7 +8,7 @@ use relink_domain::{
     SyncJobId, Timestamp,
     caller::Caller,
     integration::{DefinitionError, parse_object, position_of},
-    sync::{DEFAULT_RUNTIME, Form, Graph, runtime},
+    sync::{DEFAULT_RUNTIME, Form, Graph, runtime, unknown_keys},
 };
 use relink_engine::{Error, SyncJob};
 use serde_json::{Map, Value};
@@ -54,17 +54,20 @@ impl App {
     pub async fn check_sync_job(&self, text: String) -> Result<SyncDraft> {
         let document = match read(&text) {
             Ok(document) => document,
-            Err(problem) => return Ok(SyncDraft { problem: Some(problem), node: None, graph: None }),
+            Err(problem) => {
+                return Ok(SyncDraft { problem: Some(problem), node: None, graph: None, warnings: Vec::new() });
+            }
         };
         let resources = document.get("resources").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
+        let warnings = unknown_keys(&resources, form_of(&document));
         let graph = Graph::load(&resources, form_of(&document)).ok();
         let graph = graph.map(|graph| graph_view(&graph, &resources, Some(&text), None));
         match self.0.engine.sync_jobs().check_document::<SyncJob>(&Caller::Person, &document).await {
-            Ok(()) => Ok(SyncDraft { problem: None, node: None, graph }),
+            Ok(()) => Ok(SyncDraft { problem: None, node: None, graph, warnings }),
             Err(Error::Invalid { field, message, .. }) => {
                 let field = field.unwrap_or_default();
                 let problem = problem_at(&text, &field, &message);
-                Ok(SyncDraft { problem: Some(problem), node: node_of(&field), graph })
+                Ok(SyncDraft { problem: Some(problem), node: node_of(&field), graph, warnings })
             }
             Err(error) => Err(error_view(error)),
         }

@@ -98,6 +98,10 @@ impl App {
         self.0.engine.sync_jobs().stop(&Caller::Person, id, Stop::Patch).await.map(drop).map_err(error_view)
     }
 
+    pub async fn resume_sync_run(&self, id: SyncJobRunId) -> Result<()> {
+        self.0.engine.sync_jobs().resume(&Caller::Person, id).await.map(drop).map_err(error_view)
+    }
+
     pub async fn sync_run(&self, id: SyncJobRunId) -> Result<SyncRunView> {
         let jobs = self.0.engine.sync_jobs();
         let run = jobs.run(&Caller::Person, id).await.map_err(error_view)?;
@@ -119,6 +123,7 @@ impl App {
                 other.id != run.id && other.status != RunStatus::Created && !claim.may_start_beside(&other.claim())
             })
         };
+        let can_resume = jobs.can_resume(&Caller::Person, id).await.map_err(error_view)?;
         let graph = Graph::load(&run.spec.resources, Form::of_runtime(run.spec.version)).ok();
         let live = jobs.live_runs(&Caller::Person).borrow().get(&id).cloned();
         let place = |name: &str| graph.as_ref()?.nodes().iter().position(|node| node.name == name);
@@ -141,6 +146,7 @@ impl App {
             on_needs_reauth: run.spec.on_needs_reauth,
             error_handling: run.spec.error_handling,
             waits_for_run,
+            can_resume,
         })
     }
 

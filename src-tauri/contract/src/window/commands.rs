@@ -124,6 +124,7 @@ macro_rules! window_commands {
             /// Starts a run with what another one was started with.
             fn repeat_sync_run(id: SyncJobRunId) -> StartedSyncRun;
             fn stop_sync_run(id: SyncJobRunId) -> ();
+            fn resume_sync_run(id: SyncJobRunId) -> ();
             fn sync_run(id: SyncJobRunId) -> SyncRunView;
             /// Lines of a run's log: all, or those of a node.
             fn sync_run_log(id: SyncJobRunId, node: Option<String>, before: Option<i64>) -> SyncLog;

@@ -202,6 +202,8 @@ pub struct SyncDraft {
     pub node: Option<usize>,
     /// `null`: the nodes can't be drawn.
     pub graph: Option<SyncGraph>,
+    /// What has no effect.
+    pub warnings: Vec<String>,
 }
 
 /// A job to begin with.
@@ -225,7 +227,7 @@ pub struct SyncRunEntry {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
-    /// Until when it waits, because a provider or a destination asked for it.
+    /// Until when it waits, because a provider or a destination asked for it, or the computer is offline.
     pub waits_until: Option<Timestamp>,
     /// The account that must be reauthorized for it to go on.
     pub waits_for: Option<SyncAccount>,
@@ -260,6 +262,8 @@ pub struct SyncRunView {
     pub error_handling: ErrorHandling,
     /// Whether it waits for another run with the same `mutex_key` or trigger.
     pub waits_for_run: bool,
+    /// Whether it was stopped, and can go on where it was.
+    pub can_resume: bool,
 }
 
 /// What a run has done with a node. `null`: that isn't counted for a node of its type.

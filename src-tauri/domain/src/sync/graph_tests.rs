@@ -183,12 +183,6 @@ fn a_job_that_cannot_run_names_the_place_and_what_to_do() {
                 .to_owned(),
         ),
         (
-            job(&json!({"recurse": {"if": "x", "config": {"limit": 1}}})),
-            "resources[0].recurse.config.limit isn't a key of a request that can change. Use resource, method, \
-             integrated_account_id, id, query, body."
-                .to_owned(),
-        ),
-        (
             job(&json!({"recurse": {"if": "x", "config": "y"}})),
             "resources[0].recurse.config must be an object in { }.".to_owned(),
         ),

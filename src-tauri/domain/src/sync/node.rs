@@ -81,7 +81,8 @@ pub struct Recursion {
 
 impl Recursion {
     /// What may differ when the request is made again. Its records stay those of the node's resource.
-    pub const KEYS: &[&str] = &["resource", "method", "integrated_account_id", "id", "query", "body"];
+    pub const KEYS: &[&str] =
+        &["resource", "method", "integrated_account_id", "id", "query", "body", "response_format"];
 }
 
 impl Request {

@@ -74,7 +74,7 @@ words! {
         /// It waits to be started, possibly for another run with the same mutex.
         Created = "created",
         Running = "running",
-        /// The provider limits calls for a while. The run goes on by itself.
+        /// The provider limits calls for a while. The run goes on automatically.
         RateLimited = "rate_limited",
         Completed = "completed",
         Failed = "failed",

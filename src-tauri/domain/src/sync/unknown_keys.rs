@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::graph::Form;
+use super::{graph::Form, node::Recursion};
+use crate::template::MERGE_KEY;
 
 const COMMON: &[&str] = &["name", "type", "depends_on", "run_if", "debug"];
 
-/// The keys of a node's type, and those of its `config`. `None` for a config: it is a template, whose keys somebody else knows.
-fn known(kind: &str, destination: Option<&str>) -> Option<(&'static [&'static str], Option<&'static [&'static str]>)> {
-    const NO_CONFIG: Option<&[&str]> = Some(&[]);
+/// The keys of a node's type, and those of its `config`.
+fn known(kind: &str, destination: Option<&str>) -> Option<(&'static [&'static str], &'static [&'static str])> {
     Some(match (kind, destination) {
         ("request", _) => (
             &[
@@ -25,21 +25,21 @@ fn known(kind: &str, destination: Option<&str>) -> Option<(&'static [&'static st
                 "delete_tracking",
                 "delete_tracking_query",
             ],
-            NO_CONFIG,
+            &[],
         ),
-        ("transform" | "add_context", _) => (&["config"], Some(&["expression"])),
-        ("spool", _) => (&[], NO_CONFIG),
-        ("get_state", _) => (&["config"], Some(&["key", "default"])),
-        ("update_state", _) => (&["config"], Some(&["key", "value", "value_expression"])),
-        ("delete_state", _) => (&["config"], Some(&["key"])),
-        ("event", _) => (&["config"], Some(&["name"])),
+        ("transform" | "add_context", _) => (&["config"], &["expression"]),
+        ("spool", _) => (&[], &[]),
+        ("get_state", _) => (&["config"], &["key", "default"]),
+        ("update_state", _) => (&["config"], &["key", "value", "value_expression"]),
+        ("delete_state", _) => (&["config"], &["key"]),
+        ("event", _) => (&["config"], &["name"]),
         ("destination", Some("datastore")) => {
-            (&["destination_type", "config", "resources_to_persist", "method", "loop_on"], None)
+            (&["destination_type", "config", "resources_to_persist", "method", "loop_on"], &["id", "config"])
         }
         ("destination", Some("file")) => {
-            (&["destination_type", "config", "resources_to_persist"], Some(&["path", "format", "table", "key"]))
+            (&["destination_type", "config", "resources_to_persist"], &["path", "format", "table", "key"])
         }
-        ("destination", _) => (&["destination_type", "config", "resources_to_persist"], Some(&["id", "config"])),
+        ("destination", _) => (&["destination_type", "config", "resources_to_persist"], &["id", "config"]),
         _ => return None,
     })
 }
@@ -54,17 +54,34 @@ fn unknown_keys_of(at: usize, node: &Map<String, Value>, form: Form) -> Vec<Stri
     let text = |key: &str| node.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let kind = text("type").unwrap_or("request");
     let Some((keys, config)) = known(kind, text("destination_type")) else { return Vec::new() };
-    let is_flat = form != Form::Typed;
-    let is_known = |key: &str| COMMON.contains(&key) || keys.contains(&key) || (is_flat && key == "persist");
-    let has_no_effect =
-        |path: String| format!("resources[{at}].{path} isn't known for a {kind} node, and has no effect.");
-    let mut found: Vec<_> = node.keys().filter(|key| !is_known(key)).map(|key| has_no_effect(key.clone())).collect();
-    if let (Some(Value::Object(given)), Some(config)) = (node.get("config"), config) {
-        let unknown = given.keys().filter(|key| !config.contains(&key.as_str()));
-        // A config that is unknown itself was said already.
-        found.extend(unknown.filter(|_| is_known("config")).map(|key| has_no_effect(format!("config.{key}"))));
+    let may_persist = form != Form::Typed && ["request", "transform", "spool"].contains(&kind);
+    let is_known = |key: &str| COMMON.contains(&key) || keys.contains(&key) || (may_persist && key == "persist");
+    let below = |key: &str, known: &[&str]| -> Vec<String> {
+        let inner = key.split('.').try_fold(node, |node, key| node.get(key)?.as_object());
+        let unknown = inner
+            .into_iter()
+            .flatten()
+            .filter(|(name, value)| is_written(value) && !known.contains(&name.as_str()) && name.as_str() != MERGE_KEY);
+        unknown.map(|(name, _)| format!("{key}.{name}")).collect()
+    };
+    let at_top = node.iter().filter(|(key, value)| is_written(value) && !is_known(key)).map(|(key, _)| key.clone());
+    let mut paths: Vec<_> = at_top.collect();
+    // A config that is unknown itself was said already.
+    if is_known("config") {
+        paths.extend(below("config", config));
     }
-    found
+    if is_known("recurse") {
+        paths.extend(below("recurse", &["if", "config"]));
+        paths.extend(below("recurse.config", Recursion::KEYS));
+    }
+    let has_no_effect =
+        |path| format!("resources[{at}].{path} isn't known for a node of type {kind}, and has no effect.");
+    paths.into_iter().map(has_no_effect).collect()
+}
+
+/// Null and an empty text count as missing: Truto writes unused keys so.
+fn is_written(value: &Value) -> bool {
+    !value.is_null() && value.as_str() != Some("")
 }
 
 #[cfg(test)]
@@ -82,19 +99,30 @@ mod tests {
              "config": {"id": "w", "Id": "x"}, "method": "POST"},
             {"name": "s", "type": "destination", "destination_type": "datastore", "resources_to_persist": ["t"],
              "method": "uploadObject", "loop_on": "payload.records", "run_if": "true", "debug": true,
-             "config": {"id": "d", "config": {}, "whatever": 1}},
+             "config": {"id": "d", "config": {"file_name": "x"}, "prefix": "p", "$truto_merge": {"query": {}}}},
+            {"name": "r", "type": "request", "resource": "a", "method": "list", "id": null, "config": null, "loop_on": "",
+             "recurse": {"if": "x", "unless": "y", "config": {"id": "1", "limit": 1, "response_format": "raw"}}},
         ]);
         let expected = [
-            "resources[0].retries isn't known for a request node, and has no effect.",
-            "resources[0].config isn't known for a request node, and has no effect.",
-            "resources[1].persist isn't known for a transform node, and has no effect.",
-            "resources[1].config.language isn't known for a transform node, and has no effect.",
-            "resources[2].method isn't known for a destination node, and has no effect.",
-            "resources[2].config.Id isn't known for a destination node, and has no effect.",
+            "resources[0].retries isn't known for a node of type request, and has no effect.",
+            "resources[0].config isn't known for a node of type request, and has no effect.",
+            "resources[1].persist isn't known for a node of type transform, and has no effect.",
+            "resources[1].config.language isn't known for a node of type transform, and has no effect.",
+            "resources[2].method isn't known for a node of type destination, and has no effect.",
+            "resources[2].config.Id isn't known for a node of type destination, and has no effect.",
+            "resources[3].config.prefix isn't known for a node of type destination, and has no effect.",
+            "resources[4].recurse.unless isn't known for a node of type request, and has no effect.",
+            "resources[4].recurse.config.limit isn't known for a node of type request, and has no effect.",
         ];
         assert_eq!(unknown_keys(&resources, Form::Typed), expected);
-        let flat = json!([{"resource": "tickets", "persist": false, "persists": true}]);
-        let expected = ["resources[0].persists isn't known for a request node, and has no effect."];
+        let flat = json!([
+            {"resource": "tickets", "persist": false, "persists": true},
+            {"name": "s", "type": "update_state", "config": {"key": "k", "value": 1}, "persist": false},
+        ]);
+        let expected = [
+            "resources[0].persists isn't known for a node of type request, and has no effect.",
+            "resources[1].persist isn't known for a node of type update_state, and has no effect.",
+        ];
         assert_eq!(unknown_keys(&flat, Form::Flat), expected);
     }
 }

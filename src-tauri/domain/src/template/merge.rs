@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-pub(super) const MERGE_KEY: &str = "$truto_merge";
+pub(crate) const MERGE_KEY: &str = "$truto_merge";
 
 /// A filled template before what it merges is merged.
 #[derive(Debug)]

@@ -28,7 +28,8 @@ mod tests;
 use serde_json::Value;
 use zeroize::Zeroize;
 
-use self::merge::{Key, MERGE_KEY, Tree};
+pub(crate) use self::merge::MERGE_KEY;
+use self::merge::{Key, Tree};
 pub use self::{
     error::{FillError, MissingValue, PlaceholderError},
     placeholder::{Placeholder, Reference},

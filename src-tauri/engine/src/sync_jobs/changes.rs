@@ -45,6 +45,10 @@ impl Moment {
         let (status, events) = match run.status.change(change) {
             Ok(Some(changed)) => changed,
             Ok(None) => {
+                // One that was only stopped can't be resumed any more.
+                if change == RunChange::Delete {
+                    journal::forget(tx, run.id)?;
+                }
                 runs::put(tx, run)?;
                 return Ok(Ok(()));
             }

@@ -119,12 +119,12 @@ impl SyncJobs {
                     (None, line_of("warn", &error))
                 }
             };
-            for line in &lines {
-                log::add(tx, id, line, moment.now)?;
-            }
-            // A wait in which nothing changes is said once.
-            if log::last(tx, id)?.is_none_or(|last| last != line.message) {
-                log::add(tx, id, &line, moment.now)?;
+            // Offline is said once, however often the run looks again.
+            let is_offline = matches!(wait, Wait::Offline { .. });
+            if !is_offline || log::last(tx, id)?.is_none_or(|last| last != line.message) {
+                for line in lines.iter().chain([&line]) {
+                    log::add(tx, id, line, moment.now)?;
+                }
             }
             match change {
                 // It isn't over.

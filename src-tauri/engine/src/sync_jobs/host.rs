@@ -1,6 +1,9 @@
 //! What a run needs, out of the engine's parts (`relink_sync::host`).
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use relink_domain::{AccountId, Timestamp, WebhookId, caller::Caller, sync::DestinationKind};
 use relink_sync::{
@@ -50,6 +53,17 @@ impl<'a> RunHost<'a> {
         Self { jobs, run, calls, lines: Mutex::default() }
     }
 
+    /// Whether the network reaches an account's provider. `looks_again`: what was seen a moment ago doesn't count.
+    async fn reaches(&self, account: AccountId, looks_again: bool) -> bool {
+        let reaches = &self.jobs.0.reaches;
+        if !looks_again && reaches.are_fresh(account, Instant::now()) {
+            return true;
+        }
+        let is_there = self.calls.is_within_reach(account).await;
+        reaches.saw(account, is_there, Instant::now());
+        is_there
+    }
+
     /// What the step has logged. A wait has no commit that keeps it.
     pub(super) fn take_lines(&self) -> Vec<NewLine> {
         let Lines { mut kept, left_out } = std::mem::take(&mut *lock(&self.lines));
@@ -77,9 +91,23 @@ fn unusable(error: &crate::store::StoreError) -> JournalError {
 impl Requests for RunHost<'_> {
     async fn page(&self, call: Call<'_>) -> Result<Page, RequestError> {
         let account = call.account.parse().map_err(|_| RequestError::Other(no_account(call.account)))?;
-        let page = self.calls.page(self.run.id, account, call).await?;
-        CrashPoint::RunFetched.here(&self.run.id).await;
-        Ok(page)
+        if !self.reaches(account, false).await {
+            // A call could only fail, and so would a refresh for it.
+            let message = "There is no network that reaches the provider.";
+            return Err(RequestError::Offline(refused(503, "Service Unavailable", message)));
+        }
+        match self.calls.page(self.run.id, account, call).await {
+            Ok(page) => {
+                CrashPoint::RunFetched.here(&self.run.id).await;
+                Ok(page)
+            }
+            Err(RequestError::NoResponse(error)) => {
+                self.reaches(account, true).await;
+                let is_offline = self.jobs.0.reaches.explains(account, Instant::now());
+                Err(if is_offline { RequestError::Offline(error) } else { RequestError::Other(error) })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn account(&self, id: &str) -> Result<Account, Value> {

@@ -19,6 +19,7 @@ mod host;
 mod live;
 mod new_run;
 mod owner;
+mod reach;
 mod rows;
 mod runs;
 mod states;
@@ -37,6 +38,7 @@ use relink_domain::{EnvironmentId, SyncJobCronTriggerId, SyncJobRunId, caller::C
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::reach::Reaches;
 pub use self::{
     documents::Checked,
     live::{LiveRun, LiveRuns},
@@ -88,6 +90,8 @@ struct Inner {
     under_way: Mutex<HashMap<SyncJobRunId, CancellationToken>>,
     /// When each trigger fires.
     triggers: Scheduler<SyncJobCronTriggerId>,
+    /// Whether the network reaches providers.
+    reaches: Reaches,
     /// Wakes the owner.
     changed: Notify,
     /// Where the runs are that are worked on.
@@ -104,6 +108,7 @@ impl SyncJobs {
             files: ArcSwapOption::empty(),
             under_way: Mutex::default(),
             triggers: Scheduler::default(),
+            reaches: Reaches::default(),
             changed: Notify::new(),
             live: watch::Sender::default(),
             workflows_changed: Notify::new(),

@@ -120,12 +120,22 @@ impl SyncJobs {
             work.cancel();
         }
         self.0.changed.notify_one();
-        // The batch in progress may come again when the run is resumed.
-        if how == Stop::Delete {
-            self.close_files(id).await;
+        match (how, self.0.files.load_full()) {
+            (Stop::Delete, _) | (_, None) => self.close_files(id).await,
+            // The batch in progress may come again when the run is resumed.
+            (Stop::Patch, Some(files)) => files.rest(id).await,
         }
         tracing::info!(run = %id, ?caller, "a run was stopped");
         Ok(run)
+    }
+
+    /// Whether a run was stopped, and can be resumed.
+    pub async fn can_resume(&self, _caller: &Caller, id: SyncJobRunId) -> Result<bool> {
+        let read = move |c: &rusqlite::Connection| {
+            let is_stopped = runs::get(c, id)?.is_some_and(|run| run.status == RunStatus::Stopped);
+            Ok(is_stopped && journal::is_kept(c, id)?)
+        };
+        Ok(self.0.uses.store.read(read).await?)
     }
 
     /// Lets a run that was stopped by [`Stop::Patch`] go on where it was, with the nodes that it began with. Nothing happens to one that isn't

@@ -149,15 +149,15 @@ async fn debug_says_what_each_node_gets_and_gives() {
         "update_state: Result: k = 1",
         "get_state: Result: k = 1",
         "delete_state: Result: k is deleted",
-        r#"repos: Request: code/repos list ?{"q":"x"}"#,
-        r#"repos: Request: code/repos list ?{"q":"x"} from 2"#,
+        r#"repos: Request: code/repos list ?{"q":"x"} with account account"#,
+        r#"repos: Request: code/repos list ?{"q":"x"} from 2 with account account"#,
         "repos: Result: 2 records, and there are more",
-        "repos: Result: 1 records",
+        "repos: Result: 1 record",
         "all: Input: 2 records",
         "all: Result: 3 records",
         "ids: Result: true",
         "ids: Result: [1]",
-        r#"out: Input: 1 records of ids for {"id":"h"}"#,
+        r#"out: Input: 1 record of ids for {"id":"h"}"#,
     ] {
         assert!(log.iter().any(|line| line == expected), "{expected} in {log:#?}");
     }

@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use relink_domain::sync::OnNeedsReauth;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::world::{World, graph, hook, lock, new_run, page, request};
 use crate::{Ended, Outcome, RequestError, Run, Runner, Wait};
@@ -97,6 +98,31 @@ async fn the_next_page_is_fetched_while_a_batch_is_on_its_way_and_only_then() {
         let calls: Vec<_> = lock(&world.delivered).iter().map(|it| it.calls.clone()).collect();
         assert_eq!(calls, expected, "{job}");
     }
+}
+
+#[tokio::test]
+async fn a_batch_does_not_wait_for_the_page_behind_it() {
+    let mut world = World::with_repos();
+    world.later_pages = Some(Semaphore::new(0));
+    let job = json!([request("r", "code/repos", &json!({})), hook("a", &["r"])]);
+    // The second page comes after the delivery of the first one, or never.
+    assert_eq!(super::world::run(&world, &job).await, DONE);
+    assert_eq!(world.shown().len(), 2);
+}
+
+#[tokio::test]
+async fn who_only_tries_a_destination_again_fetches_one_page() {
+    let world = World::with_repos();
+    lock(&world.busy).extend(["a", "a"]);
+    let (run, graph) = (new_run(), graph(&json!([request("r", "code/repos", &json!({})), hook("a", &["r"])])));
+    // As their owner does it: a runner for each try.
+    for calls in [2, 3] {
+        let ended = Runner::new(&run, &graph, &world).run(|| false).await;
+        assert!(matches!(ended, Ok(Ended::Waits(_))), "{ended:?}");
+        assert_eq!(world.called().len(), calls);
+    }
+    assert_eq!(Runner::new(&run, &graph, &world).run(|| false).await, Ok(DONE));
+    assert_eq!(world.called().len(), 5);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, LazyLock, Mutex, MutexGuard,
-        atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -12,7 +12,7 @@ use relink_domain::{
 };
 use relink_jsonata::{Bindings, Engines, Limits};
 use serde_json::{Value, json, value::RawValue};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use crate::{
@@ -29,6 +29,8 @@ type Provider = Box<dyn Fn(&Call<'_>) -> Result<Page, RequestError> + Send + Syn
 pub(super) struct World {
     provider: Provider,
     pub(super) kept: Mutex<Kept>,
+    /// Pages behind the first one wait for it, one by one, if it is there. Each delivery lets one pass.
+    pub(super) later_pages: Option<Semaphore>,
     /// Each call: account, resource, method, id, query, body and cursor.
     pub(super) calls: Mutex<Vec<String>>,
     pub(super) delivered: Mutex<Vec<Delivered>>,
@@ -41,6 +43,8 @@ pub(super) struct World {
     pub(super) until_crash: AtomicI64,
     pub(super) crash_points: AtomicUsize,
     pub(super) crashed: Notify,
+    /// Whether a call is at its crash point.
+    pub(super) is_calling: AtomicBool,
     pub(super) commits: AtomicUsize,
 }
 
@@ -89,6 +93,7 @@ impl World {
         Self {
             provider: Box::new(provider),
             kept: Mutex::default(),
+            later_pages: None,
             calls: Mutex::default(),
             delivered: Mutex::default(),
             busy: Mutex::default(),
@@ -97,6 +102,7 @@ impl World {
             until_crash: AtomicI64::new(-1),
             crash_points: AtomicUsize::new(0),
             crashed: Notify::new(),
+            is_calling: AtomicBool::new(false),
             commits: AtomicUsize::new(0),
         }
     }
@@ -180,6 +186,12 @@ impl Requests for World {
         let query = Value::Object(call.query.clone());
         let line = format!("{} {}.{}{id} {query}{body}{cursor}", call.account, call.resource, call.method);
         lock(&self.calls).push(line);
+        self.is_calling.store(true, SeqCst);
+        self.crash_point().await;
+        self.is_calling.store(false, SeqCst);
+        if let Some(gate) = self.later_pages.as_ref().filter(|_| call.cursor.is_some()) {
+            gate.acquire().await.expect("open").forget();
+        }
         (self.provider)(&call)
     }
 
@@ -218,6 +230,9 @@ impl Destinations for World {
         }
         if to == "broken" {
             return Err(DeliveryError::Failed(json!({"statusCode": 502, "message": "broken"})));
+        }
+        if let Some(gate) = &self.later_pages {
+            gate.add_permits(1);
         }
         let records =
             delivery.records.iter().map(|it| serde_json::from_str::<Value>(it.get()).expect("JSON")).collect();

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{Frame, Gathered, NodeError, Walker};
 use crate::{
+    fetch::records as counted,
     host::{Delivery, DeliveryError, Host},
     run::{Interrupt, Wait},
     view::View,
@@ -48,7 +49,7 @@ impl<H: Host> Walker<'_, H> {
             let config = destination.config.as_ref().map(|config| view.fill(config)).transpose()?.flatten();
             self.debug(node, || {
                 let to = config.as_ref().map(|config| format!(" for {config}")).unwrap_or_default();
-                format!("Input: {} records of {}{to}", records.len(), source.key())
+                format!("Input: {} of {}{to}", counted(records.len()), source.key())
             });
             let delivery = Delivery {
                 id,

@@ -117,7 +117,7 @@ pub(super) fn stop(client: &ApiClient, id: &str, output: Output) -> Result<(), C
 
 pub(super) fn resume(client: &ApiClient, id: &str, output: Output) -> Result<(), CliError> {
     let resumed = client.change_sync_job_run(id, RunStatus::Created)?;
-    output.text(&resumed, |_| format!("The run goes on.\nTo see what it does: relink sync logs {id} --follow"))
+    output.text(&resumed, |_| format!("The run goes on as soon as nothing with its mutex runs.\nTo see what it does: relink sync logs {id} --follow"))
 }
 
 fn progress_row(run: &SyncJobRun) -> [Cell; 3] {

@@ -60,7 +60,7 @@ pub struct StoredRun {
     pub status: RunStatus,
     pub spec: RunSpec,
     pub stats: ResourceStats,
-    /// Until when it waits, because a provider or a destination asked for it.
+    /// Until when it waits, because a provider or a destination asked for it, or the computer is offline.
     pub wait_until: Option<Timestamp>,
     /// The account that it waits for.
     pub waits_for_account: Option<AccountId>,

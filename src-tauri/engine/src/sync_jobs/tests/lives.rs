@@ -102,6 +102,7 @@ async fn a_stopped_run_is_resumed_where_it_was_and_a_deleted_one_is_not() {
     let mut live = world.jobs.live_runs(&PERSON);
     tokio::time::timeout(WAIT_TIMEOUT, live.wait_for(of_first_page)).await.expect("in time").expect("open");
     world.jobs.stop(&PERSON, id, Stop::Patch).await.expect("stopped");
+    tokio::time::timeout(WAIT_TIMEOUT, live.wait_for(LiveRuns::is_empty)).await.expect("in time").expect("open");
     world.services.clock.advance_secs(60);
     world.script.gate.as_ref().expect("a gate").add_permits(100);
 
@@ -125,29 +126,76 @@ async fn a_stopped_run_is_resumed_where_it_was_and_a_deleted_one_is_not() {
     world.jobs.resume(&PERSON, before_its_start).await.expect("resumed");
     assert_eq!(world.over(before_its_start).await.status, RunStatus::Completed);
 
-    let deleted = world.run(world.of(&job)).await;
-    world.jobs.stop(&PERSON, deleted, Stop::Delete).await.expect("stopped");
-    let gone = world.jobs.resume(&PERSON, deleted).await.expect_err("for good");
-    assert!(gone.to_string().starts_with("The run was deleted"), "{gone}");
+    for first in [Stop::Patch, Stop::Delete] {
+        let deleted = world.run(world.of(&job)).await;
+        for how in [first, Stop::Delete] {
+            world.jobs.stop(&PERSON, deleted, how).await.expect("stopped");
+        }
+        let gone = world.jobs.resume(&PERSON, deleted).await.expect_err("for good");
+        assert!(gone.to_string().starts_with("The run was deleted"), "{gone}");
+    }
 }
 
 #[tokio::test]
-async fn an_offline_run_waits_and_says_so_once() {
-    let offline = || Err(RequestError::Offline(json!({"statusCode": 503, "message": "No network"})));
-    let world = World::with([offline(), offline(), page(&[json!({"id": 1})], None)]).await;
-    let job = world.job(list_job()).await;
+async fn an_offline_run_calls_nobody_waits_and_says_so_once() {
+    let no_response = Err(RequestError::NoResponse(json!({"statusCode": 503, "message": "No such name"})));
+    let world = World::with([no_response, page(&[json!({"id": 1})], None)]).await;
+    let mut document = list_job();
+    document["resources"][0]["debug"] = json!(true);
+    let job = world.job(document).await;
+    world.script.is_offline.store(true, SeqCst);
     let id = world.run(world.of(&job)).await;
     world.start();
     for turn in 1..=2 {
-        let until = START.plus_secs(10 * turn);
-        let run = world.until(id, |run| run.wait_until == Some(until)).await;
+        let run = world.until(id, |run| run.wait_until == Some(START.plus_secs(10 * turn))).await;
         assert_eq!(run.status, RunStatus::Running);
-        world.services.clock.advance_secs(10);
+        world.services.clock.advance_secs(if turn == 1 { 10 } else { 0 });
     }
+    assert_eq!(*lock(&world.script.calls), Vec::<String>::new(), "a call could only do harm");
+    // There is a route again, but names aren't resolved yet.
+    world.script.is_offline.store(false, SeqCst);
+    world.services.clock.advance_secs(10);
+    world.until(id, |run| run.wait_until == Some(START.plus_secs(30))).await;
+    world.services.clock.advance_secs(10);
     assert_eq!(world.over(id).await.status, RunStatus::Completed);
-    let line = "info This computer is offline. The run goes on when it is online again: 503: No network";
-    assert_eq!(world.log(id).await, [line]);
+    let log = world.log(id).await;
+    let waits: Vec<_> = log.iter().filter(|line| line.contains("offline")).collect();
+    let line = "info This computer is offline. The run goes on when it is online again: 503: ";
+    let expected = ["There is no network that reaches the provider.", "No such name"].map(|why| format!("{line}{why}"));
+    assert_eq!(waits, expected.iter().collect::<Vec<_>>(), "{log:#?}");
     assert_eq!(world.events().await, ["created", "started", "updated", "updated", "completed"]);
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_respond_is_an_error_while_the_computer_is_online() {
+    let no_response = Err(RequestError::NoResponse(json!({"statusCode": 503, "message": "Nothing came"})));
+    let world = World::with([no_response]).await;
+    let job = world.job(list_job()).await;
+    let id = world.run(world.of(&job)).await;
+    world.start();
+    assert_eq!(world.over(id).await.status, RunStatus::Failed);
+    assert_eq!(world.log(id).await, ["error people: 503: Nothing came"]);
+}
+
+#[tokio::test]
+async fn a_resumed_run_waits_for_its_mutex() {
+    let world = World::new(Script { gate: Some(tokio::sync::Semaphore::new(0)), ..Script::default() }).await;
+    let mut document = list_job();
+    document["mutex_key"] = json!("one");
+    let job = world.job(document).await;
+    let stopped = world.run(world.of(&job)).await;
+    world.start();
+    world.until(stopped, |run| run.status == RunStatus::Running).await;
+    world.jobs.stop(&PERSON, stopped, Stop::Patch).await.expect("stopped");
+    let other = world.run(world.of(&job)).await;
+    world.until(other, |run| run.status == RunStatus::Running).await;
+    world.jobs.resume(&PERSON, stopped).await.expect("resumed");
+    // Another one begins after it was looked at.
+    let beside = world.run(NewRun { force: true, ..world.of(&job) }).await;
+    world.until(beside, |run| run.status == RunStatus::Running).await;
+    assert_eq!(world.jobs.run(&PERSON, stopped).await.expect("a run").status, RunStatus::Created);
+    world.script.gate.as_ref().expect("a gate").add_permits(100);
+    assert_eq!(world.over(stopped).await.status, RunStatus::Completed);
 }
 
 #[tokio::test]
@@ -173,7 +221,10 @@ async fn no_error_of_a_batch_and_no_line_of_a_step_goes_in_silence() {
     assert_eq!(counts, [1000, 1]);
     let filter = LogFilter { run: Some(id), before: None, between: None, limit: 5000 };
     let lines = world.jobs.run_log(&PERSON, filter).await.expect("read");
-    assert!(lines.iter().any(|line| line.level == "debug" && line.message == "Request: mails list"), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.level == "debug" && line.message.starts_with("Request: mails list with account ")),
+        "{lines:?}"
+    );
     let left_out = format!("{} more lines of this step are left out.", errors - 200);
     assert!(lines.iter().any(|line| line.message == left_out), "{:?}", lines.last());
 }

@@ -4,7 +4,10 @@ mod workflows;
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
 };
 
 use relink_domain::{
@@ -39,6 +42,7 @@ struct Script {
     gate: Option<tokio::sync::Semaphore>,
     /// The same for expressions.
     evaluations: Option<tokio::sync::Semaphore>,
+    is_offline: AtomicBool,
 }
 
 impl RunCalls for Script {
@@ -55,6 +59,10 @@ impl RunCalls for Script {
             }
             lock(&self.pages).pop_front().unwrap_or_else(|| Ok(Page::default()))
         })
+    }
+
+    fn is_within_reach(&self, _: AccountId) -> RunnerFuture<'_, bool> {
+        Box::pin(async { !self.is_offline.load(SeqCst) })
     }
 
     fn evaluate<'a>(
