@@ -254,12 +254,13 @@ impl Desktop {
         run(&self.session, "xdotool", &["windowactivate", "--sync", window])
     }
 
-    /// Types a text into the focused window, and presses Enter until the window, which is called so, closes. A dialog ignores Enter while
-    /// it completes what was typed.
+    /// Types a text into the focused window and presses Enter, until the window, which is called so, closes. A dialog may miss the first
+    /// keys, and ignores Enter while it completes what was typed.
     pub async fn enter_into(&self, title: &str, text: &str) -> Result<()> {
-        run(&self.session, "xdotool", &["type", "--delay", "20", text])?;
         let closes = async {
             loop {
+                run(&self.session, "xdotool", &["key", "ctrl+a"])?;
+                run(&self.session, "xdotool", &["type", "--delay", "20", text])?;
                 run(&self.session, "xdotool", &["key", "Return"])?;
                 if let Ok(closed) = timeout(Duration::from_secs(2), self.has_no_window_called(title)).await {
                     return closed;
