@@ -2,8 +2,10 @@
 
 use anyhow::{Context, Result};
 use relink_tests::{
-    contacts_api::ContactsApi, provider::Provider, receiver::Receiver, relink::Relink, session::Session,
+    contacts_api::ContactsApi, fake_clock::Clock, provider::Provider, receiver::Receiver, relink::Relink,
+    session::Session,
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -135,11 +137,53 @@ async fn workflows_and_datastores_are_added_shown_and_removed() -> Result<()> {
     let tested = sync(&["datastores", "test", "Exports"], "").await?;
     assert_eq!((tested.code, tested.err.contains("can't be reached")), (1, true), "{tested:?}");
     assert!(sync(&["datastores", "list"], "").await?.out.contains("Exports  s3  b  http://127.0.0.1:9"));
+    let flat = json!({ "label": "Flat", "resources": [{ "resource": "contacts", "method": "list" }] });
+    sync(&["add", "-"], &flat.to_string()).await?;
+    let refused = sync(&["run", "Flat", "--datastore", "Nothing"], "").await?;
+    assert!(refused.err.starts_with("No datastore matches Nothing."), "{refused:?}");
+    let datastores = relink.get("/datastore").await?["result"][0]["id"].clone();
+    assert!(sync(&["run", "Flat", "--datastore", "Exports"], "").await?.out.starts_with("Started the run "));
+    assert_eq!(relink.get("/sync-job-run").await?["result"][0]["datastore_id"], datastores);
+    sync(&["add-trigger", "Flat", "0 * * * *", "--datastore", "Exports"], "").await?;
+    assert_eq!(relink.get("/sync-job-cron-trigger").await?["result"][0]["datastore_id"], datastores);
     sync(&["datastores", "remove", "Exports"], "").await?;
     assert!(sync(&["datastores", "list"], "").await?.out.starts_with("There are no datastores."));
     for said in [&added, &shown, &tested] {
         assert!(!said.out.contains("canary") && !said.err.contains("canary"), "{said:?}");
     }
     assert!(!relink.logged().contains("canary"), "keys are nowhere in the log");
+    relink.stop().await
+}
+
+#[tokio::test]
+async fn a_trigger_that_cant_start_a_run_says_why() -> Result<()> {
+    // Given
+    let session = Session::start().await?;
+    let mut clock = Clock::new(session.folder())?;
+    let relink = Relink::start_with(&session, &clock.environment()).await?;
+    let sync = async |arguments: &[&str]| relink.cli(&session, &[&["sync"], arguments].concat()).await;
+    let hook = relink.post("/webhook", json!({ "target_url": "http://127.0.0.1:9/" })).await?;
+    let hook = hook["id"].as_str().context("no ID")?;
+    let flat = json!({ "label": "Flat", "resources": [{ "resource": "contacts", "method": "list" }] });
+    relink.post("/sync-job", flat).await?;
+    sync(&["add-trigger", "Flat", "0 * * * *", "--webhook", hook]).await?;
+    relink.request(Method::DELETE, &format!("/webhook/{hook}"), Value::Null).await?;
+    // When
+    clock.jump(3_600)?;
+    // Then
+    let why = "The trigger's webhook was deleted. Remove the trigger, and add one with another webhook.";
+    let says = |listed: &Value| listed["result"][0]["last_error"]["message"] == why;
+    let listed = relink.until("/sync-job-cron-trigger", says).await?;
+    let trigger = listed["result"][0]["id"].as_str().context("no ID")?;
+    let shown = sync(&["triggers"]).await?;
+    assert!(shown.out.contains("0 * * * *  in ") && shown.out.ends_with(&format!(": {why}\n")), "{shown:?}");
+    let log = relink.get("/log?log_type=sync_job_cron_trigger").await?;
+    assert_eq!(
+        (&log["result"][0]["error"], &log["result"][0]["sync_job_run_id"], &log["result"][1]),
+        (&json!(why), &Value::Null, &Value::Null)
+    );
+    // When: it is scheduled again, Then: that is over
+    sync(&["schedule", trigger]).await?;
+    assert_eq!(relink.get("/sync-job-cron-trigger").await?["result"][0]["last_error"], Value::Null);
     relink.stop().await
 }
