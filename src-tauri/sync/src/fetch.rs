@@ -12,7 +12,7 @@ use crate::{
     host::{Account, Call, Host, RequestError},
     journal::{Place, Scope},
     run::{Interrupt, Wait},
-    view::{View, value},
+    view::{View, counted, value},
     walk::{Flow, NodeError, Walker, named},
 };
 
@@ -92,7 +92,7 @@ pub(crate) async fn fetch<H: Host>(
     match walker.host.page(call).await {
         Ok(page) => {
             let more = if page.next_cursor.is_some() { ", and there are more" } else { "" };
-            walker.debug(node, || format!("Result: {}{more}", records(page.records.len())));
+            walker.debug(node, || format!("Result: {}{more}", counted(page.records.len())));
             Ok(Some(Fetched {
                 account_id: account,
                 account: flow.account,
@@ -125,11 +125,6 @@ fn shown(call: &Call<'_>) -> String {
     let body = call.body.as_ref().map(|body| format!(" {body}")).unwrap_or_default();
     let cursor = call.cursor.map(|cursor| format!(" from {cursor}")).unwrap_or_default();
     format!("{} {}{id}{query}{body}{cursor} with account {}", call.resource, call.method, call.account)
-}
-
-/// `1 record`
-pub(crate) fn records(count: usize) -> String {
-    format!("{count} record{}", if count == 1 { "" } else { "s" })
 }
 
 /// An account by its id. None: nobody's, of which nothing is seen.

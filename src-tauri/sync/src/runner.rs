@@ -13,11 +13,11 @@ use serde_json::Value;
 
 use crate::{
     ahead::Ahead,
-    fetch::{Fetched, PageKey, account_of, fetch, records as counted, recursing},
+    fetch::{Fetched, PageKey, account_of, fetch, recursing},
     host::{Host, JournalError, NodeProgress},
     journal::{Commit, Elements, Head, Outcome, Phase, Place, RecordError, Saved, Scope, Task, Top},
     run::{Interrupt, Run, Wait},
-    view::{Batch, RESOURCES, value},
+    view::{Batch, RESOURCES, counted, value},
     walk::{Flow, Gathered, NodeError, Walker, named},
 };
 

@@ -307,6 +307,11 @@ impl Object {
     }
 }
 
+/// `1 record`
+pub(crate) fn counted(count: usize) -> String {
+    format!("{count} record{}", if count == 1 { "" } else { "s" })
+}
+
 /// An error in Truto's form (contract section 0.4).
 pub(crate) fn bad_request(message: &str) -> Value {
     json!({"statusCode": 400, "error": "Bad Request", "message": message})

@@ -15,11 +15,10 @@ use relink_domain::{
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    fetch::records,
     host::{Account, Host, Level, LogLine},
     journal::{Elements, Place, RecordError, Scope, SpoolHead, Spooled, StateWrite, Task},
     run::{Interrupt, Run},
-    view::{Batch, RESOURCES, View, bad_request, value, values},
+    view::{Batch, RESOURCES, View, bad_request, counted, value, values},
 };
 
 /// What a node below sees and gets.
@@ -196,7 +195,7 @@ impl<H: Host> Walker<'_, H> {
             NodeKind::Transform(expression) => return self.transform(at, expression, &frame.flow, gathered).await,
             NodeKind::Spool => {
                 let held = frame.flow.batch.as_ref().map_or(0, |batch| batch.records.len());
-                self.debug(node, || format!("Input: {}", records(held)));
+                self.debug(node, || format!("Input: {}", counted(held)));
                 gathered.spool(at, &frame.flow);
                 return Ok(None);
             }

@@ -72,7 +72,7 @@ it('resumes a run that was stopped, but not one for which nothing was kept', asy
   await inspect(app, 'sync-run-stopped');
   relink.handlers.sync_run = () => runView({ run: { ...stopped, status: 'created' } });
   await resume.click();
-  await page.getByText('It waits to be started.').waitFor({ state: 'attached' });
+  await page.getByRole('button', { name: 'Stop' }).waitFor();
   expect(relink.invocations.some(({ command }) => command === 'resume_sync_run')).toBe(true);
 });
 

@@ -262,9 +262,13 @@ it('adds a trigger with a preview of its times, schedules one, and asks before i
 it('checks a job while it is typed, draws it, and loses nothing when it can’t be saved', async () => {
   const relink = relinkWithJobs();
   relink.handlers.check_sync_job = ({ text }) => {
-    if (!text.includes('broken')) return { problem: null, node: null, graph: contactsGraph() };
+    const graph = text.includes('unreadable') ? null : contactsGraph();
+    const warnings = text.includes('retries')
+      ? ["resources[0].retries isn't known for a node of type request, and has no effect."]
+      : [];
+    if (!text.includes('broken')) return { problem: null, node: null, graph, warnings };
     const problem = { line: 2, column: 3, field: 'resources[1].depends_on', problem: 'names "nobody".' };
-    return { problem, node: 1, graph: text.includes('unreadable') ? null : contactsGraph() };
+    return { problem, node: 1, graph, warnings };
   };
   const app = await openJobs(openWindow, relink);
   const { page } = app;
@@ -285,6 +289,10 @@ it('checks a job while it is typed, draws it, and loses nothing when it can’t 
   await editor.fill('broken unreadable');
   await page.getByText('The graph is the one of the last text').waitFor();
   await graph.getByRole('button').nth(2).waitFor();
+  await editor.fill('{\n  "retries": 3\n}');
+  await page.getByText('resources[0].retries isn’t known').waitFor();
+  expect(await save.isDisabled()).toBe(false);
+  await inspect(app, 'sync-editor-warning');
   await editor.fill('{\n\n  "label": "Ours"\n}');
   await page.getByText('Select a node to go to its lines.').waitFor();
   await graph.getByRole('button', { name: /crm\/contacts list/ }).click();

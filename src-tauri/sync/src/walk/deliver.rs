@@ -7,10 +7,9 @@ use serde_json::value::RawValue;
 
 use super::{Frame, Gathered, NodeError, Walker};
 use crate::{
-    fetch::records as counted,
     host::{Delivery, DeliveryError, Host},
     run::{Interrupt, Wait},
-    view::View,
+    view::{View, counted},
 };
 
 impl<H: Host> Walker<'_, H> {
