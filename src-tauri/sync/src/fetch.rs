@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use relink_domain::{
-    merge::merge,
-    sync::{BatchId, Content, Node, OnNeedsReauth, Recursion, Request},
-};
-use serde_json::{Map, Value, value::RawValue};
+use relink_domain::sync::{BatchId, Content, Filled, Node, OnNeedsReauth, Recursion, Request};
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     host::{Account, Call, Host, RequestError},
@@ -43,44 +40,39 @@ pub(crate) async fn fetch<H: Host>(
         return Ok(None);
     }
     let named_account = match &request.account {
-        Some(template) => text_of(walker.view(&flow).fill(template)?),
+        Some(template) => Filled::text_of(walker.view(&flow).fill(template)?),
         None => None,
     };
-    let mut account = account_or_none(named_account.as_deref().or(outer), node)?.to_owned();
+    let account = account_or_none(named_account.as_deref().or(outer), node)?.to_owned();
     if Some(account.as_str()) != outer {
         flow.account = account_of(walker.host, Some(&account)).await?;
     }
     let view = walker.view(&flow);
-    let mut id = request.id.as_ref().map(|id| view.fill(id)).transpose()?.flatten();
+    let failed = |problem: &str| NodeError::from(named(node, problem));
     let query = content(walker, node, request.query.as_ref(), &view).await?;
-    let mut query = object(node, query)?;
-    let mut body = content(walker, node, request.body.as_ref(), &view).await?;
-    let (mut resource, mut method) = (request.resource.clone(), request.method.clone());
-    let mut response_format = request.response_format.clone();
-    if let (Some(recursion), true) = (&request.recurse, depth > 0) {
-        let Some(Value::Object(mut over)) = view.fill(&recursion.config)? else {
-            return Err(named(node, "recurse.config must become an object.").into());
-        };
-        resource = text_of(over.remove("resource")).unwrap_or(resource);
-        method = text_of(over.remove("method")).unwrap_or(method);
-        response_format = text_of(over.remove("response_format")).or(response_format);
-        if let Some(other) = text_of(over.remove("integrated_account_id")) {
-            flow.account = account_of(walker.host, Some(&other)).await?;
-            account = other;
-        }
-        merge(&mut query, &object(node, over.remove("query"))?);
-        id = over.remove("id").or(id);
-        match (&mut body, over.remove("body")) {
-            (Some(Value::Object(body)), Some(Value::Object(over))) => merge(body, &over),
-            (body, Some(over)) => *body = Some(over),
-            (_, None) => {}
-        }
+    let mut filled = Filled {
+        resource: request.resource.clone(),
+        method: request.method.clone(),
+        account: Some(account.clone()),
+        id: Filled::text_of(request.id.as_ref().map(|id| view.fill(id)).transpose()?.flatten()),
+        query: Filled::query_of(query).map_err(failed)?,
+        body: content(walker, node, request.body.as_ref(), &view).await?,
+        response_format: request.response_format.clone(),
+    };
+    if let Some(recursion) = request.recurse.as_ref().filter(|_| depth > 0) {
+        filled.merge(view.fill(&recursion.config)?).map_err(failed)?;
     }
+    let Filled { resource, method, account: wanted, id, query, body, response_format } = filled;
+    let wanted = wanted.unwrap_or_default();
+    if wanted != account {
+        flow.account = account_of(walker.host, Some(&wanted)).await?;
+    }
+    let account = wanted;
     let call = Call {
         account: &account,
         resource: &resource,
         method: &method,
-        id: text_of(id),
+        id,
         query,
         body,
         cursor: place.cursor.as_deref(),
@@ -152,23 +144,6 @@ async fn content<H: Host>(
     }
 }
 
-fn object(node: &Node, value: Option<Value>) -> Result<Map<String, Value>, Value> {
-    match value {
-        None | Some(Value::Null) => Ok(Map::new()),
-        Some(Value::Object(object)) => Ok(object),
-        Some(_) => Err(named(node, "query must become an object.")),
-    }
-}
-
-/// An id, which a template may have made a number. Nothing and an empty text are none.
-fn text_of(value: Option<Value>) -> Option<String> {
-    match value {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text).filter(|text| !text.is_empty()),
-        Some(other) => Some(other.to_string()),
-    }
-}
-
 /// The records for which the request is made again.
 pub(crate) fn recursing<H: Host>(
     walker: &Walker<'_, H>,
@@ -182,12 +157,8 @@ pub(crate) fn recursing<H: Host>(
     let mut found = Vec::new();
     for record in records {
         flow.scope.put(path, value(record)?, walker.run);
-        let holds = match walker.view(&flow).fill(&recursion.condition)? {
-            Some(Value::Bool(holds)) => holds,
-            Some(Value::String(text)) => text == "true",
-            _ => false,
-        };
-        if holds {
+        let condition = walker.view(&flow).fill(&recursion.condition)?;
+        if Recursion::holds(condition.as_ref()) {
             found.push(record.clone());
         }
     }

@@ -7,7 +7,7 @@ use std::{
 
 use relink_domain::{
     Timestamp,
-    sync::{BatchId, Counts, ErrorHandling, Graph, Lifecycle, Node, NodeKind},
+    sync::{BatchId, Counts, ErrorHandling, Graph, Lifecycle, Node, NodeKind, Recursion},
 };
 use serde_json::Value;
 
@@ -20,9 +20,6 @@ use crate::{
     view::{Batch, RESOURCES, counted, value},
     walk::{Flow, Gathered, NodeError, Walker, named},
 };
-
-/// Recursions within each other: a provider's tree isn't deeper, and one that leads back to itself has an end.
-const MAX_DEPTH: u32 = 50;
 
 /// How a run goes on.
 #[derive(Debug, Clone, PartialEq)]
@@ -281,10 +278,8 @@ impl<'a, H: Host> Runner<'a, H> {
         let deeper = match &request.recurse {
             Some(recursion) => {
                 let records = recursing(&walker, recursion, &path, &scope, &account, &fetched.records)?;
-                if !records.is_empty() && task.depth >= MAX_DEPTH {
-                    let message =
-                        format!("recurse has led {MAX_DEPTH} levels deep. Narrow recurse.if, so that it ends.");
-                    return Err(named(node, &message).into());
+                if !records.is_empty() && task.depth >= Recursion::MAX_DEPTH {
+                    return Err(named(node, &Recursion::too_deep()).into());
                 }
                 records
             }

@@ -1,13 +1,14 @@
 //! Running a batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use relink_calls::{Expressions, is_truthy};
-use relink_domain::template::{Root, Scope, Template};
+use relink_domain::{
+    sync::{Content, Filled, Graph, Node, NodeKind, Recursion, Request},
+    template::{Root, Scope, Template},
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-
-use super::plan::{Action, Request, Step};
 
 /// The most requests of a batch: what follows lists without an end has one.
 const MAX_REQUESTS: usize = 1000;
@@ -42,21 +43,28 @@ pub(super) struct BatchAnswer {
     pub(super) errors: BTreeMap<String, Vec<Value>>,
 }
 
-/// What the templates and expressions of a batch see beside the records.
-pub(super) struct Given<'a> {
-    pub(super) args: &'a Map<String, Value>,
-    /// The account's, without secrets: whatever a caller writes a placeholder for may come back to it.
+/// What the templates and expressions of a batch see of its account: no secrets, because whatever a caller writes a placeholder for may
+/// come back to it.
+pub(super) struct OfAccount<'a> {
     pub(super) context: &'a Map<String, Value>,
     pub(super) tenant_id: &'a str,
 }
 
 pub(super) struct Runner<'a, C, X> {
-    pub(super) given: Given<'a>,
+    pub(super) of: OfAccount<'a>,
     pub(super) caller: C,
     pub(super) expressions: X,
 }
 
-/// The records of a step that ran, in batches: a list's pages one by one.
+/// What an entry sees beside the account.
+#[derive(Debug, Clone)]
+struct Seen {
+    args: Map<String, Value>,
+    /// The records of all entries that ran before, by their paths.
+    resources: Map<String, Value>,
+}
+
+/// The records of an entry that ran, in batches: a list's pages one by one.
 #[derive(Debug, Default)]
 struct Outcome {
     batches: Vec<Vec<Value>>,
@@ -64,8 +72,8 @@ struct Outcome {
     failed: bool,
 }
 
-/// The run of a step.
-struct StepRun<'r, 'a, C, X> {
+/// The run of an entry.
+struct EntryRun<'r, 'a, C, X> {
     runner: &'r Runner<'a, C, X>,
     /// The records so far.
     batches: Vec<Vec<Value>>,
@@ -73,75 +81,118 @@ struct StepRun<'r, 'a, C, X> {
     left: &'r mut usize,
 }
 
-impl<C: Caller, X: Expressions> StepRun<'_, '_, C, X> {
-    async fn step(&mut self, step: &Step, steps: &[Step], outcomes: &[Outcome]) -> Result<(), Value> {
-        let mut resources = Map::new();
-        for (other, outcome) in steps.iter().zip(outcomes) {
-            put(&mut resources, &other.path, outcome.batches.concat().into());
+impl<C: Caller, X: Expressions> Runner<'_, C, X> {
+    /// Runs each entry to its end before those that depend on it.
+    pub(super) async fn run(&self, graph: &Graph, args: &Map<String, Value>) -> BatchAnswer {
+        let mut answer = BatchAnswer::default();
+        let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
+        let mut left = MAX_REQUESTS;
+        let mut seen = Seen { args: args.clone(), resources: Map::new() };
+        let kept = kept(graph);
+        for (place, node) in graph.in_order() {
+            if matches!(node.kind, NodeKind::Destination(_)) {
+                continue;
+            }
+            let errors = answer.errors.entry(node.key().to_owned()).or_default();
+            let mut run = EntryRun { runner: self, batches: Vec::new(), left: &mut left };
+            let has_failed = |other: &usize| outcomes.get(other).is_some_and(|outcome| outcome.failed);
+            let mut failed = node.depends_on.iter().any(has_failed);
+            if !failed && let Err(error) = run.entry(node, graph, &outcomes, &seen).await {
+                errors.push(error);
+                failed = true;
+            }
+            let outcome = Outcome { batches: run.batches, failed };
+            let records = outcome.batches.concat();
+            if kept.contains(&place) {
+                answer.result.entry(node.key().to_owned()).or_default().extend(records.iter().cloned());
+            }
+            put(&mut seen.resources, &path_of(node), records.into());
+            outcomes.insert(place, outcome);
         }
-        let Some(first) = step.depends_on.first() else { return self.once(step, &[], &resources).await };
-        let whole = [outcomes[*first].batches.concat()];
-        let upstream = match step.action {
-            Action::Spool if whole[0].is_empty() => &[][..],
-            Action::Spool => &whole[..],
-            _ => outcomes[*first].batches.as_slice(),
+        answer
+    }
+}
+
+impl<C: Caller, X: Expressions> EntryRun<'_, '_, C, X> {
+    async fn entry(
+        &mut self,
+        node: &Node,
+        graph: &Graph,
+        outcomes: &BTreeMap<usize, Outcome>,
+        seen: &Seen,
+    ) -> Result<(), Value> {
+        let above = node.depends_on.first().and_then(|at| Some((graph.node(*at), outcomes.get(at)?)));
+        let Some((above, outcome)) = above else { return self.once(node, &[], seen).await };
+        let whole = [outcome.batches.concat()];
+        let batches = match node.kind {
+            NodeKind::Spool if whole[0].is_empty() => &[][..],
+            NodeKind::Spool => &whole[..],
+            _ => outcome.batches.as_slice(),
         };
-        for batch in upstream {
-            put(&mut resources, &steps[*first].path, batch.clone().into());
-            self.once(step, batch, &resources).await?;
+        for batch in batches {
+            let mut seen = seen.clone();
+            put(&mut seen.resources, &path_of(above), batch.clone().into());
+            self.once(node, batch, &seen).await?;
         }
         Ok(())
     }
 
-    /// Runs a step for one batch of what it depends on.
-    async fn once(&mut self, step: &Step, batch: &[Value], resources: &Map<String, Value>) -> Result<(), Value> {
-        if let Some(condition) = &step.run_if {
-            let found = self.runner.evaluate(condition, resources).await?;
+    /// Runs an entry for one batch of what it depends on.
+    async fn once(&mut self, node: &Node, batch: &[Value], seen: &Seen) -> Result<(), Value> {
+        if let Some(condition) = &node.run_if {
+            let found = self.runner.evaluate(condition, seen).await?;
             if !found.as_ref().is_some_and(is_truthy) {
                 return Ok(());
             }
         }
-        match &step.action {
-            Action::Request(request) => self.request(request, resources).await,
-            Action::Spool => {
-                self.keep(batch.to_vec().into());
-                Ok(())
-            }
-            Action::Transform(expression) => {
-                let found = self.runner.evaluate(expression, resources).await?;
+        match &node.kind {
+            NodeKind::Request(request) => self.request(request, seen).await?,
+            NodeKind::Spool => self.keep(batch.to_vec().into()),
+            NodeKind::Transform(expression) => {
+                let found = self.runner.evaluate(expression, seen).await?;
                 self.keep(found.unwrap_or_default());
-                Ok(())
             }
-        }
-    }
-
-    async fn request(&mut self, request: &Request, resources: &Map<String, Value>) -> Result<(), Value> {
-        let Some(path) = &request.loop_on else { return self.follow(request, resources).await };
-        let path = path.strip_prefix(&["resources".to_owned()]).unwrap_or(path);
-        let records = match at(resources, path) {
-            Some(Value::Array(records)) => records.clone(),
-            None | Some(Value::Null) => Vec::new(),
-            Some(one) => vec![one.clone()],
-        };
-        for record in records {
-            let mut resources = resources.clone();
-            put(&mut resources, path, record);
-            self.follow(request, &resources).await?;
+            // No batch has one.
+            _ => {}
         }
         Ok(())
     }
 
-    /// Follows a list to its end.
-    async fn follow(&mut self, request: &Request, resources: &Map<String, Value>) -> Result<(), Value> {
-        let mut call = self.runner.filled(request, resources).await?;
+    async fn request(&mut self, request: &Request, seen: &Seen) -> Result<(), Value> {
+        let Some(path) = &request.loop_on else { return self.follow(request, seen, 0).await };
+        for record in seen.elements(path) {
+            let mut seen = seen.clone();
+            seen.put(path, record);
+            self.follow(request, &seen, 0).await?;
+        }
+        Ok(())
+    }
+
+    /// Follows a list to its end. `depth`: how many recursions have led here.
+    async fn follow(&mut self, request: &Request, seen: &Seen, depth: u32) -> Result<(), Value> {
+        let mut call = self.runner.filled(request, seen, depth > 0).await?;
         loop {
             *self.left = self.left.checked_sub(1).ok_or_else(|| {
                 let message =
                     format!("This batch needs more than {MAX_REQUESTS} requests. Divide it, or narrow its lists.");
-                error(400, "Bad Request", &message)
+                bad_request(&message)
             })?;
             let Answered { records, next_cursor } = self.runner.caller.call(call.clone()).await?;
-            self.keep(records.into());
+            self.keep(records.clone().into());
+            if let Some(recursion) = &request.recurse {
+                for record in records {
+                    let mut below = seen.clone();
+                    put(&mut below.resources, &request.path(), record);
+                    let condition = self.runner.fill(&recursion.condition, &below)?;
+                    if !Recursion::holds(condition.as_ref()) {
+                        continue;
+                    }
+                    if depth >= Recursion::MAX_DEPTH {
+                        return Err(bad_request(&Recursion::too_deep()));
+                    }
+                    Box::pin(self.follow(request, &below, depth + 1)).await?;
+                }
+            }
             match next_cursor {
                 Some(cursor) => call.query.insert("next_cursor".to_owned(), cursor.into()),
                 None => return Ok(()),
@@ -162,74 +213,96 @@ impl<C: Caller, X: Expressions> StepRun<'_, '_, C, X> {
     }
 }
 
-impl<C: Caller, X: Expressions> Runner<'_, C, X> {
-    pub(super) async fn run(&self, steps: &[Step]) -> BatchAnswer {
-        let mut answer = BatchAnswer::default();
-        let mut outcomes: Vec<Outcome> = Vec::with_capacity(steps.len());
-        let mut left = MAX_REQUESTS;
-        for step in steps {
-            let errors = answer.errors.entry(step.key.clone()).or_default();
-            let mut run = StepRun { runner: self, batches: Vec::new(), left: &mut left };
-            let mut failed = step.depends_on.iter().any(|other| outcomes[*other].failed);
-            if !failed && let Err(error) = run.step(step, steps, &outcomes).await {
-                errors.push(error);
-                failed = true;
-            }
-            let outcome = Outcome { batches: run.batches, failed };
-            if step.persist {
-                let records = outcome.batches.iter().flatten().cloned();
-                answer.result.entry(step.key.clone()).or_default().extend(records);
-            }
-            outcomes.push(outcome);
-        }
-        answer
-    }
-
-    async fn filled(&self, request: &Request, resources: &Map<String, Value>) -> Result<MethodCall, Value> {
-        let fill = |value: &Option<Value>| value.as_ref().map_or(Ok(None), |value| self.fill(value, resources));
-        let mut query = match fill(&request.query)? {
-            Some(Value::Object(query)) => query,
-            None | Some(Value::Null) => Map::new(),
-            Some(_) => return Err(error(400, "Bad Request", "query must be an object.")),
-        };
-        if let Some(format) = &request.response_format {
-            query.insert("truto_response_format".to_owned(), format.as_str().into());
-        }
-        let id = fill(&request.id)?.filter(|id| !id.is_null());
-        let body = match &request.body {
-            Some(Value::String(expression)) => self.evaluate(expression, resources).await?,
-            body => fill(body)?,
-        };
-        Ok(MethodCall {
+impl<C, X: Expressions> Runner<'_, C, X> {
+    async fn filled(&self, request: &Request, seen: &Seen, is_again: bool) -> Result<MethodCall, Value> {
+        let id = request.id.as_ref().map(|id| self.fill(id, seen)).transpose()?.flatten();
+        let query = self.content(request.query.as_ref(), seen).await?;
+        let mut filled = Filled {
             resource: request.resource.clone(),
             method: request.method.clone(),
-            id: id.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned)),
-            query,
-            body,
-        })
+            account: None,
+            id: Filled::text_of(id),
+            query: Filled::query_of(query).map_err(bad_request)?,
+            body: self.content(request.body.as_ref(), seen).await?,
+            response_format: request.response_format.clone(),
+        };
+        if let Some(recursion) = request.recurse.as_ref().filter(|_| is_again) {
+            filled.merge(self.fill(&recursion.config, seen)?).map_err(bad_request)?;
+        }
+        let Filled { resource, method, id, mut query, body, response_format, .. } = filled;
+        if let Some(format) = response_format.filter(|_| resource.contains('/')) {
+            query.insert("truto_response_format".to_owned(), format.into());
+        }
+        Ok(MethodCall { resource, method, id, query, body })
     }
 
-    fn fill(&self, value: &Value, resources: &Map<String, Value>) -> Result<Option<Value>, Value> {
+    async fn content(&self, content: Option<&Content>, seen: &Seen) -> Result<Option<Value>, Value> {
+        match content {
+            None => Ok(None),
+            Some(Content::Template(template)) => self.fill(template, seen),
+            Some(Content::Expression(expression)) => self.evaluate(expression, seen).await,
+        }
+    }
+
+    fn fill(&self, template: &Template, seen: &Seen) -> Result<Option<Value>, Value> {
         let none = BTreeMap::new();
-        let roots = [("args", Root::Object(self.given.args)), ("resources", Root::Object(resources))];
-        let scope = Scope {
-            tenant_id: Some(self.given.tenant_id),
-            roots: &roots,
-            ..Scope::new(self.given.context, &none, None)
-        };
-        let filled =
-            Template::compile(value).fill(&scope).map_err(|failed| error(400, "Bad Request", &failed.to_string()))?;
+        let roots = [("args", Root::Object(&seen.args)), ("resources", Root::Object(&seen.resources))];
+        let scope =
+            Scope { tenant_id: Some(self.of.tenant_id), roots: &roots, ..Scope::new(self.of.context, &none, None) };
+        let filled = template.fill(&scope).map_err(|failed| bad_request(&failed.to_string()))?;
         Ok(filled.expose().cloned())
     }
 
-    async fn evaluate(&self, expression: &str, resources: &Map<String, Value>) -> Result<Option<Value>, Value> {
-        let mut input = self.given.context.clone();
-        input.insert("args".to_owned(), self.given.args.clone().into());
-        input.insert("tenant_id".to_owned(), self.given.tenant_id.into());
-        input.insert("resources".to_owned(), resources.clone().into());
+    async fn evaluate(&self, expression: &str, seen: &Seen) -> Result<Option<Value>, Value> {
+        let mut input = self.of.context.clone();
+        input.insert("args".to_owned(), seen.args.clone().into());
+        input.insert("tenant_id".to_owned(), self.of.tenant_id.into());
+        input.insert("resources".to_owned(), seen.resources.clone().into());
         let found = self.expressions.evaluate(expression, input.into()).await;
-        found.map_err(|failed| error(400, "Bad Request", &failed.to_string()))
+        found.map_err(|failed| bad_request(&failed.to_string()))
     }
+}
+
+impl Seen {
+    /// What a loop takes one by one. Truto's own documents write the path with and without `resources`.
+    fn elements(&self, path: &[String]) -> Vec<Value> {
+        let (root, path) = self.root(path);
+        match at(root, path) {
+            Some(Value::Array(records)) => records.clone(),
+            None | Some(Value::Null) => Vec::new(),
+            Some(one) => vec![one.clone()],
+        }
+    }
+
+    fn put(&mut self, path: &[String], value: Value) {
+        match path.split_first() {
+            Some((root, below)) if root == "args" => put(&mut self.args, below, value),
+            Some((root, below)) if root == "resources" => put(&mut self.resources, below, value),
+            _ => put(&mut self.resources, path, value),
+        }
+    }
+
+    fn root<'s>(&'s self, path: &'s [String]) -> (&'s Map<String, Value>, &'s [String]) {
+        match path.split_first() {
+            Some((root, below)) if root == "args" => (&self.args, below),
+            Some((root, below)) if root == "resources" => (&self.resources, below),
+            _ => (&self.resources, path),
+        }
+    }
+}
+
+/// The places of the entries whose records are in the answer.
+fn kept(graph: &Graph) -> BTreeSet<usize> {
+    let sources = |node: &Node| match &node.kind {
+        NodeKind::Destination(it) => it.sources.clone(),
+        _ => Vec::new(),
+    };
+    graph.nodes().iter().flat_map(sources).collect()
+}
+
+/// Where an entry's records are for those that run later, below `resources`.
+fn path_of(node: &Node) -> Vec<String> {
+    if let NodeKind::Request(request) = &node.kind { request.path() } else { vec![node.name.clone()] }
 }
 
 fn at<'v>(object: &'v Map<String, Value>, path: &[String]) -> Option<&'v Value> {
@@ -251,6 +324,10 @@ fn put(object: &mut Map<String, Value>, path: &[String], value: Value) {
     if let Value::Object(inner) = inner {
         put(inner, below, value);
     }
+}
+
+fn bad_request(message: &str) -> Value {
+    error(400, "Bad Request", message)
 }
 
 /// An error in Truto's form (contract section 0.4).

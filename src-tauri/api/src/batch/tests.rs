@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     answered, append,
     plan::BatchRequest,
-    run::{Answered, BatchAnswer, Caller, Given, MethodCall, Runner},
+    run::{Answered, BatchAnswer, Caller, MethodCall, OfAccount, Runner},
 };
 use crate::expressions::Jsonata;
 
@@ -36,6 +36,12 @@ impl Caller for &Provider {
             ("repos", true, _) => page(json!([{"id": "c"}]), None),
             ("issues", _, of) if *of == "b" => Err(json!({"statusCode": 403, "truto_is_remote_error": true})),
             ("issues", _, of) => page(json!([{"of": of, "n": 1}, {"of": of, "n": 2}]), None),
+            ("pages", _, of) => match of.as_str() {
+                None => page(json!([{"id": 1, "more": true}, {"id": 2, "more": false}]), None),
+                Some("1") => page(json!([{"id": 3, "more": "true"}]), None),
+                Some("3") => page(json!([{"id": 4}]), None),
+                _ => page(json!([{"id": "round", "more": true}]), None),
+            },
             ("endless", ..) => page(json!([]), Some("again")),
             _ => page(json!([]), None),
         }
@@ -46,14 +52,11 @@ async fn run(args: &Value, resources: &Value) -> (BatchAnswer, Vec<String>) {
     let body = json!({"integrated_account_id": "a", "resources": resources});
     let request: BatchRequest = serde_json::from_value(body).expect("a batch");
     let context = json!({"region": "eu"});
-    let given = Given {
-        args: args.as_object().expect("an object"),
-        context: context.as_object().expect("an object"),
-        tenant_id: "acme-1",
-    };
+    let of = OfAccount { context: context.as_object().expect("an object"), tenant_id: "acme-1" };
     let provider = Provider::default();
-    let runner = Runner { given, caller: &provider, expressions: Jsonata::default() };
-    let answer = runner.run(&request.plan().map_err(|error| error.message().to_owned()).expect("a plan")).await;
+    let runner = Runner { of, caller: &provider, expressions: Jsonata::default() };
+    let graph = request.graph().map_err(|error| error.message().to_owned()).expect("a graph");
+    let answer = runner.run(&graph, args.as_object().expect("an object")).await;
     let seen = provider.seen.into_inner().expect("no panic");
     (answer, seen)
 }
@@ -134,6 +137,82 @@ async fn what_cannot_run_is_an_error_of_its_entry() {
     assert_eq!(answer.errors["endless"][0]["statusCode"], 400, "a batch has an end");
     assert_eq!(shown(&answer)["result"], json!({"fine": []}));
     assert_eq!(seen.len(), 1000);
+}
+
+#[tokio::test]
+async fn a_request_is_made_again_for_its_own_records() {
+    // Given a tree of pages, of which the second and the third have more below them
+    let recurse = json!({"if": "{{resources.pages.more}}", "config": {"query": {"of": "{{resources.pages.id:str}}"}}});
+    let pages = json!({"resource": "pages", "query": {"limit": 2}, "recurse": recurse, "persist": true});
+    // When a batch asks for them
+    let (answer, seen) = run(
+        &json!({}),
+        &json!([pages, {"name": "count", "type": "transform", "depends_on": "pages", "config": "$count(resources.pages)", "persist": true}]),
+    )
+    .await;
+    // Then they come with what is below them, and each answer is a batch for what depends on them
+    let ids: Vec<_> = answer.result["pages"].iter().map(|page| page["id"].clone()).collect();
+    assert_eq!(
+        (ids, answer.result["count"].clone()),
+        (vec![json!(1), json!(2), json!(3), json!(4)], vec![json!(2), json!(1), json!(1)])
+    );
+    assert_eq!(
+        seen,
+        [r#"pages.list {"limit":2}"#, r#"pages.list {"limit":2,"of":"1"}"#, r#"pages.list {"limit":2,"of":"3"}"#]
+    );
+    assert!(answer.errors.values().all(Vec::is_empty), "{:?}", answer.errors);
+}
+
+#[tokio::test]
+async fn a_recursion_without_an_end_is_an_error() {
+    let recurse =
+        json!({"if": "{{resources.pages.more:bool}}", "config": {"query": {"of": "{{resources.pages.id:str}}"}}});
+    let (answer, seen) =
+        run(&json!({}), &json!([{"resource": "pages", "query": {"of": "round"}, "recurse": recurse}])).await;
+    assert_eq!(answer.errors["pages"][0]["statusCode"], 400);
+    assert_eq!(seen.len(), 51);
+    let bad = json!({"if": true, "config": {"query": "{{resources.pages.id}}"}});
+    let (answer, _) = run(&json!({}), &json!([{"resource": "pages", "recurse": bad}])).await;
+    assert_eq!(answer.errors["pages"][0]["message"], "query must become an object.");
+}
+
+#[tokio::test]
+async fn arguments_are_looped_over_too() {
+    let (_, seen) = run(
+        &json!({"ids": [{"n": 1}, {"n": 2}]}),
+        &json!([{"resource": "x", "method": "get", "loop_on": "args.ids", "id": "{{args.ids.n}}"}]),
+    )
+    .await;
+    assert_eq!(seen, ["x.get/1 {}", "x.get/2 {}"]);
+}
+
+#[test]
+fn a_batch_that_cannot_run_is_refused() {
+    let refused = |resources: Value| {
+        let request: BatchRequest = serde_json::from_value(json!({ "resources": resources })).expect("a batch");
+        let error = request.graph().expect_err("it can't run");
+        (error.code().to_owned(), error.message().to_owned())
+    };
+    for (resources, code, message) in [
+        (json!([]), "batch_invalid", "resources must be a list of 1 to 100 nodes."),
+        (
+            json!([{"name": "d", "type": "destination"}]),
+            "batch_invalid",
+            "resources[0].type \"destination\" isn't known in a batch. Use request, transform or spool.",
+        ),
+        (
+            json!([{"resource": "x", "depends_on": "x"}]),
+            "batch_invalid",
+            "resources[0].depends_on leads in a circle: x. Take one of them out of it.",
+        ),
+        (
+            json!([{"resource": "crm/x", "delete_tracking": "soft"}]),
+            "not_in_relink",
+            "resources[0].delete_tracking isn't there in Relink: nothing notices what disappeared at the provider. Take it away.",
+        ),
+    ] {
+        assert_eq!(refused(resources.clone()), (code.to_owned(), message.to_owned()), "{resources}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod graph;
 mod job;
 mod node;
 mod plan;
+mod recursion;
 mod run;
 mod stats;
 mod unknown_keys;
@@ -34,6 +35,7 @@ pub use self::{
     job::{DEFAULT_RUNTIME, Job, JobError, check_types, cron_of, runtime},
     node::{Content, Large, Lifecycle, NodeKind, Recursion, Request},
     plan::{OpenRun, Plan, Wait, plan},
+    recursion::Filled,
     run::{
         Claim, ErrorHandling, EventFilter, OnNeedsReauth, RefusedChange, RunChange, RunEvent, RunStatus, UnknownWord,
     },
