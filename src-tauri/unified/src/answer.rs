@@ -52,8 +52,10 @@ impl Answer {
     pub fn into_json(self) -> Value {
         match self.content {
             Content::List { records, count, page } => {
+                // A client ends at an empty page (contract section 0.3).
+                let next_cursor = page.next_cursor.filter(|_| count > 0);
                 let mut list = json!({
-                    "result": records, "next_cursor": page.next_cursor, "prev_cursor": page.prev_cursor, "result_count": count,
+                    "result": records, "next_cursor": next_cursor, "prev_cursor": page.prev_cursor, "result_count": count,
                 });
                 if page.is_partial {
                     list["is_partial_response"] = true.into();
@@ -69,7 +71,20 @@ impl Answer {
         }
     }
 
-    /// Of a list that goes on.
+    /// The cursor of what is behind a page without records, unless the mapping says that the page is partial.
+    pub(crate) fn behind_empty(&self, goes_back: bool) -> Option<String> {
+        let Content::List { count: 0, page, .. } = &self.content else { return None };
+        let onward = if goes_back { &page.prev_cursor } else { &page.next_cursor };
+        onward.clone().filter(|_| !page.is_partial)
+    }
+
+    pub(crate) const fn set_partial(&mut self) {
+        if let Content::List { page, .. } = &mut self.content {
+            page.is_partial = true;
+        }
+    }
+
+    /// Of a list that goes on, also behind a page without records.
     pub fn next_cursor(&self) -> Option<&str> {
         let page = match &self.content {
             Content::List { page, .. } | Content::Result { page: Some(page), .. } => page,

@@ -95,7 +95,8 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
             Err(failed) => return Err(failed.into()),
         };
         let (found, next_cursor) = match found {
-            Some(Value::Object(mut page)) if page.contains_key("result") => {
+            // JSONata leaves `result` out of a page if it is nothing.
+            Some(Value::Object(mut page)) if page.contains_key("result") || page.keys().eq(["next_cursor"]) => {
                 let cursor = page.shift_remove("next_cursor").unwrap_or_default();
                 (page.shift_remove("result"), Some(cursor))
             }
@@ -123,7 +124,7 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
     }
 
     /// The records in the form of the method, as the caller wants them.
-    async fn content(&mut self, mut records: Vec<Value>, page: Option<Page>) -> Result<Content, P> {
+    async fn content(&mut self, records: Vec<Value>, page: Option<Page>) -> Result<Content, P> {
         let call = self.call;
         self.scope.set("data", records.clone().into());
         self.steps("after", &call.mapping.after).await?;
@@ -131,22 +132,17 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
             Some(text) => self.evaluator.text("is_partial_expression", text, self.scope.input()).await?,
             None => None,
         };
-        for record in &mut records {
-            exclude(record, &call.options.excluded);
-        }
         match call.of.method {
             "list" => {
                 let mut page = page.unwrap_or_default();
                 page.is_partial |= is_partial.as_ref().is_some_and(is_truthy);
                 let count = records.len();
-                // A client ends at an empty page (contract section 0.3).
-                page.next_cursor = page.next_cursor.filter(|_| count > 0 || page.is_partial);
                 Ok(Content::List { records: self.keyed(records), count, page })
             }
             "get" | "create" | "update" => {
                 let first = records.into_iter().next();
                 match (first, call.id) {
-                    (Some(record), _) => Ok(Content::One(record)),
+                    (Some(record), _) => Ok(Content::One(self.narrowed(record))),
                     (None, _) if call.of.method == "get" => Err(Failure::NoRecord),
                     (None, id) => Ok(Content::One(id.map_or_else(
                         || Map::new().into(),
@@ -155,21 +151,32 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
                 }
             }
             _ => {
-                let value = match (&page, records.len()) {
-                    (None, 0) => Value::Null,
-                    (None, 1) => records.swap_remove(0),
-                    _ => self.keyed(records),
+                let is_one = page.is_none() && records.len() < 2;
+                let value = if is_one {
+                    records.into_iter().next().map_or(Value::Null, |record| self.narrowed(record))
+                } else {
+                    self.keyed(records)
                 };
                 Ok(Content::Result { value, page })
             }
         }
     }
 
+    /// The records as a list, or by a field, which the caller may exclude all the same.
     fn keyed(&self, records: Vec<Value>) -> Value {
         match &self.call.options.key_by {
-            Some(field) => key_by(records, field).into(),
-            None => records.into(),
+            Some(field) => {
+                let records = key_by(records, field).into_iter();
+                Value::Object(records.map(|(key, record)| (key, self.narrowed(record))).collect())
+            }
+            None => records.into_iter().map(|record| self.narrowed(record)).collect(),
         }
+    }
+
+    /// A record without what the caller excludes.
+    fn narrowed(&self, mut record: Value) -> Value {
+        exclude(&mut record, &self.call.options.excluded);
+        record
     }
 
     /// The answer's headers. Those of a mapping take the place of the provider's, except its limits.

@@ -91,7 +91,7 @@ async fn each_method_has_its_form() {
         ),
         (
             "list",
-            json!({"data": [], "page": {"next": "n"}}),
+            json!({"data": [], "page": {}}),
             json!({"result": [], "next_cursor": null, "prev_cursor": null, "result_count": 0}),
         ),
         ("get", json!({"data": {"Id": 7}}), record.clone()),
@@ -126,11 +126,62 @@ async fn the_caller_says_what_it_wants_of_the_records() {
     let keyed = options(Options { key_by: Some("id".into()), ignores_remote_data: true, ..Options::default() }).await;
     assert_eq!(keyed["result"]["2"]["b"], json!({"c": 1, "d": 2}));
     assert_eq!((&keyed["result_count"], &keyed["next_cursor"]), (&json!(2), &json!("n")));
+    let narrow_by_key =
+        Options { excluded: Field::list("id,b,remote_data"), key_by: Some("id".into()), ..Options::default() };
+    assert_eq!(options(narrow_by_key).await["result"], json!({"1": {}, "2": {}}), "by a field that is excluded");
     let raw = options(Options { format: ResponseFormat::Raw, ..Options::default() }).await;
     assert_eq!(
         raw,
         json!({"result": [{"Id": 1}, {"Id": 2}], "next_cursor": "n", "prev_cursor": null, "result_count": 2})
     );
+}
+
+/// Pages of which the mapping leaves only what isn't gone. `"limit"` of each call stays.
+async fn pages(config: Value, paging: Paging, pages: Vec<Value>) -> (Value, Vec<Value>, Vec<String>) {
+    let script = Script::new(pages);
+    let asked = Asked { method: "list", paging, ..Asked::default() };
+    let (given, _) = answer(&config, asked, &script).await.expect("an answer");
+    let calls = script.calls();
+    let calls = calls.as_array().expect("a list").iter().filter(|call| call["resource"] == "contacts");
+    let cursors = calls.map(|call| json!([call["limit"], call["next_cursor"]])).collect();
+    (given, cursors, script.steps())
+}
+
+#[tokio::test]
+async fn a_page_of_which_nothing_is_left_is_skipped() {
+    let config = || json!({"response_mapping": "response[$exists(Gone) = false].{\"id\": Id}"});
+    let gone = |next: &str| json!({"data": [{"Id": 1, "Gone": true}], "page": {"next": next}});
+    let limited = || Paging { limit: Some("1".into()), ..Paging::default() };
+    // Given two pages of which nothing is left, and one with a record
+    let last = json!({"data": [{"Id": 3}], "page": {"next": "d"}});
+    let (given, cursors, _) = pages(config(), limited(), vec![gone("b"), gone("c"), last]).await;
+    // Then the caller gets that record, and the cursor of what is behind it
+    assert_eq!((&given["result"][0]["id"], &given["next_cursor"]), (&json!(3), &json!("d")));
+    assert_eq!(given.get("is_partial_response"), None);
+    assert_eq!(cursors, [json!(["1", null]), json!(["1", "b"]), json!(["1", "c"])]);
+    // And the end of the list is an empty page
+    let (given, cursors, _) = pages(config(), limited(), vec![gone("b"), json!({"data": [], "page": {}})]).await;
+    assert_eq!((given["result_count"].clone(), &given["next_cursor"], cursors.len()), (json!(0), &json!(null), 2));
+    // And after ten of them the answer says that there may be more
+    let (given, cursors, _) = pages(config(), limited(), vec![gone("again"); 12]).await;
+    assert_eq!((&given["is_partial_response"], &given["next_cursor"]), (&json!(true), &json!(null)));
+    assert_eq!(cursors.len(), 10);
+}
+
+#[tokio::test]
+async fn a_page_behind_a_mappings_own_cursor_is_asked_for_with_it_and_its_steps_are_others() {
+    let config = json!({
+        "before": [{"name": "opened", "type": "request", "config": {"resource": "sessions", "method": "create"}}],
+        "query_mapping": "{\"after\": query.cursor}",
+        "response_mapping": "{\"result\": response[$exists(Gone) = false].{\"id\": Id}, \"next_cursor\": response[0].After}",
+    });
+    let session = || json!({"data": {}});
+    let gone = json!({"data": [{"Id": 1, "Gone": true, "After": 7}], "page": {}});
+    let script = Script::new([session(), gone, session(), json!({"data": [{"Id": 2}], "page": {}})]);
+    let (given, _) = answer(&config, Asked { method: "list", ..Asked::default() }, &script).await.expect("an answer");
+    assert_eq!((&given["result"][0]["id"], &given["next_cursor"]), (&json!(2), &json!(null)));
+    assert_eq!(script.calls()[3]["query"], json!({"after": 7}));
+    assert_eq!(script.steps(), ["before.opened", "before.opened@1"]);
 }
 
 #[tokio::test]
