@@ -135,11 +135,31 @@ impl CallersBody {
     }
 }
 
-/// The value of a caller's body: JSON whatever its type, or the fields of a form. `None`: it is none, or has no value.
-pub fn value_of_body(headers: &HeaderMap, bytes: Bytes) -> Result<Option<Value>, BodyError> {
+/// What a caller's body says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BodyValue {
+    /// There is none.
+    None,
+    /// JSON whatever its type, or the fields of a form.
+    Value(Value),
+    /// The fields of a form with files, which can only go as it was sent. A file's field is an object with its `file_name`.
+    Files(Map<String, Value>),
+    /// Another that can only go as it was sent.
+    Opaque,
+}
+
+/// Reads a caller's body.
+pub fn value_of_body(headers: &HeaderMap, bytes: Bytes) -> Result<BodyValue, BodyError> {
+    if essence(headers) == "multipart/form-data" {
+        let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if let Some(fields) = multipart::with_files(kind, &bytes) {
+            return Ok(BodyValue::Files(fields));
+        }
+    }
     Ok(match CallersBody::read(headers, bytes)? {
-        CallersBody::Value(value) => Some(value),
-        CallersBody::None | CallersBody::Text { .. } | CallersBody::Bytes { .. } => None,
+        CallersBody::None => BodyValue::None,
+        CallersBody::Value(value) => BodyValue::Value(value),
+        CallersBody::Text { .. } | CallersBody::Bytes { .. } => BodyValue::Opaque,
     })
 }
 

@@ -21,13 +21,62 @@ pub(super) enum Parts {
     Binary,
 }
 
+/// A part of a body.
+struct Part<'a> {
+    name: String,
+    /// Of a file.
+    file_name: Option<String>,
+    content: &'a [u8],
+}
+
 /// `None`: it is no multipart body.
 pub(super) fn read(content_type: &str, body: &[u8]) -> Option<Parts> {
+    let mut fields = Map::new();
+    for Part { name, content, .. } in parts(content_type, body)? {
+        let Ok(content) = std::str::from_utf8(content) else { return Some(Parts::Binary) };
+        add(&mut fields, name, content.into());
+    }
+    Some(Parts::Fields(fields))
+}
+
+/// The fields of a body with files, which no object can hold. A file's field is an object with its `file_name`, and null if the file is
+/// none: a person chose nothing. `None`: there is no file in it.
+pub(super) fn with_files(content_type: &str, body: &[u8]) -> Option<Map<String, Value>> {
+    let parts = parts(content_type, body)?;
+    let is_file = |part: &Part<'_>| part.file_name.is_some() || std::str::from_utf8(part.content).is_err();
+    if !parts.iter().any(is_file) {
+        return None;
+    }
+    let mut fields = Map::new();
+    for part in parts {
+        let is_none = part.content.is_empty() && part.file_name.as_deref() == Some("");
+        let value = match std::str::from_utf8(part.content) {
+            _ if is_none => Value::Null,
+            Ok(text) if part.file_name.is_none() => text.into(),
+            _ => Map::from_iter([("file_name".to_owned(), part.file_name.into())]).into(),
+        };
+        add(&mut fields, part.name, value);
+    }
+    Some(fields)
+}
+
+/// Adds a field. A name that comes several times is a list.
+fn add(fields: &mut Map<String, Value>, name: String, value: Value) {
+    match fields.get_mut(&name) {
+        None => {
+            fields.insert(name, value);
+        }
+        Some(Value::Array(values)) => values.push(value),
+        Some(first) => *first = Value::Array(vec![first.take(), value]),
+    }
+}
+
+fn parts<'b>(content_type: &str, body: &'b [u8]) -> Option<Vec<Part<'b>>> {
     let boundary =
         parameter(content_type, "boundary").filter(|boundary| (1..=MAX_BOUNDARY).contains(&boundary.len()))?;
     let delimiter = format!("\r\n--{boundary}");
     let mut rest = body.strip_prefix(&delimiter.as_bytes()[2..])?;
-    let mut fields = Map::new();
+    let mut parts = Vec::new();
     while let Some(part) = rest.strip_prefix(b"\r\n") {
         let end = find(part, delimiter.as_bytes())?;
         let (part, behind) = part.split_at(end);
@@ -39,25 +88,18 @@ pub(super) fn read(content_type: &str, body: &[u8]) -> Option<Parts> {
             let at = find(part, b"\r\n\r\n")?;
             (&part[..at], &part[at + 4..])
         };
-        let name = name_of(std::str::from_utf8(head).ok()?)?;
-        let Ok(content) = std::str::from_utf8(content) else { return Some(Parts::Binary) };
-        match fields.get_mut(&name) {
-            None => {
-                fields.insert(name, content.into());
-            }
-            Some(Value::Array(values)) => values.push(content.into()),
-            Some(first) => *first = Value::Array(vec![first.take(), content.into()]),
-        }
+        let disposition = disposition_of(std::str::from_utf8(head).ok()?)?;
+        let (name, file_name) = (parameter(disposition, "name")?, parameter(disposition, "filename"));
+        parts.push(Part { name, file_name, content });
     }
-    rest.starts_with(b"--").then_some(Parts::Fields(fields))
+    rest.starts_with(b"--").then_some(parts)
 }
 
-fn name_of(head: &str) -> Option<String> {
-    let disposition = head.split("\r\n").find_map(|line| {
+fn disposition_of(head: &str) -> Option<&str> {
+    head.split("\r\n").find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
-    })?;
-    parameter(disposition, "name")
+    })
 }
 
 /// A parameter of a header's value, with its quotes taken off.
@@ -159,6 +201,28 @@ mod tests {
         assert_eq!(read("multipart/form-data; boundary=", b"--\r\n"), None);
         let file = b"--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n\xff\xfe\r\n--x--";
         assert_eq!(read(kind, file), Some(Parts::Binary));
+    }
+
+    #[test]
+    fn a_form_with_files_has_their_names() {
+        let kind = "multipart/form-data; boundary=x";
+        let part = |disposition: &str, content: &str| {
+            format!("--x\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{content}\r\n")
+        };
+        let body = [
+            part("name=\"title\"", "Plan"),
+            part("name=\"file\"; filename=\"a.csv\"", "a,b"),
+            part("name=\"file\"; filename=\"\"", "nameless"),
+            part("name=\"more\"; filename=\"\"", ""),
+            "--x--".to_owned(),
+        ]
+        .concat();
+        let expected = json!({"title": "Plan", "file": [{"file_name": "a.csv"}, {"file_name": ""}], "more": null});
+        assert_eq!(with_files(kind, body.as_bytes()).map(Value::from), Some(expected));
+        let binary = b"--x\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n\xff\xfe\r\n--x--";
+        assert_eq!(with_files(kind, binary).map(Value::from), Some(json!({"f": {"file_name": null}})));
+        let without = [part("name=\"title\"", "Plan"), "--x--".to_owned()].concat();
+        assert_eq!(with_files(kind, without.as_bytes()), None);
     }
 
     #[test]
