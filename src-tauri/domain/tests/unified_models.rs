@@ -4,36 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use boon::{Compiler, Schemas};
-use relink_domain::integration::{Definition, built_in};
+use relink_domain::{
+    integration::{Definition, built_in},
+    unified::KEYS,
+};
 use serde_json::{Map, Value};
 
 const FILES: [(&str, &str); 2] = [
     ("crm", include_str!("../../unified-models/crm.json")),
     ("ticketing", include_str!("../../unified-models/ticketing.json")),
-];
-
-/// The keys of a mapping's config (contract section 8.2).
-const CONFIG_KEYS: [&str; 20] = [
-    "query",
-    "body",
-    "before",
-    "resource",
-    "method",
-    "query_mapping",
-    "request_body_mapping",
-    "path_mapping",
-    "request_header_mapping",
-    "error_mapping",
-    "response_mapping",
-    "response_mapping_method",
-    "side_load",
-    "after",
-    "is_partial_expression",
-    "response_header_mapping",
-    "query_schema",
-    "request_body_schema",
-    "file_upload",
-    "documentation_link",
 ];
 
 fn models() -> impl Iterator<Item = (&'static str, Value)> {
@@ -161,7 +140,7 @@ fn every_schema_is_valid_and_says_what_each_property_is() {
 fn every_mapping_leads_to_a_method_that_is_defined() {
     for (name, model) in models() {
         for (at, definition, resource, method, config) in mappings(name, &model) {
-            let unknown = members(&config).keys().find(|key| !CONFIG_KEYS.contains(&key.as_str()));
+            let unknown = members(&config).keys().find(|key| !KEYS.contains(&key.as_str()));
             assert_eq!(unknown, None, "{at}");
             assert!(texts(&model["resources"][&resource]["methods"]).contains(&method.as_str()), "{at} isn't offered");
             for resource in choices(&config, "resource", "resources", &resource) {

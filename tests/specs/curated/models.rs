@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, fs, sync::Arc};
 
 use anyhow::{Context, Result, bail, ensure};
 use boon::{Compiler, Schemas};
+use relink_domain::unified::Mapping;
 use relink_jsonata::{Bindings, Engines, Limits};
 use relink_tests::process;
 use reqwest::Method;
@@ -63,10 +64,11 @@ impl<'a> Model<'a> {
         let mappings = self.document["mappings"][self.integration].as_object().context("no mappings")?;
         for (resource, methods) in mappings {
             for (method, config) in methods.as_object().into_iter().flatten() {
-                let computed = ["resource", "method"].map(|key| (key, &config[key]["expression"]));
-                let mapped = config.as_object().into_iter().flatten().filter(|(key, _)| key.ends_with("_mapping"));
-                for (key, text) in mapped.map(|(key, text)| (key.as_str(), text)).chain(computed) {
-                    let Some(text) = text.as_str() else { continue };
+                let config = config.as_object().with_context(|| format!("{resource} {method} is no object"))?;
+                let (mapping, warnings) =
+                    Mapping::check(config).map_err(|error| anyhow::anyhow!("{method}: {error}"))?;
+                ensure!(warnings.is_empty(), "{resource} {method}: {warnings:?}");
+                for (key, text) in mapping.expressions() {
                     let checked = self.engines.check(Arc::from(text), Vec::new(), Limits::default()).await;
                     checked.map_err(|error| anyhow::anyhow!("{resource} {method} {key}: {error}"))?;
                 }

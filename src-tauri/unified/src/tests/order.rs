@@ -1,225 +1,49 @@
-//! What the provider is called with, and in which order the keys take effect.
+//! Each key of a mapping takes effect, and in its turn.
 
+use std::collections::BTreeSet;
+
+use relink_calls::headers_for_expressions;
+use relink_domain::unified::KEYS;
 use serde_json::{Value, json};
 
-use super::world::{Asked, Script, answer};
-use crate::Paging;
+use super::{
+    cases::{Case, DESCRIBED, cases},
+    world::{Script, answer},
+};
 
-/// A config and a call, the provider's answers, the calls that it gets, and the answer.
-struct Case {
-    name: &'static str,
-    config: Value,
-    asked: Asked,
-    answers: Vec<Value>,
-    calls: Value,
-    answer: Value,
-}
-
-fn one(id: &str) -> Value {
-    json!({ "data": [{ "Id": id }], "page": {} })
-}
-
-fn list(records: &Value) -> Value {
-    let count = records.as_array().map_or(0, Vec::len);
-    json!({"result": records, "next_cursor": null, "prev_cursor": null, "result_count": count})
-}
-
-#[expect(clippy::too_many_lines, reason = "a table")]
-fn cases() -> Vec<Case> {
-    let by_default = || Asked { method: "list", ..Asked::default() };
-    let plain = || json!([{ "Id": "1", "remote_data": {"Id": "1"} }]);
-    vec![
-        Case {
-            name: "without any key the unified names, the query and the body go through",
-            config: json!({}),
-            asked: Asked {
-                query: json!({"state": "open", "n": "1"}),
-                paging: Paging { limit: Some("5".into()), next_cursor: Some("c".into()), prev_cursor: None },
-                ..by_default()
-            },
-            answers: vec![one("1")],
-            calls: json!([{"resource": "contacts", "method": "list", "id": null, "query": {"state": "open", "n": "1"}, "limit": "5", "next_cursor": "c"}]),
-            answer: list(&plain()),
-        },
-        Case {
-            name: "query and body are defaults under the caller's",
-            config: json!({"query": {"a": 1, "deep": {"x": 1, "y": 1}}, "body": {"a": 1, "b": {"c": 1}}}),
-            asked: Asked {
-                method: "create",
-                query: json!({"deep": {"y": "2"}}),
-                body: Some(json!({"b": {"d": 2}})),
-                ..Asked::default()
-            },
-            answers: vec![json!({"data": {"Id": "1"}})],
-            calls: json!([{
-                "resource": "contacts", "method": "create", "id": null, "query": {"a": 1, "deep": {"x": 1, "y": "2"}},
-                "body": {"a": 1, "b": {"c": 1, "d": 2}},
-            }]),
-            answer: plain()[0].clone(),
-        },
-        Case {
-            name: "before runs first, in order, and its results are found by name or place",
-            config: json!({
-                "before": [
-                    {"name": "me", "type": "request", "config": {"resource": "users", "method": "get", "id": "{{query.owner}}", "query": {"org": "{{org}}"}}},
-                    {"type": "transform", "config": {"expression": "{\"team\": before.me.team, \"was\": step.team}"}},
-                    {"name": "skipped", "type": "request", "run_if": "query.owner = 'other'", "config": {"resource": "x", "method": "list"}},
-                    {"name": "own", "type": "request", "config": {"method": "post", "path": "/sessions"}},
-                    {"name": "made", "type": "request", "config": "{\"resource\": \"crm/deals\", \"method\": \"list\", \"query\": {\"team\": step.team}}"},
-                ],
-                "query_mapping": "{\"team\": $lookup(before, '1').team, \"was\": $lookup(before, '1').was, \"deals\": $count(before.made), \"skipped\": $exists(before.skipped)}",
-            }),
-            asked: Asked { query: json!({"owner": "7"}), ..by_default() },
-            answers: vec![
-                json!({"data": {"team": "t1"}}),
-                json!({"data": {"team": "s"}}),
-                json!({"data": [{}, {}]}),
-                one("1"),
-            ],
-            calls: json!([
-                {"resource": "users", "method": "get", "id": "7", "query": {"org": "acme-1"}},
-                {"own": {"method": "post", "path": "/sessions"}, "query": {"owner": "7"}},
-                {"unified": ["crm", "deals", "list"], "id": null, "query": {"team": "s"}, "body": null},
-                {"resource": "contacts", "method": "list", "id": null, "query": {"team": "t1", "was": "t1", "deals": 2, "skipped": false}},
-            ]),
-            answer: list(&plain()),
-        },
-        Case {
-            name: "resource and method are names",
-            config: json!({"resource": "people", "method": "search"}),
-            asked: by_default(),
-            answers: vec![one("1")],
-            calls: json!([{"resource": "people", "method": "search", "id": null}]),
-            answer: list(&plain()),
-        },
-        Case {
-            name: "or what an expression chooses of a list",
-            config: json!({
-                "resource": {"expression": "$exists(query.deal) ? 'opportunities' : 'leads'", "resources": ["opportunities", "leads"]},
-                "method": {"expression": "rawQuery.deal = '1' ? 'search' : 'list'", "methods": ["search", "list"]},
-            }),
-            asked: Asked { query: json!({"deal": "1"}), ..by_default() },
-            answers: vec![one("1")],
-            calls: json!([{"resource": "opportunities", "method": "search", "id": null, "query": {"deal": "1"}}]),
-            answer: list(&plain()),
-        },
-        Case {
-            name: "query_mapping gives the whole query; it sees types, the page's limit and the provider's cursor",
-            config: json!({
-                "query_mapping": "{\"n\": query.n + 1, \"raw\": rawQuery.n, \"after\": query.cursor, \"count\": query.limit, \"gt\": query.created_at.gt, \"org\": context.org}",
-            }),
-            asked: Asked {
-                query: json!({"n": "1", "created_at": {"gt": "2024-01-01"}, "lost": "x"}),
-                paging: Paging {
-                    limit: Some("10".into()),
-                    next_cursor: Some("sealed-by-proxy-9".into()),
-                    prev_cursor: None,
-                },
-                ..by_default()
-            },
-            answers: vec![one("1")],
-            calls: json!([{
-                "resource": "contacts", "method": "list", "id": null, "limit": "10", "next_cursor": "sealed-by-proxy-9",
-                "query": {"n": 2, "raw": "1", "after": "9", "count": 10, "gt": "2024-01-01", "org": "acme-1"},
-            }]),
-            answer: list(&plain()),
-        },
-        Case {
-            name: "a limit that query_mapping gives is the page's",
-            config: json!({"query_mapping": "{\"limit\": query.limit > 50 ? 50 : query.limit}"}),
-            asked: Asked { paging: Paging { limit: Some("80".into()), ..Paging::default() }, ..by_default() },
-            answers: vec![one("1")],
-            calls: json!([{"resource": "contacts", "method": "list", "id": null, "limit": "50"}]),
-            answer: list(&plain()),
-        },
-        Case {
-            name: "request_body_mapping gives the body, path_mapping the path, request_header_mapping headers",
-            config: json!({
-                "request_body_mapping": "{\"FirstName\": body.first_name, \"Id\": id}",
-                "path_mapping": "'/v2/' & context.org & '/' & id & ' ü?in=path&Id=lost'",
-                "request_header_mapping": "{\"X-Name\": requestBody.FirstName, \"Accept-Language\": headers.`accept-language`}",
-            }),
-            asked: Asked {
-                method: "update",
-                id: Some("7"),
-                body: Some(json!({"first_name": "Ada", "dropped": 1})),
-                ..Asked::default()
-            },
-            answers: vec![json!({"data": {"Id": "7"}})],
-            calls: json!([{
-                "resource": "contacts", "method": "update", "id": "7", "body": {"FirstName": "Ada", "Id": "7"}, "path": "/v2/acme-1/7%20%C3%BC",
-                "query": {"in": "path", "Id": "lost"}, "headers": {"x-name": "Ada", "accept-language": "de"},
-            }]),
-            answer: json!({"Id": "7", "remote_data": {"Id": "7"}}),
-        },
-        Case {
-            name: "a mapping may be an object, field by field; what gives nothing is left out",
-            config: json!({
-                "query_mapping": {"filter": {"owner": "query.owner", "gone": "query.gone"}, "sort": ["'a'", "query.gone", "'b'"], "page": 1},
-            }),
-            asked: Asked { query: json!({"owner": "7"}), ..by_default() },
-            answers: vec![one("1")],
-            calls: json!([{
-                "resource": "contacts", "method": "list", "id": null,
-                "query": {"filter": {"owner": 7}, "sort": ["a", "b"], "page": 1},
-            }]),
-            answer: list(&plain()),
-        },
-        Case {
-            name: "a body that is passed on isn't mapped",
-            config: json!({"request_body_mapping": "{\"x\": 1}", "request_body_schema": {"type": "object", "properties": {"a": {}}, "required": ["a"]}}),
-            asked: Asked { method: "create", passes_body: true, ..Asked::default() },
-            answers: vec![json!({"data": {"Id": "1"}})],
-            calls: json!([{"resource": "contacts", "method": "create", "id": null, "body_as_sent": true}]),
-            answer: plain()[0].clone(),
-        },
-        Case {
-            name: "side_load makes a call for each record that it is for, and maps its answer",
-            config: json!({
-                "response_mapping": "response.{\"id\": Id}",
-                "side_load": {"owner": {
-                    "resource": "users", "method": "get", "id": "{{response.OwnerId}}", "query": {"of": "{{record.id}}"},
-                    "response_mapping": "{\"name\": response.Name}", "run_if": "$exists(response.OwnerId)",
-                }},
-            }),
-            asked: by_default(),
-            answers: vec![
-                json!({"data": [{"Id": "1", "OwnerId": "u1"}, {"Id": "2"}, {"Id": "3"}], "page": {}}),
-                json!({"data": {"Name": "Ada"}}),
-            ],
-            calls: json!([
-                {"resource": "contacts", "method": "list", "id": null},
-                {"resource": "users", "method": "get", "id": "u1", "query": {"of": "1"}},
-            ]),
-            answer: list(&json!([
-                {"id": "1", "owner": {"name": "Ada"}, "remote_data": {"Id": "1", "OwnerId": "u1"}},
-                {"id": "2", "remote_data": {"Id": "2"}},
-                {"id": "3", "remote_data": {"Id": "3"}},
-            ])),
-        },
-        Case {
-            name: "after sees the data",
-            config: json!({
-                "response_mapping": "response.{\"id\": Id}",
-                "after": [{"type": "request", "run_if": "$count(data) = 1", "config": {"resource": "audits", "method": "create", "body": {"seen": "{{data.0.id}}"}}}],
-            }),
-            asked: by_default(),
-            answers: vec![one("1"), json!({"data": {}})],
-            calls: json!([
-                {"resource": "contacts", "method": "list", "id": null},
-                {"resource": "audits", "method": "create", "id": null, "body": {"seen": "1"}},
-            ]),
-            answer: list(&json!([{"id": "1", "remote_data": {"Id": "1"}}])),
-        },
-    ]
+/// What the caller gets with this config, and what the provider was asked.
+async fn outcome(case: &Case, config: &Value) -> (Value, Value) {
+    let script = Script::new(case.answers.clone());
+    let answer = match answer(config, case.asked.clone(), &script).await {
+        Ok((answer, headers)) if headers.is_empty() => answer,
+        Ok((answer, headers)) => json!({"answer": answer, "headers": headers_for_expressions(&headers)}),
+        Err(refused) => json!({ "refused": refused }),
+    };
+    (answer, script.calls())
 }
 
 #[tokio::test]
 async fn each_key_takes_effect_in_its_turn() {
-    for Case { name, config, asked, answers, calls, answer: expected } in cases() {
-        let script = Script::new(answers);
-        let given = answer(&config, asked, &script).await.map(|(answer, _)| answer);
-        assert_eq!(given, Ok(expected), "{name}");
-        assert_eq!(script.calls(), calls, "{name}");
+    for case in cases() {
+        let (answer, calls) = outcome(&case, &case.config).await;
+        assert_eq!(answer, case.answer, "{}", case.name);
+        assert_eq!(calls, case.calls, "{}", case.name);
+    }
+}
+
+#[tokio::test]
+async fn the_table_shows_the_effect_of_every_key() {
+    let cases = cases();
+    let shown: BTreeSet<_> = cases.iter().flat_map(|case| case.of).copied().collect();
+    assert_eq!(shown, KEYS.iter().copied().collect(), "each key that Relink knows has a row, and no other");
+    for case in &cases {
+        let with = outcome(case, &case.config).await;
+        for key in case.of {
+            let mut config = case.config.clone();
+            let taken = config.as_object_mut().expect("a config").remove(*key);
+            assert!(taken.is_some(), "{}: no {key}", case.name);
+            let without = outcome(case, &config).await;
+            assert_eq!(with == without, DESCRIBED.contains(key), "{}: without {key}: {without:?}", case.name);
+        }
     }
 }
