@@ -15,19 +15,21 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, HeaderValue, Method, StatusCode},
     response::{IntoResponse, Response},
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::Frame;
-use relink_domain::{AccountId, Timestamp};
+use relink_calls::IDEMPOTENCY_KEY;
+use relink_domain::{AccountId, Timestamp, id::derived};
 
 pub(crate) use self::target::OwnedTarget;
 use crate::error::ApiError;
 
-pub(crate) const HEADER: &str = "idempotency-key";
+/// The code of the error of a call that is repeated while it is under way.
+pub(crate) const KEY_IN_USE: &str = "idempotency_key_in_use";
 const MAX_KEY_CHARS: usize = 255;
 /// How long an answer is kept.
 const KEEP_SECS: i64 = 24 * 60 * 60;
@@ -80,7 +82,8 @@ impl Key {
         path: &str,
         headers: &HeaderMap,
     ) -> Result<Option<Self>, ApiError> {
-        let Some(value) = headers.get(HEADER).filter(|_| matches!(*method, Method::POST | Method::PATCH)) else {
+        let Some(value) = headers.get(IDEMPOTENCY_KEY).filter(|_| matches!(*method, Method::POST | Method::PATCH))
+        else {
             return Ok(None);
         };
         let key = value.to_str().unwrap_or_default().trim();
@@ -91,6 +94,12 @@ impl Key {
         let path = format!("/{}", path.trim_start_matches('/'));
         Ok(Some(Self { account, method: method.clone(), path, text: key.to_owned() }))
     }
+}
+
+/// The key of a step of a call that has this key: the same whenever the call is repeated, and another one for each step.
+pub(crate) fn of_step(key: &HeaderValue, step: &str) -> Option<HeaderValue> {
+    // No header contains a NUL, so that no two pairs are the same text.
+    HeaderValue::try_from(derived(&[key.as_bytes(), b"\0", step.as_bytes()]).to_string()).ok()
 }
 
 impl Idempotency {
@@ -106,7 +115,7 @@ impl Idempotency {
             Begun::Again(answer) => return answer.into_response(),
             Begun::UnderWay => {
                 let message = "A call with this Idempotency-Key is still under way. Ask again when it is done.";
-                return ApiError::new(StatusCode::CONFLICT, "idempotency_key_in_use", message).into_response();
+                return ApiError::new(StatusCode::CONFLICT, KEY_IN_USE, message).into_response();
             }
             Begun::Now => {}
         }

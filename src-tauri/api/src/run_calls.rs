@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::{
     body::to_bytes,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
 };
-use relink_calls::MethodTarget;
+use relink_calls::{IDEMPOTENCY_KEY, MethodTarget};
 use relink_domain::{AccountId, SyncJobRunId, caller::Caller, failure::Cause, unified::UnifiedMethod};
 use relink_engine::{RunCalls, RunnerFuture};
 use relink_sync::{Call, ExpressionError, Page, RequestError};
@@ -19,6 +19,7 @@ use serde_json::{
 use crate::{
     ApiState,
     batch::{self, MethodCall},
+    idempotency::KEY_IN_USE,
     method_calls,
     unified::{self, UnifiedAsked, UnifiedData},
 };
@@ -27,7 +28,6 @@ use crate::{
 const MAX_ANSWER: usize = 64 << 20;
 /// After so many seconds a run goes on whose provider limits calls and doesn't say for how long, as Truto's clients do (contract section 0.4).
 const RATE_LIMIT_SECS: u64 = 10;
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What the engine runs sync jobs with, for as long as this lives.
 pub(crate) struct CallsOfRuns(ApiState);
@@ -91,18 +91,17 @@ async fn page_of(api: &ApiState, caller: &Caller, account: AccountId, call: Call
     if let Some(format) = response_format {
         query.insert("truto_response_format".to_owned(), format.into());
     }
+    let key = HeaderValue::from_str(&idempotency.to_string()).ok();
     if let Some((model, unified_resource)) = resource.split_once('/') {
         let of = UnifiedMethod { model, resource: unified_resource, method };
-        let asked = UnifiedAsked { of, id: id.as_deref(), query, body, only_reads: false, waits_until: None };
+        let asked = UnifiedAsked { of, id: id.as_deref(), query, body, only_reads: false, waits_until: None, key };
         let found = Box::pin(unified::data_of(api, caller, account, asked)).await;
         let UnifiedData { data, next_cursor } = found.map_err(|refusal| explain(refusal.body, &refusal.headers))?;
         return Ok(Page { records: records(data)?, next_cursor });
     }
     let call = MethodCall { resource: resource.to_owned(), method: method.to_owned(), id, query, body };
     let mut request = batch::request(account, &call).map_err(RequestError::Other)?;
-    if !request.method().is_safe()
-        && let Ok(key) = HeaderValue::from_str(&idempotency.to_string())
-    {
+    if let Some(key) = key.filter(|_| !request.method().is_safe()) {
         request.headers_mut().insert(IDEMPOTENCY_KEY, key);
     }
     let target = MethodTarget::Named { resource, method, id: call.id.as_deref() };
@@ -143,6 +142,9 @@ fn explain(error: Value, headers: &HeaderMap) -> RequestError {
         RequestError::RateLimited { seconds: seconds.or(known).unwrap_or(RATE_LIMIT_SECS), error }
     } else if has_no_response(&error) {
         RequestError::NoResponse(error)
+    } else if error.get("code").and_then(Value::as_str) == Some(KEY_IN_USE) {
+        // The same write is still under way: it was begun before the run was interrupted.
+        RequestError::RateLimited { seconds: 1, error }
     } else {
         RequestError::Other(error)
     }
@@ -217,5 +219,9 @@ mod tests {
         assert_eq!(explain(error(429), &HeaderMap::new()), limited(10));
         let headers = HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static("7"))]);
         assert_eq!(explain(error(429), &headers), limited(7));
+        let in_use = json!({ "statusCode": 409, "code": "idempotency_key_in_use" });
+        let again = RequestError::RateLimited { seconds: 1, error: in_use.clone() };
+        assert_eq!(explain(in_use, &HeaderMap::new()), again);
+        assert_eq!(explain(error(409), &HeaderMap::new()), RequestError::Other(error(409)));
     }
 }

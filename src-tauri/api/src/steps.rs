@@ -212,7 +212,8 @@ async fn unified_answer(
     let mut query = query.clone();
     let id = query.shift_remove("id");
     let id = id.as_ref().and_then(Value::as_str);
-    let asked = UnifiedAsked { of, id, query, body: None, only_reads: limits == Limits::OnlyReads, waits_until: None };
+    let only_reads = limits == Limits::OnlyReads;
+    let asked = UnifiedAsked { of, id, query, body: None, only_reads, waits_until: None, key: None };
     match Box::pin(unified::data_of(api, caller, account, asked)).await {
         Ok(UnifiedData { data, next_cursor }) => Ok(Answer { data, next_cursor }),
         Err(refusal) => {

@@ -24,6 +24,8 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 const NOT_SENT: [HeaderName; 4] = [AUTHORIZATION, COOKIE, HOST, EXPECT];
 const NOT_PASSED_ON: [HeaderName; 3] = [SET_COOKIE, ALT_SVC, STRICT_TRANSPORT_SECURITY];
 const WEBSOCKET: &str = "websocket";
+/// By which a repeated request that creates or changes something is known (contract section 0.5).
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Headers for Relink itself.
 const OWN_PREFIX: &str = "relink-";
 pub(crate) const USER_AGENT_OF_RELINK: &str = concat!("Relink/", env!("CARGO_PKG_VERSION"));

@@ -39,9 +39,9 @@ mod tests;
 pub use account::{Account, Accounts, Answered, BaseError, CursorKey, Described, Said};
 pub use body::{Body, BoxError};
 pub use expressions::{ExpressionError, Expressions, is_truthy};
-pub use headers::{asks_for_websocket, headers_for_provider};
+pub use headers::{IDEMPOTENCY_KEY, asks_for_websocket, headers_for_provider};
 pub use method::{
-    BodyError, BuildError, Called, MethodCall, MethodError, MethodTarget, Overrides, Parameters, ReadError,
+    BodyError, BodyValue, BuildError, Called, MethodCall, MethodError, MethodTarget, Overrides, Parameters, ReadError,
     provider_cursor, value_of_body,
 };
 pub use method_override::{may_write, overrides_method};

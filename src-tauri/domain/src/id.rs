@@ -5,6 +5,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 macro_rules! ids {
@@ -100,6 +101,14 @@ ids! {
     WorkflowRunId,
     /// A store of somebody else's, to which sync jobs write.
     DatastoreId,
+}
+
+/// A UUID that follows from these parts alone (RFC 9562 version 8). The parts count as one text.
+pub fn derived(parts: &[&[u8]]) -> Uuid {
+    let digest = parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 #[cfg(test)]

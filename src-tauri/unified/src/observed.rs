@@ -59,7 +59,7 @@ impl<P: Proxy> Proxy for Observed<'_, P> {
     type Error = P::Error;
 
     async fn call(&self, call: ProxyCall<'_>) -> Result<Proxied<P::File>, ProxyError<P::Error>> {
-        if !call.is_main {
+        if call.step.is_some() {
             return self.proxy.call(call).await;
         }
         self.seen().sent = Some(shown(&call));
@@ -72,12 +72,13 @@ impl<P: Proxy> Proxy for Observed<'_, P> {
 
     fn unified<'s>(
         &'s self,
+        step: &'s str,
         of: UnifiedMethod<'s>,
         id: Option<&'s str>,
         query: Map<String, Value>,
         body: Option<Value>,
     ) -> BoxFuture<'s, Result<Value, ProxyError<P::Error>>> {
-        self.proxy.unified(of, id, query, body)
+        self.proxy.unified(step, of, id, query, body)
     }
 
     fn cursor_of(&self, resource: &str, method: &str, cursor: &str) -> Option<Value> {

@@ -18,9 +18,10 @@ pub trait Proxy: Sync {
         call: ProxyCall<'_>,
     ) -> impl Future<Output = Result<Proxied<Self::File>, ProxyError<Self::Error>>> + Send;
 
-    /// Makes a unified call, for a step. The data of its answer.
+    /// Makes a unified call, for a step, which is named as in [`ProxyCall`]. The data of its answer.
     fn unified<'s>(
         &'s self,
+        step: &'s str,
         of: UnifiedMethod<'s>,
         id: Option<&'s str>,
         query: Map<String, Value>,
@@ -49,8 +50,9 @@ pub struct ProxyCall<'a> {
     pub path: Option<String>,
     /// Over the method's headers.
     pub headers: HeaderMap,
-    /// Whether this is the call that the unified one is about, and not one of its steps.
-    pub is_main: bool,
+    /// None: the call that the unified one is about. Otherwise the step that makes it, such as `before.users` or `side_load.owner/7`, with
+    /// the record that it is for. A repeated unified call has the same steps, and no two of its steps have one name.
+    pub step: Option<&'a str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -19,8 +19,8 @@ use crate::{
 pub(crate) type More<'m> = &'m [(&'static str, &'m Value)];
 
 impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
-    /// Makes a request. The data of its answer.
-    pub(crate) async fn request(&self, key: &str, request: &Request, more: More<'_>) -> Result<Value, P> {
+    /// Makes a request of a step, which is named as in [`ProxyCall`]. The data of its answer.
+    pub(crate) async fn request(&self, key: &str, step: &str, request: &Request, more: More<'_>) -> Result<Value, P> {
         let id = match &request.id {
             Some(template) => self.filled(&format!("{key}.id"), template, more)?.filter(|id| !id.is_null()),
             None => None,
@@ -40,7 +40,7 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
             RequestTarget::Named { api: CallApi::Unified, resource, method } => {
                 let (model, resource) = resource.split_once('/').unwrap_or((resource, ""));
                 let of = UnifiedMethod { model, resource, method };
-                return Ok(self.proxy.unified(of, id.as_deref(), query, body).await?);
+                return Ok(self.proxy.unified(step, of, id.as_deref(), query, body).await?);
             }
             RequestTarget::Named { api: CallApi::Proxy, resource, method } => {
                 let (query, paging) = paging_in(query);
@@ -51,7 +51,7 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
                     body: body.map_or(ProxyBody::None, ProxyBody::Value),
                     path: None,
                     headers: HeaderMap::new(),
-                    is_main: false,
+                    step: Some(step),
                 }
             }
             // It has templates of its own, which see the caller's query and body.
@@ -62,7 +62,7 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
                 body: self.call.body.clone().map_or(ProxyBody::None, ProxyBody::Value),
                 path: None,
                 headers: HeaderMap::new(),
-                is_main: false,
+                step: Some(step),
             },
         };
         match self.proxy.call(call).await? {

@@ -18,6 +18,9 @@ use crate::{
     scope::Scope,
 };
 
+/// So many pages are asked for until there is a record in one, as at the proxy API (contract section 0.3).
+const MAX_PAGES: usize = 10;
+
 pub(crate) type Result<T, P> = std::result::Result<T, Failure<<P as Proxy>::Error>>;
 
 /// Runs the unified calls of one account.
@@ -40,7 +43,7 @@ pub struct UnifiedCall<'a> {
     pub paging: Paging,
     /// `None`: none, or none that is a value.
     pub body: Option<Value>,
-    /// Whether the body goes as it was sent.
+    /// Whether the body goes as it was sent. What is known of it, such as the fields of a form with files, is seen all the same.
     pub passes_body: bool,
     /// The caller's headers, as far as they are for the provider.
     pub headers: Map<String, Value>,
@@ -64,15 +67,32 @@ pub(crate) struct Run<'r, 'a, P, X> {
     pub(crate) call: &'r UnifiedCall<'a>,
     pub(crate) evaluator: Evaluator<'r, X>,
     pub(crate) scope: Scope,
+    /// How many pages without records came before.
+    pub(crate) skipped: usize,
 }
 
 impl<P: Proxy, X: Expressions> Unified<'_, P, X> {
-    pub async fn run(&self, call: UnifiedCall<'_>) -> Result<UnifiedAnswer<P::File>, P> {
+    /// Makes a call. A page of a list in which the mapping leaves no record is skipped: there may be records behind it, and a client of
+    /// Truto ends at it.
+    pub async fn run(&self, mut call: UnifiedCall<'_>) -> Result<UnifiedAnswer<P::File>, P> {
         let UnifiedMethod { model, resource, method } = call.of;
         let name = format!("{model}/{resource} {method} of {}", call.integration);
-        let evaluator = Evaluator { expressions: self.expressions, mapping: &name };
-        let run = Run { proxy: self.proxy, call: &call, evaluator, scope: Scope::default() };
-        run.whole().await
+        let goes_back = call.paging.prev_cursor.as_ref().is_some_and(|cursor| !cursor.is_empty());
+        let mut skipped = 0;
+        loop {
+            let evaluator = Evaluator { expressions: self.expressions, mapping: &name };
+            let run = Run { proxy: self.proxy, call: &call, evaluator, scope: Scope::default(), skipped };
+            let mut answer = run.whole().await?;
+            let UnifiedAnswer::Data(data) = &mut answer else { return Ok(answer) };
+            let Some(onward) = data.behind_empty(goes_back) else { return Ok(answer) };
+            skipped += 1;
+            if skipped == MAX_PAGES {
+                data.set_partial();
+                return Ok(answer);
+            }
+            let [next_cursor, prev_cursor] = if goes_back { [None, Some(onward)] } else { [Some(onward), None] };
+            call.paging = Paging { next_cursor, prev_cursor, ..call.paging };
+        }
     }
 }
 
@@ -96,7 +116,7 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
             None => HeaderMap::new(),
         };
         let target = ProxyTarget::Named { resource: &resource, method: &method, id: self.call.id };
-        let call = ProxyCall { target, query, paging, body, path, headers, is_main: true };
+        let call = ProxyCall { target, query, paging, body, path, headers, step: None };
         match self.proxy.call(call).await {
             Ok(Proxied::Data(answer)) => {
                 let ProxyData { data, page, headers } = *answer;
@@ -146,8 +166,13 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
         };
         let mut query = required_query.missing_in(Some(query));
         query.retain(|name| !is_elsewhere(name));
-        let body =
-            if self.call.passes_body { Vec::new() } else { required_body.missing_in(body.and_then(Value::as_object)) };
+        // Defaults don't go with a body that goes as it was sent, and what isn't known of it can't be missed.
+        let body = if self.call.passes_body { self.call.body.as_ref() } else { body };
+        let body = if self.call.passes_body && body.is_none() {
+            Vec::new()
+        } else {
+            required_body.missing_in(body.and_then(Value::as_object))
+        };
         if query.is_empty() && body.is_empty() {
             return Ok(());
         }

@@ -118,7 +118,7 @@ impl SampleProxy<'_> {
     }
 
     fn answer(&self, call: &ProxyCall<'_>) -> Result<(Value, Option<Page>), ProxyError<Infallible>> {
-        if !call.is_main {
+        if call.step.is_some() {
             let name = match call.target {
                 ProxyTarget::Named { resource, method, .. } => format!("{resource}/{method}"),
                 ProxyTarget::Own(config) => {
@@ -151,6 +151,7 @@ impl Proxy for SampleProxy<'_> {
 
     fn unified<'s>(
         &'s self,
+        _: &'s str,
         of: UnifiedMethod<'s>,
         _: Option<&'s str>,
         _: Map<String, Value>,

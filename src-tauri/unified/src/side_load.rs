@@ -51,7 +51,9 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
                 return Ok(None);
             }
         }
-        let data = match self.request(&key, &load.request, &[("record", record), ("response", response)]).await {
+        let step = self.named(format!("{key}/{}", identity(record, at)));
+        let seen = [("record", record), ("response", response)];
+        let data = match self.request(&key, &step, &load.request, &seen).await {
             Ok(data) => data,
             // What the record refers to isn't there any more.
             Err(Failure::Remote(RemoteFailure { status, .. })) if status == StatusCode::NOT_FOUND.as_u16() => {
@@ -63,5 +65,14 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
         let input = self.scope.with([("record", record.clone()), ("response", data)]);
         let mapped = self.evaluator.value(&format!("{key}.response_mapping"), mapping, input).await;
         Ok(Some(mapped.map_err(|error| named(error.into()))?.unwrap_or_default()))
+    }
+}
+
+/// A record by its `id`, which stays when a list is fetched again and has changed. Without one it is known by its place.
+fn identity(record: &Value, at: usize) -> String {
+    match record.get("id") {
+        Some(Value::String(id)) => id.clone(),
+        Some(Value::Number(id)) => id.to_string(),
+        _ => format!("[{at}]"),
     }
 }

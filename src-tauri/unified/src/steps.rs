@@ -22,7 +22,8 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
                     continue;
                 }
             }
-            let result = self.step(&place, step).await?;
+            let name = step.name.as_ref().map_or_else(|| place.clone(), |name| format!("{key}.{name}"));
+            let result = self.step(&place, &self.named(name), step).await?;
             let name = step.name.clone().unwrap_or_else(|| at.to_string());
             self.scope.add(key, name, result.clone());
             self.scope.set("step", result);
@@ -30,16 +31,21 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
         Ok(())
     }
 
-    async fn step(&self, place: &str, step: &Step) -> Result<Value, P> {
+    /// A step of a further page is another one.
+    pub(crate) fn named(&self, step: String) -> String {
+        if self.skipped == 0 { step } else { format!("{step}@{}", self.skipped) }
+    }
+
+    async fn step(&self, place: &str, name: &str, step: &Step) -> Result<Value, P> {
         let config = format!("{place}.config");
         match &step.kind {
-            StepKind::Request(request) => self.request(&config, request, &[]).await,
+            StepKind::Request(request) => self.request(&config, name, request, &[]).await,
             StepKind::ComputedRequest(text) => {
                 let found = self.evaluator.text(&config, text, self.scope.input()).await?.unwrap_or_default();
                 let request = Request::computed(&found).map_err(|error| {
                     self.evaluator.fail(&config, None, format_args!("what it gave is no request: {error}."))
                 })?;
-                self.request(&config, &request, &[]).await
+                self.request(&config, name, &request, &[]).await
             }
             StepKind::Transform(text) => {
                 Ok(self.evaluator.text(&config, text, self.scope.input()).await?.unwrap_or_default())

@@ -23,7 +23,7 @@ use utoipa_axum::routes;
 pub(crate) use self::run::{MethodCall, error};
 use self::{
     plan::BatchRequest,
-    run::{Answered, Given, Runner},
+    run::{Answered, OfAccount, Runner},
 };
 use crate::{
     ApiState, body,
@@ -45,7 +45,7 @@ pub(crate) fn routes() -> Routes {
 
 /// Make several calls
 ///
-/// `resources` are entries that may depend on each other: requests (`resource`, `method`, `id`, `query`, `body`, `loop_on`), and
+/// `resources` are entries that may depend on each other: requests (`resource`, `method`, `id`, `query`, `body`, `loop_on`, `recurse`), and
 /// `transform` and `spool` (`type`, `name`). A resource with a slash, such as `crm/contacts`, is one of the unified API. Lists are followed to their end. The status is 200 also if calls failed: `errors` has the
 /// errors of each entry. `result` has the records of entries with `"persist": true`, the default of unified ones.
 #[utoipa::path(
@@ -104,13 +104,12 @@ fn begin(request: &BatchRequest, headers: &HeaderMap) -> Result<Begun, ApiError>
 }
 
 async fn run(through: ThroughProxy<'_>, request: BatchRequest) -> Result<Response, ApiError> {
-    let args = request.args.clone();
-    let steps = request.plan()?;
+    let graph = request.graph()?;
     let account = through.api.engine.accounts().get(through.caller, through.account).await?.account;
-    let given = Given { args: &args, context: &account.profile.context, tenant_id: account.profile.tenant_id.as_str() };
+    let of = OfAccount { context: &account.profile.context, tenant_id: account.profile.tenant_id.as_str() };
     let expressions = through.api.expressions.clone();
-    let runner = Runner { given, caller: through, expressions };
-    Ok(Json(runner.run(&steps).await).into_response())
+    let runner = Runner { of, caller: through, expressions };
+    Ok(Json(runner.run(&graph, &request.args).await).into_response())
 }
 
 /// Makes each call as the route `/proxy` does, or `/unified` if its resource has a slash.
@@ -133,6 +132,7 @@ impl run::Caller for ThroughProxy<'_> {
                 body: body.clone(),
                 only_reads: false,
                 waits_until: self.waits_until,
+                key: None,
             };
             let found = Box::pin(unified::data_of(self.api, self.caller, self.account, asked)).await;
             let unified::UnifiedData { data, next_cursor } = found.map_err(|refusal| refusal.body)?;

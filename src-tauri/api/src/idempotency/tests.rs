@@ -137,8 +137,7 @@ fn what_is_kept_is_bounded_in_number_and_size() {
 #[test]
 fn only_what_creates_or_changes_has_a_key() {
     let of = |method: Method, value: &str| {
-        let headers =
-            HeaderMap::from_iter([(HEADER.parse().expect("a name"), HeaderValue::from_str(value).expect("a value"))]);
+        let headers = HeaderMap::from_iter([(IDEMPOTENCY_KEY, HeaderValue::from_str(value).expect("a value"))]);
         Key::of(account(), &method, "//proxy/x", &headers)
     };
     assert_eq!(of(Method::POST, " a ").expect("a key"), Some(key("a")));

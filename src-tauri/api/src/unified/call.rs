@@ -7,14 +7,13 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use relink_calls::{Parameters, headers_for_expressions, value_of_body};
+use relink_calls::{BodyValue, IDEMPOTENCY_KEY, Parameters, headers_for_expressions, value_of_body};
 use relink_domain::{AccountId, call::CallRoute, caller::Caller, unified::UnifiedMethod};
 use relink_unified::{
     Answer, Failure, Options, Paging, RemoteFailure, Unified, UnifiedAnswer, UnifiedCall, missing_body,
 };
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
-use url::form_urlencoded;
 
 use super::{
     options::options_of,
@@ -25,7 +24,7 @@ use crate::{
     error::ApiError,
     idempotency::Key,
     method_calls::{Call, account_of, sent_uri},
-    recording::{Begun, attempted, recorded},
+    recording::{Begun, recorded},
     waiting::wait_of,
 };
 
@@ -47,7 +46,11 @@ impl Target {
         Self { model, resource, method, id: id.map(str::to_owned) }
     }
 
-    fn of(&self) -> UnifiedMethod<'_> {
+    pub(super) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    pub(super) fn of(&self) -> UnifiedMethod<'_> {
         UnifiedMethod { model: &self.model, resource: &self.resource, method: &self.method }
     }
 
@@ -105,10 +108,12 @@ async fn answer(
     let waits_until = wait_of(&parts.headers)?.map(|at_most| Instant::now() + at_most);
     let given = Given::read(&parameters, &parts.headers, body).await?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).cloned();
-    let proxy = ThroughProxy::new(api, caller, account, waits_until).with_body(given.as_sent, content_type);
+    let key = parts.headers.get(IDEMPOTENCY_KEY).cloned();
+    let proxy = ThroughProxy::new(api, caller, account, waits_until);
+    let proxy = proxy.with_body(given.as_sent, content_type).with_key(key);
     let asked = Asked {
         of: target.of(),
-        id: target.id.as_deref(),
+        id: target.id(),
         query: parameters.forwarded,
         paging: Paging {
             limit: parameters.limit,
@@ -131,7 +136,7 @@ async fn answer(
 #[derive(Default)]
 struct Given {
     value: Option<Value>,
-    /// Whether it goes as it was sent: the caller wants that, or it has no value.
+    /// Whether it goes as it was sent: the caller wants that, it is a form with files, or it has no value.
     passes: bool,
     as_sent: Option<Body>,
 }
@@ -149,10 +154,15 @@ impl Given {
             );
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_long", &message)
         })?;
-        let value = value_of_body(headers, bytes.clone());
-        let value = value.map_err(|error| ApiError::bad_request(error.code(), &error.to_string()))?;
-        let passes = value.is_none() && !bytes.trim_ascii().is_empty();
-        Ok(Self { value, passes, as_sent: Some(Body::from(bytes)).filter(|_| passes) })
+        let given = value_of_body(headers, bytes.clone());
+        let given = given.map_err(|error| ApiError::bad_request(error.code(), &error.to_string()))?;
+        let as_sent = |value| Self { value, passes: true, as_sent: Some(Body::from(bytes)) };
+        Ok(match given {
+            BodyValue::None => Self::default(),
+            BodyValue::Value(value) => Self { value: Some(value), ..Self::default() },
+            BodyValue::Files(fields) => as_sent(Some(fields.into())),
+            BodyValue::Opaque => as_sent(None),
+        })
     }
 }
 
@@ -191,97 +201,6 @@ pub(super) async fn run(
     Box::pin(Unified { proxy, expressions: &proxy.api.expressions }.run(call)).await
 }
 
-/// The data of a unified call, and where a list goes on.
-#[derive(Debug, Default)]
-pub(crate) struct UnifiedData {
-    pub(crate) data: Value,
-    pub(crate) next_cursor: Option<String>,
-}
-
-/// A call of Relink's own steps, forms and batches.
-pub(crate) struct UnifiedAsked<'a> {
-    pub(crate) of: UnifiedMethod<'a>,
-    pub(crate) id: Option<&'a str>,
-    /// With what is Relink's of it: `limit`, the cursors, and `truto_response_format`.
-    pub(crate) query: Map<String, Value>,
-    pub(crate) body: Option<Value>,
-    pub(crate) only_reads: bool,
-    /// Until then the call may wait for the account's person.
-    pub(crate) waits_until: Option<Instant>,
-}
-
-/// An error in Truto's form, with the headers of the answer: the provider's, or Relink's own `Retry-After`.
-pub(crate) struct UnifiedRefusal {
-    pub(crate) body: Value,
-    pub(crate) headers: HeaderMap,
-}
-
-impl From<ApiError> for UnifiedRefusal {
-    fn from(error: ApiError) -> Self {
-        let wait = error.retry_after_secs().map(|secs| (header::RETRY_AFTER, HeaderValue::from(secs)));
-        Self { headers: wait.into_iter().collect(), body: body_of(error) }
-    }
-}
-
-impl From<Failure<ApiError>> for UnifiedRefusal {
-    fn from(failure: Failure<ApiError>) -> Self {
-        match failure {
-            Failure::Remote(RemoteFailure { headers, body, .. }) => Self { body, headers },
-            Failure::Missing { .. } => Self { body: body_of_failure(failure), headers: HeaderMap::new() },
-            failure => explain(failure).into(),
-        }
-    }
-}
-
-/// Makes such a call, which is recorded.
-pub(crate) async fn data_of(
-    api: &ApiState,
-    caller: &Caller,
-    account: AccountId,
-    asked: UnifiedAsked<'_>,
-) -> Result<UnifiedData, UnifiedRefusal> {
-    let UnifiedAsked { of, id, mut query, body, only_reads, waits_until } = asked;
-    let mut own = |name: &str| match query.shift_remove(name)? {
-        Value::Null => None,
-        Value::String(text) => Some(text).filter(|text| !text.is_empty()),
-        other => Some(other.to_string()),
-    };
-    let paging = Paging { limit: own("limit"), next_cursor: own("next_cursor"), prev_cursor: own("prev_cursor") };
-    let names = ["truto_ignore_remote_data", "truto_exclude_fields", "truto_response_format", "truto_super_query"];
-    let given = names.into_iter().filter_map(|name| Some((name, own(name)?)));
-    let given = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
-    let options = options_of(&given)?;
-    let target = Target::new(of, id);
-    let proxy = ThroughProxy::new(api, caller, account, waits_until).only_reading(only_reads);
-    let asked = Asked { of, id, query, paging, body, passes_body: false, headers: Map::new(), options };
-    let mut found = None;
-    let path = target.path();
-    let begun = Begun { account, route: CallRoute::Unified, path: &path, query: None, called: None };
-    let forward = |_: Request| async {
-        let (status, outcome) = match Box::pin(run(&proxy, asked)).await {
-            Ok(UnifiedAnswer::Data(answer)) => {
-                let next_cursor = answer.next_cursor().map(str::to_owned);
-                (StatusCode::OK, Ok(UnifiedData { data: answer.into_data(), next_cursor }))
-            }
-            Ok(UnifiedAnswer::File(_)) => {
-                let message = "The provider answered with a file, which can't be used here.";
-                let error = ApiError::new(StatusCode::BAD_GATEWAY, "answer_is_a_file", message);
-                (StatusCode::BAD_GATEWAY, Err(error.into()))
-            }
-            Err(failure) => {
-                let refusal = UnifiedRefusal::from(failure);
-                (status_in(&refusal.body), Err(refusal))
-            }
-        };
-        found = Some(outcome);
-        Ok(status.into_response())
-    };
-    let mut request = Request::new(Body::empty());
-    *request.method_mut() = verb_of(of.method);
-    attempted(api, caller, begun, request, forward).await?;
-    found.unwrap_or_else(|| Ok(UnifiedData::default()))
-}
-
 /// As it is recorded.
 pub(super) fn verb_of(method: &str) -> Method {
     match method {
@@ -292,7 +211,7 @@ pub(super) fn verb_of(method: &str) -> Method {
     }
 }
 
-fn body_of(error: ApiError) -> Value {
+pub(super) fn body_of(error: ApiError) -> Value {
     serde_json::to_value(error.into_body()).unwrap_or_default()
 }
 
@@ -325,7 +244,7 @@ fn refused(failure: Failure<ApiError>) -> Result<Response, ApiError> {
 }
 
 /// The error for a failure that has no body of its own.
-fn explain(failure: Failure<ApiError>) -> ApiError {
+pub(super) fn explain(failure: Failure<ApiError>) -> ApiError {
     match failure {
         Failure::Local(error) => error,
         Failure::Mapping(failed) => {

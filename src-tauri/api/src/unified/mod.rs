@@ -1,6 +1,7 @@
 //! `/unified/{model}/{resource}`: the unified API (contract section 8).
 
 mod call;
+mod data;
 mod meta;
 mod options;
 mod through_proxy;
@@ -13,7 +14,7 @@ use axum::{
 use relink_domain::permission::Permission;
 use utoipa_axum::routes;
 
-pub(crate) use self::call::{UnifiedAsked, UnifiedData, data_of};
+pub(crate) use self::data::{UnifiedAsked, UnifiedData, data_of};
 use self::meta::Asked;
 pub use self::trial::{MappingTrial, TrialFailure};
 use crate::{

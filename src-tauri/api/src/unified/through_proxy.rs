@@ -11,8 +11,8 @@ use axum::{
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use relink_calls::{
-    Accounts as _, CallError, MethodCall, MethodError, MethodTarget, Overrides, Parameters, Seal, provider_cursor,
-    sealed, unsealed,
+    Accounts as _, CallError, IDEMPOTENCY_KEY, MethodCall, MethodError, MethodTarget, Overrides, Parameters, Seal,
+    provider_cursor, sealed, unsealed,
 };
 use relink_domain::{
     AccountId,
@@ -34,6 +34,7 @@ use crate::{
     ApiState,
     calls::EngineAccounts,
     error::ApiError,
+    idempotency::of_step,
     method_calls::{explain, has_pages},
     recording::{Begun, attempted},
     waiting::waited,
@@ -67,6 +68,8 @@ pub(super) struct ThroughProxy<'a> {
     /// The caller's body, to be sent once, with its type.
     body: Mutex<Option<Body>>,
     content_type: Option<HeaderValue>,
+    /// By which the provider knows the call when it is repeated. Its steps have keys of their own, which follow from it.
+    key: Option<HeaderValue>,
     depth: usize,
     only_reads: bool,
 }
@@ -80,6 +83,7 @@ impl<'a> ThroughProxy<'a> {
             waits_until,
             body: Mutex::default(),
             content_type: None,
+            key: None,
             depth: 0,
             only_reads: caller.is_read_only(),
         }
@@ -87,6 +91,10 @@ impl<'a> ThroughProxy<'a> {
 
     pub(super) fn with_body(self, body: Option<Body>, content_type: Option<HeaderValue>) -> Self {
         Self { body: Mutex::new(body), content_type, ..self }
+    }
+
+    pub(super) fn with_key(self, key: Option<HeaderValue>) -> Self {
+        Self { key, ..self }
     }
 
     /// Refuses what would write.
@@ -159,6 +167,12 @@ impl<'a> ThroughProxy<'a> {
         }
     }
 
+    /// Of the call itself, or of one of its steps.
+    fn key_of(&self, step: Option<&str>) -> Option<HeaderValue> {
+        let key = self.key.as_ref()?;
+        step.map_or_else(|| Some(key.clone()), |step| of_step(key, step))
+    }
+
     fn taken_body(&self) -> Option<Body> {
         self.body.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -169,7 +183,7 @@ impl Proxy for ThroughProxy<'_> {
     type Error = ApiError;
 
     async fn call(&self, call: ProxyCall<'_>) -> Result<Proxied<Response>> {
-        let ProxyCall { target, query, paging, body, path, headers: over, is_main } = call;
+        let ProxyCall { target, query, paging, body, path, headers: over, step } = call;
         let own = match target {
             ProxyTarget::Own(config) => Value::Object(config.clone()),
             ProxyTarget::Named { .. } => Value::Null,
@@ -183,6 +197,10 @@ impl Proxy for ThroughProxy<'_> {
         let mut headers = HeaderMap::new();
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, content_type);
+        }
+        let verb = verb_of(method_target, &own);
+        if let Some(key) = self.key_of(step).filter(|_| !verb.is_safe()) {
+            headers.insert(IDEMPOTENCY_KEY, key);
         }
         let Paging { limit, next_cursor, prev_cursor } = paging;
         let parameters = Parameters {
@@ -204,7 +222,7 @@ impl Proxy for ThroughProxy<'_> {
             only_reads: self.only_reads,
             overrides: Overrides { path, headers: over },
         };
-        let sent = if is_main {
+        let sent = if step.is_none() {
             self.send(make(body)).await
         } else {
             // The steps of a unified call are calls of their own.
@@ -219,7 +237,7 @@ impl Proxy for ThroughProxy<'_> {
             };
             let begun = Begun { account: self.account, route, path: &shown, query: None, called: None };
             let mut request = Request::new(body);
-            *request.method_mut() = verb_of(method_target, &own);
+            *request.method_mut() = verb;
             let forward = |request: Request| self.send(make(request.into_body()));
             attempted(self.api, self.caller, begun, request, forward).await
         };
@@ -230,6 +248,7 @@ impl Proxy for ThroughProxy<'_> {
 
     fn unified<'s>(
         &'s self,
+        step: &'s str,
         of: UnifiedMethod<'s>,
         id: Option<&'s str>,
         query: Map<String, Value>,
@@ -252,6 +271,7 @@ impl Proxy for ThroughProxy<'_> {
                 waits_until: self.waits_until,
                 body: Mutex::default(),
                 content_type: None,
+                key: self.key_of(Some(step)),
                 depth: self.depth + 1,
                 only_reads: self.only_reads,
             };

@@ -27,7 +27,10 @@ use relink_domain::integration::{DefinitionError, resources::Verb};
 pub use self::{answer::ReadError, called::Called, encode::BodyError, parameters::Parameters, request::BuildError};
 use crate::{body::Body, pages::PageError, pass_through::CallError};
 
-pub use self::{encode::value_of_body, run::provider_cursor};
+pub use self::{
+    encode::{BodyValue, value_of_body},
+    run::provider_cursor,
+};
 
 /// Bytes of a caller's body that is read whole.
 const MAX_BODY: usize = 16 << 20;
@@ -38,7 +41,7 @@ const MAX_ANSWER: usize = 64 << 20;
 pub struct MethodCall<'a> {
     pub target: MethodTarget<'a>,
     pub parameters: Parameters,
-    /// The caller's own. Only a call with a path of its own passes some of them on.
+    /// The caller's own. A call with a path of its own passes some of them on, and any other that writes its `Idempotency-Key`.
     pub headers: HeaderMap,
     pub body: Body,
     /// Relink's URL of the account for its pass-through, to which links in headers lead.

@@ -32,6 +32,7 @@ use crate::{
     body::{Body, IncompleteBody, RequestBody, full, read_whole},
     coding,
     expressions::Expressions,
+    headers::IDEMPOTENCY_KEY,
     json::Records,
     links,
     pages::{self, Asked, FetchError, Fetched, Page, PageAnswer, PageRequest, PageSource, Pages, Seal},
@@ -144,7 +145,7 @@ impl<A: Accounts> Calls<A> {
             id: record,
             query,
             body,
-            headers: if is_callers { of_custom_call(headers, &method) } else { HeaderMap::new() },
+            headers: passed_on(headers, target, &method),
             over: crate::headers::headers_for_provider(overrides.headers.clone()),
         };
         let outline = run.outline(&account, asked.as_ref().is_ok_and(Asked::is_later_page))?;
@@ -217,6 +218,16 @@ fn is_write(target: MethodTarget<'_>, method: &Method) -> bool {
         MethodTarget::Named { method: name, .. } => method.is_write(name),
         MethodTarget::Step { .. } | MethodTarget::Custom { .. } => !method.verb.is_safe(),
     }
+}
+
+/// The caller's headers that go on to the provider. With a method of the definition that is the key by which the provider knows a
+/// repeated write, if it knows such keys.
+fn passed_on(headers: HeaderMap, target: MethodTarget<'_>, method: &Method) -> HeaderMap {
+    if let MethodTarget::Custom { .. } = target {
+        return of_custom_call(headers, method);
+    }
+    let key = headers.get(IDEMPOTENCY_KEY).filter(|_| is_write(target, method));
+    key.map(|key| (IDEMPOTENCY_KEY, key.clone())).into_iter().collect()
 }
 
 async fn read_body<E>(body: Body) -> Result<Bytes, E> {

@@ -3,10 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::SyncJobRunId;
+use crate::{SyncJobRunId, id::derived};
 
 /// The id of a batch at a destination: a UUID (RFC 9562 version 8) out of the run and the batch's place in it, so that a batch that is
 /// delivered again after a crash is known by it.
@@ -17,14 +16,8 @@ pub struct BatchId(Uuid);
 impl BatchId {
     /// `place`: numbers that no other batch of the run has.
     pub fn new(run: SyncJobRunId, place: &[u64]) -> Self {
-        let mut digest = Sha256::new();
-        digest.update(run.as_uuid().as_bytes());
-        for number in place {
-            digest.update(number.to_be_bytes());
-        }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest.finalize()[..16]);
-        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+        let place: Vec<u8> = place.iter().flat_map(|number| number.to_be_bytes()).collect();
+        Self(derived(&[run.as_uuid().as_bytes(), &place]))
     }
 
     pub const fn as_uuid(&self) -> Uuid {

@@ -43,11 +43,13 @@ impl Expressions for Jsonata {
 pub(super) struct Script {
     answers: Mutex<VecDeque<Value>>,
     pub(super) calls: Mutex<Vec<Value>>,
+    /// The names of the steps that made calls.
+    steps: Mutex<Vec<String>>,
 }
 
 impl Script {
     pub(super) fn new(answers: impl IntoIterator<Item = Value>) -> Self {
-        Self { answers: Mutex::new(answers.into_iter().collect()), calls: Mutex::default() }
+        Self { answers: Mutex::new(answers.into_iter().collect()), ..Self::default() }
     }
 
     fn next(&self, call: Value) -> Result<Value, ProxyError<String>> {
@@ -67,6 +69,15 @@ impl Script {
             }),
             None => Ok(answer),
         }
+    }
+
+    /// In the order of the calls.
+    pub(super) fn steps(&self) -> Vec<String> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, step: &str) {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).push(step.to_owned());
     }
 
     pub(super) fn calls(&self) -> Value {
@@ -112,6 +123,9 @@ impl Proxy for Script {
         if !call.headers.is_empty() {
             add(&mut seen, "headers", relink_calls::headers_for_expressions(&call.headers).into());
         }
+        if let Some(step) = call.step {
+            self.note(step);
+        }
         let answer = self.next(seen)?;
         if answer == "a file" {
             return Ok(Proxied::File("a file"));
@@ -126,11 +140,13 @@ impl Proxy for Script {
 
     fn unified<'s>(
         &'s self,
+        step: &'s str,
         of: UnifiedMethod<'s>,
         id: Option<&'s str>,
         query: Map<String, Value>,
         body: Option<Value>,
     ) -> BoxFuture<'s, std::result::Result<Value, ProxyError<String>>> {
+        self.note(step);
         Box::pin(async move {
             let UnifiedMethod { model, resource, method } = of;
             let call = json!({"unified": [model, resource, method], "id": id, "query": query, "body": body});
@@ -152,7 +168,7 @@ impl Proxy for Script {
 }
 
 /// A unified call of a test, on `crm/contacts` of `acme`.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Asked {
     pub(super) method: &'static str,
     pub(super) id: Option<&'static str>,
