@@ -116,11 +116,12 @@ impl Harness {
         let tokens_only = json!({ "target_url": receiver.url(), "event_types": ["api_token:created"] });
         relink.post("/webhook", tokens_only).await?;
         relink.stop().await?;
-        let objects = match point.is_in_run() {
-            true => Some(ObjectStore::start(&session.folder().join("objects")).await?),
-            false => None,
+        let objects = if point.is_in_run() {
+            Some(ObjectStore::start(&session.folder().join("objects")).await?)
+        } else {
+            None
         };
-        Ok(Self { objects, session, provider, receiver, integration, account })
+        Ok(Self { session, provider, receiver, integration, account, objects })
     }
 
     /// Repairs the account after an interrupted round, by reauthorization if necessary.

@@ -84,12 +84,11 @@ impl<'a, H: Host> Runner<'a, H> {
 
     /// Works on the top of the stack, and commits. It may be dropped at any time: the next step reads the journal then.
     pub async fn step(&mut self) -> Result<Progress, JournalError> {
-        let saved = match self.saved.take() {
-            Some(saved) => saved,
-            None => {
-                self.ahead = Ahead::default();
-                self.host.load().await?.unwrap_or_default()
-            }
+        let saved = if let Some(saved) = self.saved.take() {
+            saved
+        } else {
+            self.ahead = Ahead::default();
+            self.host.load().await?.unwrap_or_default()
         };
         if let Phase::Over { outcome, .. } = &saved.head.phase {
             let outcome = outcome.clone();
