@@ -116,11 +116,8 @@ impl Harness {
         let tokens_only = json!({ "target_url": receiver.url(), "event_types": ["api_token:created"] });
         relink.post("/webhook", tokens_only).await?;
         relink.stop().await?;
-        let objects = if point.is_in_run() {
-            Some(ObjectStore::start(&session.folder().join("objects")).await?)
-        } else {
-            None
-        };
+        let objects =
+            if point.is_in_run() { Some(ObjectStore::start(&session.folder().join("objects")).await?) } else { None };
         Ok(Self { session, provider, receiver, integration, account, objects })
     }
 

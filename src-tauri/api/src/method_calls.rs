@@ -10,7 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt;
-use relink_calls::{BaseError, BuildError, Called, MethodCall, MethodError, MethodTarget, Overrides, Parameters};
+use relink_calls::{
+    BaseError, BuildError, Called, IDEMPOTENCY_KEY, MethodCall, MethodError, MethodTarget, Overrides, Parameters,
+};
 use relink_domain::{
     AccountId,
     call::CallRoute,
@@ -23,7 +25,7 @@ use serde_json::{Value, json};
 use crate::{
     ApiState, call_error,
     error::ApiError,
-    idempotency::{Key, OwnedTarget},
+    idempotency::{Key, OwnedTarget, for_provider},
     path::Id as _,
     permit::{TokenPlace, unauthorized},
     recording::{Begun, recorded},
@@ -130,10 +132,18 @@ pub(crate) async fn call(api: &ApiState, caller: &Caller, request: Request, targ
         Err(error) => return error.into_response(),
     };
     let key = match Key::of(account, request.method(), uri.path(), request.headers()) {
-        Ok(Some(key)) => key,
-        Ok(None) => return make(api, caller, (account, parameters), request, target).await,
+        Ok(key) => key,
         Err(error) => return error.into_response(),
     };
+    let mut request = request;
+    // A custom call has the headers of its caller.
+    if let MethodTarget::Named { .. } = target {
+        request.headers_mut().remove(IDEMPOTENCY_KEY);
+        if let Some(for_provider) = key.as_ref().and_then(for_provider) {
+            request.headers_mut().insert(IDEMPOTENCY_KEY, for_provider);
+        }
+    }
+    let Some(key) = key else { return make(api, caller, (account, parameters), request, target).await };
     // A kept answer is for nobody else than a call with the account.
     if let Err(error) = api.engine.accounts().get(caller, account).await {
         return ApiError::from(error).into_response();

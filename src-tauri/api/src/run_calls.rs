@@ -28,6 +28,8 @@ use crate::{
 const MAX_ANSWER: usize = 64 << 20;
 /// After so many seconds a run goes on whose provider limits calls and doesn't say for how long, as Truto's clients do (contract section 0.4).
 const RATE_LIMIT_SECS: u64 = 10;
+/// After so many seconds a run goes on whose write is still under way.
+const KEY_IN_USE_SECS: u64 = 5;
 
 /// What the engine runs sync jobs with, for as long as this lives.
 pub(crate) struct CallsOfRuns(ApiState);
@@ -143,8 +145,8 @@ fn explain(error: Value, headers: &HeaderMap) -> RequestError {
     } else if has_no_response(&error) {
         RequestError::NoResponse(error)
     } else if error.get("code").and_then(Value::as_str) == Some(KEY_IN_USE) {
-        // The same write is still under way: it was begun before the run was interrupted.
-        RequestError::RateLimited { seconds: 1, error }
+        // The same write is still under way: it was begun before the run was stopped, and is resumed now.
+        RequestError::RateLimited { seconds: KEY_IN_USE_SECS, error }
     } else {
         RequestError::Other(error)
     }
@@ -220,7 +222,7 @@ mod tests {
         let headers = HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static("7"))]);
         assert_eq!(explain(error(429), &headers), limited(7));
         let in_use = json!({ "statusCode": 409, "code": "idempotency_key_in_use" });
-        let again = RequestError::RateLimited { seconds: 1, error: in_use.clone() };
+        let again = RequestError::RateLimited { seconds: 5, error: in_use.clone() };
         assert_eq!(explain(in_use, &HeaderMap::new()), again);
         assert_eq!(explain(error(409), &HeaderMap::new()), RequestError::Other(error(409)));
     }

@@ -116,7 +116,8 @@ impl<P: Proxy, X: Expressions> Run<'_, '_, P, X> {
             None => HeaderMap::new(),
         };
         let target = ProxyTarget::Named { resource: &resource, method: &method, id: self.call.id };
-        let call = ProxyCall { target, query, paging, body, path, headers, step: None };
+        let again = (self.skipped > 0).then(|| self.named(String::new()));
+        let call = ProxyCall { target, query, paging, body, path, headers, step: again.as_deref() };
         match self.proxy.call(call).await {
             Ok(Proxied::Data(answer)) => {
                 let ProxyData { data, page, headers } = *answer;

@@ -180,8 +180,8 @@ impl<C: Caller, X: Expressions> EntryRun<'_, '_, C, X> {
             let Answered { records, next_cursor } = self.runner.caller.call(call.clone()).await?;
             self.keep(records.clone().into());
             if let Some(recursion) = &request.recurse {
+                let mut below = seen.clone();
                 for record in records {
-                    let mut below = seen.clone();
                     put(&mut below.resources, &request.path(), record);
                     let condition = self.runner.fill(&recursion.condition, &below)?;
                     if !Recursion::holds(condition.as_ref()) {

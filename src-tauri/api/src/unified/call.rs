@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use relink_calls::{BodyValue, IDEMPOTENCY_KEY, Parameters, headers_for_expressions, value_of_body};
+use relink_calls::{BodyValue, Parameters, headers_for_expressions, value_of_body};
 use relink_domain::{AccountId, call::CallRoute, caller::Caller, unified::UnifiedMethod};
 use relink_unified::{
     Answer, Failure, Options, Paging, RemoteFailure, Unified, UnifiedAnswer, UnifiedCall, missing_body,
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     ApiState,
     error::ApiError,
-    idempotency::Key,
+    idempotency::{Key, for_provider},
     method_calls::{Call, account_of, sent_uri},
     recording::{Begun, recorded},
     waiting::wait_of,
@@ -80,11 +80,12 @@ pub(super) async fn make(call: Call, model: &str, resource: &str, method: &str, 
         Ok(key) => key,
         Err(error) => return error.into_response(),
     };
+    let provider_key = key.as_ref().and_then(for_provider);
     let (kept, now, for_key) = (api.idempotency.clone(), api.engine.now(), (api.clone(), caller.clone()));
     let run = async move {
         let path = target.path();
         let begun = Begun { account, route: CallRoute::Unified, path: &path, query: uri.query(), called: None };
-        let forward = |request| answer(&api, &caller, account, (&target, parameters, &uri), request);
+        let forward = |request| answer(&api, &caller, account, (&target, parameters, &uri, provider_key), request);
         recorded(&api, &caller, begun, request, forward).await
     };
     let Some(key) = key else { return Box::pin(run).await };
@@ -100,7 +101,7 @@ async fn answer(
     api: &ApiState,
     caller: &Caller,
     account: AccountId,
-    (target, parameters, uri): (&Target, Parameters, &Uri),
+    (target, parameters, uri, key): (&Target, Parameters, &Uri, Option<HeaderValue>),
     request: Request,
 ) -> Result<Response, ApiError> {
     let options = options_of(uri.query().unwrap_or_default())?;
@@ -108,7 +109,6 @@ async fn answer(
     let waits_until = wait_of(&parts.headers)?.map(|at_most| Instant::now() + at_most);
     let given = Given::read(&parameters, &parts.headers, body).await?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).cloned();
-    let key = parts.headers.get(IDEMPOTENCY_KEY).cloned();
     let proxy = ThroughProxy::new(api, caller, account, waits_until);
     let proxy = proxy.with_body(given.as_sent, content_type).with_key(key);
     let asked = Asked {

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     ApiState,
     error::ApiError,
-    idempotency::Key,
+    idempotency::{Key, for_provider},
     recording::{Begun, attempted},
 };
 
@@ -93,6 +93,7 @@ pub(crate) async fn data_of(
     let target = Target::new(of, id);
     let headers = key.iter().map(|key| (IDEMPOTENCY_KEY, key.clone())).collect();
     let known = Key::of(account, &verb_of(of.method), &target.path(), &headers)?;
+    let key = known.as_ref().and_then(for_provider).or(key);
     let rest = Rest { query, body, only_reads, waits_until, key };
     let Some(known) = known else { return made(api, caller, account, &target, rest).await };
     let (kept, now) = (api.idempotency.clone(), api.engine.now());

@@ -43,15 +43,15 @@ pub(super) fn read(content_type: &str, body: &[u8]) -> Option<Parts> {
 /// none: a person chose nothing. `None`: there is no file in it.
 pub(super) fn with_files(content_type: &str, body: &[u8]) -> Option<Map<String, Value>> {
     let parts = parts(content_type, body)?;
+    let is_none = |part: &Part<'_>| part.content.is_empty() && part.file_name.as_deref() == Some("");
     let is_file = |part: &Part<'_>| part.file_name.is_some() || std::str::from_utf8(part.content).is_err();
-    if !parts.iter().any(is_file) {
+    if !parts.iter().any(|part| is_file(part) && !is_none(part)) {
         return None;
     }
     let mut fields = Map::new();
     for part in parts {
-        let is_none = part.content.is_empty() && part.file_name.as_deref() == Some("");
         let value = match std::str::from_utf8(part.content) {
-            _ if is_none => Value::Null,
+            _ if is_none(&part) => Value::Null,
             Ok(text) if part.file_name.is_none() => text.into(),
             _ => Map::from_iter([("file_name".to_owned(), part.file_name.into())]).into(),
         };

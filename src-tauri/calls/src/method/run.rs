@@ -215,7 +215,8 @@ pub fn provider_cursor(key: CursorKey, account: AccountId, target: MethodTarget<
 
 fn is_write(target: MethodTarget<'_>, method: &Method) -> bool {
     match target {
-        MethodTarget::Named { method: name, .. } => method.is_write(name),
+        // Each page of a list is a request of its own.
+        MethodTarget::Named { method: name, .. } => method.is_write(name) && method.pagination.is_none(),
         MethodTarget::Step { .. } | MethodTarget::Custom { .. } => !method.verb.is_safe(),
     }
 }

@@ -181,7 +181,7 @@ async fn a_page_behind_a_mappings_own_cursor_is_asked_for_with_it_and_its_steps_
     let (given, _) = answer(&config, Asked { method: "list", ..Asked::default() }, &script).await.expect("an answer");
     assert_eq!((&given["result"][0]["id"], &given["next_cursor"]), (&json!(2), &json!(null)));
     assert_eq!(script.calls()[3]["query"], json!({"after": 7}));
-    assert_eq!(script.steps(), ["before.opened", "before.opened@1"]);
+    assert_eq!(script.steps(), ["before.opened", "before.opened@1", "@1"]);
 }
 
 #[tokio::test]

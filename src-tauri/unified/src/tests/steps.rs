@@ -28,7 +28,7 @@ async fn each_step_has_one_name_whenever_the_call_is_made() {
         "before.opened",
         "before[2]",
         "before.1",
-        "side_load.owner/seven",
+        "side_load.owner/\"seven\"",
         "side_load.owner/8",
         "side_load.owner/[2]",
         "side_load.seen/8",
