@@ -99,14 +99,14 @@ impl Key {
 /// The key that the provider gets with a call that has one: a provider may know a key for everything that it is asked for, and Relink knows
 /// it for an account, a method and a path. So whoever uses one key for two calls doesn't lose one of them there, and nobody's own text goes
 /// to the provider.
-pub(crate) fn for_provider(key: &Key) -> Option<HeaderValue> {
+pub(crate) fn provider_key(key: &Key) -> Option<HeaderValue> {
     let parts = [key.account.to_string(), key.method.to_string(), key.path.clone(), key.text.clone()];
     // None of them contains a NUL, so that no two keys are the same text.
     HeaderValue::try_from(derived(&[parts.join("\0").as_bytes()]).to_string()).ok()
 }
 
 /// The key of a step of a call that has this key: the same whenever the call is repeated, and another one for each step.
-pub(crate) fn of_step(key: &HeaderValue, step: &str) -> Option<HeaderValue> {
+pub(crate) fn step_key(key: &HeaderValue, step: &str) -> Option<HeaderValue> {
     // No header contains a NUL, so that no two pairs are the same text.
     HeaderValue::try_from(derived(&[key.as_bytes(), b"\0", step.as_bytes()]).to_string()).ok()
 }

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use crate::{
     ApiState, call_error,
     error::ApiError,
-    idempotency::{Key, OwnedTarget, for_provider},
+    idempotency::{Key, OwnedTarget, provider_key},
     path::Id as _,
     permit::{TokenPlace, unauthorized},
     recording::{Begun, recorded},
@@ -139,7 +139,7 @@ pub(crate) async fn call(api: &ApiState, caller: &Caller, request: Request, targ
     // A custom call has the headers of its caller.
     if let MethodTarget::Named { .. } = target {
         request.headers_mut().remove(IDEMPOTENCY_KEY);
-        if let Some(for_provider) = key.as_ref().and_then(for_provider) {
+        if let Some(for_provider) = key.as_ref().and_then(provider_key) {
             request.headers_mut().insert(IDEMPOTENCY_KEY, for_provider);
         }
     }

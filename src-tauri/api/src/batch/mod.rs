@@ -23,7 +23,7 @@ use utoipa_axum::routes;
 pub(crate) use self::run::{MethodCall, error};
 use self::{
     plan::BatchRequest,
-    run::{Answered, OfAccount, Runner},
+    run::{AccountValues, Answered, Runner},
 };
 use crate::{
     ApiState, body,
@@ -106,9 +106,9 @@ fn begin(request: &BatchRequest, headers: &HeaderMap) -> Result<Begun, ApiError>
 async fn run(through: ThroughProxy<'_>, request: BatchRequest) -> Result<Response, ApiError> {
     let graph = request.graph()?;
     let account = through.api.engine.accounts().get(through.caller, through.account).await?.account;
-    let of = OfAccount { context: &account.profile.context, tenant_id: account.profile.tenant_id.as_str() };
+    let account = AccountValues { context: &account.profile.context, tenant_id: account.profile.tenant_id.as_str() };
     let expressions = through.api.expressions.clone();
-    let runner = Runner { of, caller: through, expressions };
+    let runner = Runner { account, caller: through, expressions };
     Ok(Json(runner.run(&graph, &request.args).await).into_response())
 }
 

@@ -45,13 +45,13 @@ pub(super) struct BatchAnswer {
 
 /// What the templates and expressions of a batch see of its account: no secrets, because whatever a caller writes a placeholder for may
 /// come back to it.
-pub(super) struct OfAccount<'a> {
+pub(super) struct AccountValues<'a> {
     pub(super) context: &'a Map<String, Value>,
     pub(super) tenant_id: &'a str,
 }
 
 pub(super) struct Runner<'a, C, X> {
-    pub(super) of: OfAccount<'a>,
+    pub(super) account: AccountValues<'a>,
     pub(super) caller: C,
     pub(super) expressions: X,
 }
@@ -247,16 +247,19 @@ impl<C, X: Expressions> Runner<'_, C, X> {
     fn fill(&self, template: &Template, seen: &Seen) -> Result<Option<Value>, Value> {
         let none = BTreeMap::new();
         let roots = [("args", Root::Object(&seen.args)), ("resources", Root::Object(&seen.resources))];
-        let scope =
-            Scope { tenant_id: Some(self.of.tenant_id), roots: &roots, ..Scope::new(self.of.context, &none, None) };
+        let scope = Scope {
+            tenant_id: Some(self.account.tenant_id),
+            roots: &roots,
+            ..Scope::new(self.account.context, &none, None)
+        };
         let filled = template.fill(&scope).map_err(|failed| bad_request(&failed.to_string()))?;
         Ok(filled.expose().cloned())
     }
 
     async fn evaluate(&self, expression: &str, seen: &Seen) -> Result<Option<Value>, Value> {
-        let mut input = self.of.context.clone();
+        let mut input = self.account.context.clone();
         input.insert("args".to_owned(), seen.args.clone().into());
-        input.insert("tenant_id".to_owned(), self.of.tenant_id.into());
+        input.insert("tenant_id".to_owned(), self.account.tenant_id.into());
         input.insert("resources".to_owned(), seen.resources.clone().into());
         let found = self.expressions.evaluate(expression, input.into()).await;
         found.map_err(|failed| bad_request(&failed.to_string()))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     answered, append,
     plan::BatchRequest,
-    run::{Answered, BatchAnswer, Caller, MethodCall, OfAccount, Runner},
+    run::{AccountValues, Answered, BatchAnswer, Caller, MethodCall, Runner},
 };
 use crate::expressions::Jsonata;
 
@@ -52,9 +52,9 @@ async fn run(args: &Value, resources: &Value) -> (BatchAnswer, Vec<String>) {
     let body = json!({"integrated_account_id": "a", "resources": resources});
     let request: BatchRequest = serde_json::from_value(body).expect("a batch");
     let context = json!({"region": "eu"});
-    let of = OfAccount { context: context.as_object().expect("an object"), tenant_id: "acme-1" };
+    let account = AccountValues { context: context.as_object().expect("an object"), tenant_id: "acme-1" };
     let provider = Provider::default();
-    let runner = Runner { of, caller: &provider, expressions: Jsonata::default() };
+    let runner = Runner { account, caller: &provider, expressions: Jsonata::default() };
     let graph = request.graph().map_err(|error| error.message().to_owned()).expect("a graph");
     let answer = runner.run(&graph, args.as_object().expect("an object")).await;
     let seen = provider.seen.into_inner().expect("no panic");

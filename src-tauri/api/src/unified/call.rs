@@ -22,7 +22,7 @@ use super::{
 use crate::{
     ApiState,
     error::ApiError,
-    idempotency::{Key, for_provider},
+    idempotency::{Key, provider_key},
     method_calls::{Call, account_of, sent_uri},
     recording::{Begun, recorded},
     waiting::wait_of,
@@ -80,12 +80,12 @@ pub(super) async fn make(call: Call, model: &str, resource: &str, method: &str, 
         Ok(key) => key,
         Err(error) => return error.into_response(),
     };
-    let provider_key = key.as_ref().and_then(for_provider);
+    let for_provider = key.as_ref().and_then(provider_key);
     let (kept, now, for_key) = (api.idempotency.clone(), api.engine.now(), (api.clone(), caller.clone()));
     let run = async move {
         let path = target.path();
         let begun = Begun { account, route: CallRoute::Unified, path: &path, query: uri.query(), called: None };
-        let forward = |request| answer(&api, &caller, account, (&target, parameters, &uri, provider_key), request);
+        let forward = |request| answer(&api, &caller, account, (&target, parameters, &uri, for_provider), request);
         recorded(&api, &caller, begun, request, forward).await
     };
     let Some(key) = key else { return Box::pin(run).await };

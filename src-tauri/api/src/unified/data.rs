@@ -23,7 +23,7 @@ use super::{
 use crate::{
     ApiState,
     error::ApiError,
-    idempotency::{Key, for_provider},
+    idempotency::{Key, provider_key},
     recording::{Begun, attempted},
 };
 
@@ -74,7 +74,7 @@ impl From<Failure<ApiError>> for UnifiedRefusal {
 type Result<T> = std::result::Result<T, UnifiedRefusal>;
 
 /// What is asked, apart from the method and the record.
-struct Rest {
+struct RemainingCall {
     query: Map<String, Value>,
     body: Option<Value>,
     only_reads: bool,
@@ -92,18 +92,24 @@ pub(crate) async fn data_of(
     let UnifiedAsked { of, id, query, body, only_reads, waits_until, key } = asked;
     let target = Target::new(of, id);
     let headers = key.iter().map(|key| (IDEMPOTENCY_KEY, key.clone())).collect();
-    let known = Key::of(account, &verb_of(of.method), &target.path(), &headers)?;
-    let key = known.as_ref().and_then(for_provider).or(key);
-    let rest = Rest { query, body, only_reads, waits_until, key };
-    let Some(known) = known else { return made(api, caller, account, &target, rest).await };
+    let kept_key = Key::of(account, &verb_of(of.method), &target.path(), &headers)?;
+    let key = kept_key.as_ref().and_then(provider_key).or(key);
+    let rest = RemainingCall { query, body, only_reads, waits_until, key };
+    let Some(kept_key) = kept_key else { return call_now(api, caller, account, &target, rest).await };
     let (kept, now) = (api.idempotency.clone(), api.engine.now());
     let (api, caller) = (api.clone(), caller.clone());
-    let call = async move { response_of(Box::pin(made(&api, &caller, account, &target, rest)).await) };
-    read(kept.once(known, now, call).await).await
+    let call = async move { response_of(Box::pin(call_now(&api, &caller, account, &target, rest)).await) };
+    read(kept.once(kept_key, now, call).await).await
 }
 
-async fn made(api: &ApiState, caller: &Caller, account: AccountId, target: &Target, rest: Rest) -> Result<UnifiedData> {
-    let Rest { mut query, body, only_reads, waits_until, key } = rest;
+async fn call_now(
+    api: &ApiState,
+    caller: &Caller,
+    account: AccountId,
+    target: &Target,
+    rest: RemainingCall,
+) -> Result<UnifiedData> {
+    let RemainingCall { mut query, body, only_reads, waits_until, key } = rest;
     let mut own = |name: &str| match query.shift_remove(name)? {
         Value::Null => None,
         Value::String(text) => Some(text).filter(|text| !text.is_empty()),

@@ -34,7 +34,7 @@ use crate::{
     ApiState,
     calls::EngineAccounts,
     error::ApiError,
-    idempotency::of_step,
+    idempotency::step_key,
     method_calls::{explain, has_pages},
     recording::{Begun, attempted},
     waiting::waited,
@@ -170,7 +170,7 @@ impl<'a> ThroughProxy<'a> {
     /// Of the call itself, or of one of its steps.
     fn key_of(&self, step: Option<&str>) -> Option<HeaderValue> {
         let key = self.key.as_ref()?;
-        step.map_or_else(|| Some(key.clone()), |step| of_step(key, step))
+        step.map_or_else(|| Some(key.clone()), |step| step_key(key, step))
     }
 
     fn taken_body(&self) -> Option<Body> {

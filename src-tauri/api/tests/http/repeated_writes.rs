@@ -55,8 +55,12 @@ impl Noting {
             answer(&request, is_first)
         });
         let write = |path: &str| json!({ "path": path, "method": "post" });
+        let paged = json!({
+            "path": "/export", "method": "post",
+            "pagination": { "format": "cursor", "config": { "cursor_path": "next", "cursor_key": "after" } },
+        });
         let provider = Provider::with_api(true, |_| api).await.with_resources(json!({
-            "items": { "list": { "path": "/items" }, "create": write("/items"), "search": write("/search") },
+            "items": { "list": { "path": "/items" }, "create": write("/items"), "search": write("/search"), "export": paged },
             "sessions": { "create": write("/sessions") },
             "owners": { "create": write("/owners"), "list": write("/owners/search") },
         }));
@@ -205,6 +209,8 @@ async fn what_a_program_writes_has_a_key_at_the_provider_that_follows_from_its_o
         (Method::POST, "/proxy/items", true),
         (Method::POST, "/proxy/items/search", true),
         (Method::GET, "/proxy/items", false),
+        // Each of its pages is a request of its own.
+        (Method::POST, "/proxy/items/export", false),
         // A list that is a POST at the provider.
         (Method::GET, "/proxy/owners", false),
     ] {

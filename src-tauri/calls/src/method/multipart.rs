@@ -223,6 +223,8 @@ mod tests {
         assert_eq!(with_files(kind, binary).map(Value::from), Some(json!({"f": {"file_name": null}})));
         let without = [part("name=\"title\"", "Plan"), "--x--".to_owned()].concat();
         assert_eq!(with_files(kind, without.as_bytes()), None);
+        let nothing_chosen = [part("name=\"f\"; filename=\"\"", ""), "--x--".to_owned()].concat();
+        assert_eq!(with_files(kind, nothing_chosen.as_bytes()), None, "the same as without the field");
     }
 
     #[test]

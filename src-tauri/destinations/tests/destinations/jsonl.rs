@@ -218,3 +218,20 @@ fn append(world: &World, name: &str, bytes: &[u8]) {
     let mut file = fs::File::options().append(true).open(world.path(name)).expect("opens");
     file.write_all(bytes).expect("writes");
 }
+
+#[tokio::test]
+async fn a_run_that_rests_keeps_its_ledger_and_no_file_open() {
+    let world = World::new();
+    let lines = file("x.jsonl", "jsonl");
+    world.deliver(batch(1, &lines, &["1"])).await.expect("delivers");
+    // When: it is stopped, and a person adds a line
+    world.files.rest(run(1)).await;
+    let mut text = fs::OpenOptions::new().append(true).open(world.path("x.jsonl")).expect("opens");
+    text.write_all(b"\"mine\"\n").expect("writes");
+    // Then: resumed, its batch that comes again is there once, and the person's line stays
+    world.deliver(batch(1, &lines, &["1"])).await.expect("delivers");
+    world.deliver(batch(2, &lines, &["2"])).await.expect("delivers");
+    assert_eq!(world.text("x.jsonl"), "1\n\"mine\"\n2\n");
+    world.files.finish(run(1)).await;
+    assert_eq!(world.names(), ["x.jsonl"]);
+}

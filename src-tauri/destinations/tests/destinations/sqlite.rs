@@ -258,3 +258,17 @@ async fn a_table_that_somebody_changes_between_batches_is_read_again() {
     world.deliver(batch(3, &config, &["{\"id\": 3}"])).await.expect("delivers");
     assert_eq!(json!(rows(&world, "SELECT * FROM crm_contacts")), json!([[3]]));
 }
+
+#[tokio::test]
+async fn a_run_that_rests_leaves_a_whole_database_and_its_batches_are_known() {
+    let world = World::new();
+    let table = file("x.sqlite", "sqlite");
+    world.deliver(batch(1, &table, &[r#"{"id": 1}"#])).await.expect("delivers");
+    assert!(world.names().len() > 1, "open: {:?}", world.names());
+    world.files.rest(run(1)).await;
+    assert_eq!(world.names(), ["x.sqlite"]);
+    for place in [1, 2] {
+        world.deliver(batch(place, &table, &[&format!("{{\"id\": {place}}}")])).await.expect("delivers");
+    }
+    assert_eq!(json!(rows(&world, "SELECT id FROM crm_contacts ORDER BY id")), json!([[1], [2]]));
+}

@@ -92,9 +92,7 @@ async fn a_stop_ends_a_run_wherever_it_is() {
 
 #[tokio::test]
 async fn a_stopped_run_is_resumed_where_it_was_and_a_deleted_one_is_not() {
-    let gate = tokio::sync::Semaphore::new(1);
-    let pages = [page(&[json!({"id": 1})], Some("b")), page(&[json!({"id": 2})], None)];
-    let world = World::new(Script { gate: Some(gate), pages: Mutex::new(pages.into()), ..Script::default() }).await;
+    let world = World::with_two_pages().await;
     let job = world.job(list_job()).await;
     let id = world.run(world.of(&job)).await;
     world.start();
@@ -255,9 +253,7 @@ async fn runs_with_one_mutex_run_one_after_the_other() {
 
 #[tokio::test]
 async fn a_run_goes_on_after_a_restart_with_the_page_in_progress() {
-    let gate = tokio::sync::Semaphore::new(1);
-    let pages = [page(&[json!({"id": 1})], Some("b")), page(&[json!({"id": 2})], None)];
-    let world = World::new(Script { gate: Some(gate), pages: Mutex::new(pages.into()), ..Script::default() }).await;
+    let world = World::with_two_pages().await;
     let job = world.job(list_job()).await;
     let id = world.run(world.of(&job)).await;
     world.start();
@@ -295,9 +291,7 @@ async fn a_run_goes_on_after_a_restart_with_the_page_in_progress() {
 
 #[tokio::test]
 async fn who_watches_sees_where_a_run_is_until_it_rests() {
-    let gate = tokio::sync::Semaphore::new(1);
-    let pages = [page(&[json!({"id": 1})], Some("b")), page(&[json!({"id": 2})], None)];
-    let world = World::new(Script { gate: Some(gate), pages: Mutex::new(pages.into()), ..Script::default() }).await;
+    let world = World::with_two_pages().await;
     let mut live = world.jobs.live_runs(&PERSON);
     let mut set = world.services.store.changes();
     let job = world.job(list_job()).await;

@@ -42,6 +42,8 @@ struct Script {
     gate: Option<tokio::sync::Semaphore>,
     /// The same for expressions.
     evaluations: Option<tokio::sync::Semaphore>,
+    /// Notified when an expression is about to be evaluated.
+    evaluating: tokio::sync::Notify,
     is_offline: AtomicBool,
 }
 
@@ -71,6 +73,7 @@ impl RunCalls for Script {
         input: Box<RawValue>,
     ) -> RunnerFuture<'a, Result<Option<Box<RawValue>>, ExpressionError>> {
         Box::pin(async move {
+            self.evaluating.notify_one();
             if let Some(gate) = &self.evaluations {
                 gate.acquire().await.expect("open").forget();
             }
@@ -139,6 +142,13 @@ impl World {
 
     async fn with(pages: impl IntoIterator<Item = Result<Page, RequestError>>) -> Self {
         Self::new(Script { pages: Mutex::new(pages.into_iter().collect()), ..Script::default() }).await
+    }
+
+    /// A list of two pages, of which the second one waits for the gate.
+    async fn with_two_pages() -> Self {
+        let pages = [page(&[json!({"id": 1})], Some("b")), page(&[json!({"id": 2})], None)];
+        let gate = Some(tokio::sync::Semaphore::new(1));
+        Self::new(Script { gate, pages: Mutex::new(pages.into()), ..Script::default() }).await
     }
 
     fn of(&self, job: &str) -> NewRun {

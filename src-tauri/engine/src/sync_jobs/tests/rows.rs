@@ -278,3 +278,29 @@ async fn cells_of_a_state_are_added_changed_and_removed() {
     assert_eq!(jobs.state(&PERSON, "k", "a").await.expect_err("gone").code(), "not_found");
     assert_eq!(jobs.add_state(&PERSON, "k", "", json!(1)).await.expect_err("no key").code(), "key_invalid");
 }
+
+#[tokio::test]
+async fn a_trigger_that_is_unscheduled_while_it_fires_makes_no_run() {
+    let world = World::new(Script { evaluations: Some(tokio::sync::Semaphore::new(0)), ..Script::default() }).await;
+    let mut document = list_job();
+    document["args_validation"] = json!("null");
+    let job = world.job(document).await;
+    let document = json!({"sync_job_id": job, "integrated_account_id": world.account, "cron_expression": "0 * * * *"});
+    let document = document.as_object().expect("an object").clone();
+    let id = world.jobs.add::<CronTrigger>(&PERSON, document).await.expect("added").id;
+    world.start();
+    world.jobs.schedule(&PERSON, id).await.expect("scheduled");
+    // Given: its time has come, and its arguments are being checked
+    world.services.clock.advance_secs(60 * 60);
+    tokio::time::timeout(WAIT_TIMEOUT, world.script.evaluating.notified()).await.expect("in time");
+    // When: its times are changed, which unschedules it
+    let change = json!({"cron_expression": "30 * * * *"}).as_object().cloned().expect("an object");
+    world.jobs.change::<CronTrigger>(&PERSON, id, change).await.expect("changed");
+    world.script.evaluations.as_ref().expect("a gate").add_permits(100);
+    // Then: another run is made after that, and there is none of the trigger
+    let other = world.run(NewRun { force: true, ..world.of(&job) }).await;
+    world.over(other).await;
+    let runs = world.jobs.runs(&PERSON, RunFilter::default()).await.expect("read");
+    assert_eq!(runs.iter().map(|run| run.id).collect::<Vec<_>>(), [other]);
+    assert_eq!(world.jobs.planned(&PERSON).await.expect("read"), []);
+}
