@@ -1,4 +1,4 @@
-//! `docs/guide-sync-sqlite.md`: its commands, run as they stand there, and an hour that passes.
+//! `docs/guide-sync-sqlite.md`: its commands, run as they stand there, a ticket that is deleted, and an hour that passes.
 
 use anyhow::{Context, Result};
 use relink_tests::{fake_clock::Clock, guide::Guide, relink::Relink, session::Session};
@@ -12,13 +12,28 @@ async fn the_guide_to_tickets_in_sqlite_prints_what_it_says_and_an_hour_later_a_
     relink.post("/relink/integrations/sandbox/install", Value::Null).await?;
     let installed = relink.get("/environment-integration").await?["result"][0]["id"].clone();
     let key = relink.post("/relink/sandbox/control/api-keys", json!({ "subject": "sandbox-ada" })).await?;
-    let account = json!({
+    let ada = json!({
         "tenant_id": "ada", "environment_integration_id": installed, "authentication_method": "api_key",
         "context": { "api_key": key["api_key"] },
     });
-    relink.post("/integrated-account", account).await?;
+    let account = relink.post("/integrated-account", ada).await?["id"].clone();
 
     Guide::read("guide-sync-sqlite.md")?.run(&session, &relink).await?;
+
+    // When
+    let installed = relink.get("/integration?name=sandbox").await?["result"][0].clone();
+    let base_url = installed["config"]["base_url"].as_str().context("the Sandbox has an address")?;
+    let ticket = reqwest::Client::new().delete(format!("{base_url}/api/tickets/1001"));
+    let deleted = ticket.bearer_auth(key["api_key"].as_str().context("a key")?).send().await?;
+    deleted.error_for_status()?;
+    let argument = format!("integrated_account_id={}", account.as_str().context("an ID")?);
+    relink.cli(&session, &["sync", "run", "All tickets", "--arg", &argument, "--wait"]).await?;
+    // Then
+    let database = rusqlite::Connection::open(session.folder().join("guide/exports/tickets.sqlite"))?;
+    let marked = "SELECT group_concat(id), count(*) FROM tickets WHERE relink_deleted_at IS NOT NULL";
+    let marked: (String, i64) = database.query_row(marked, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    assert_eq!(marked, ("1001".to_owned(), 1));
+    drop(database);
 
     let triggers = relink.get("/sync-job-cron-trigger").await?;
     let trigger = &triggers["result"][0];

@@ -1254,6 +1254,10 @@ persisted: number | null,
  */
 dropped: number | null, 
 /**
+ * Rows that destinations have marked or removed, because their records are gone.
+ */
+deleted: number | null, 
+/**
  * Whether another node of the same resource and method is counted with it.
  */
 is_shared: boolean, };

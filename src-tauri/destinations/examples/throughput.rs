@@ -83,15 +83,16 @@ async fn measure(name: &str, folder: &Path, records: u64, page: u64, config: &Va
         let records: Vec<Box<RawValue>> = (at * page..(at + 1) * page).map(record).collect();
         let delivery = Delivery {
             id: BatchId::new(run, &[at]),
-            kind: &DestinationKind::File,
+            kind: &DestinationKind::File { replaces: false },
             destination: "out",
             resource: "crm/contacts",
             config: Some(config.clone()),
             account: None,
             records: &records,
+            tracked: None,
         };
         let began = Instant::now();
-        files.deliver(run, &delivery).await.expect("delivers");
+        files.deliver(run, &delivery, None).await.expect("delivers");
         seconds += began.elapsed().as_secs_f64();
     }
     let began = Instant::now();

@@ -5,20 +5,24 @@ use relink_sync::Delivery;
 use serde_json::value::RawValue;
 use twox_hash::XxHash3_64;
 
+use crate::Origin;
+
 /// The records of a delivery, one after the other, each on a line of its own. So this is JSON Lines as well.
 pub(crate) struct Batch {
     pub id: BatchId,
     pub run: SyncJobRunId,
     pub resource: String,
+    /// If rows are to have it.
+    pub origin: Option<Origin>,
     lines: String,
     /// Where each line ends, after its line feed.
     ends: Vec<usize>,
 }
 
 impl Batch {
-    pub fn new(run: SyncJobRunId, delivery: &Delivery<'_>) -> Self {
+    pub fn new(run: SyncJobRunId, delivery: &Delivery<'_>, origin: Option<Origin>) -> Self {
         let (lines, ends) = one_per_line(delivery.records);
-        Self { id: delivery.id, run, resource: delivery.resource.to_owned(), lines, ends }
+        Self { id: delivery.id, run, resource: delivery.resource.to_owned(), origin, lines, ends }
     }
 
     pub fn lines(&self) -> &str {

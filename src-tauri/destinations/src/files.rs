@@ -10,13 +10,16 @@ use std::{
 };
 
 use relink_domain::{
-    SyncJobRunId,
+    SyncJobRunId, Timestamp,
     sync::{FileDestination, FileFormat},
 };
-use relink_sync::{Delivery, DeliveryError};
+use relink_sync::{Delivery, DeliveryError, Missing};
 use serde_json::Value;
 
-use crate::{batch::Batch, folder::Folder, jsonl::Jsonl, parquet::Parquet, problem::Problem, sqlite::Sqlite};
+use crate::{
+    Origin, batch::Batch, folder::Folder, jsonl::Jsonl, origin::Gone, parquet::Parquet, problem::Problem,
+    sqlite::Sqlite,
+};
 
 /// How many files are open at a time. More can be written to: the one that was used least recently is closed.
 const MAX_OPEN: usize = 16;
@@ -74,13 +77,30 @@ impl Files {
     /// delivery is a [`FileDestination`].
     ///
     /// The work is done on a thread that may block, and is completed even if this future is dropped.
-    pub async fn deliver(&self, run: SyncJobRunId, delivery: &Delivery<'_>) -> Result<(), DeliveryError> {
-        let destination = FileDestination::read(delivery.config.as_ref().unwrap_or(&Value::Null)).map_err(|error| {
-            let message = format!("The destination's config.{} {error} Nothing was written.", error.key);
-            Problem::invalid("destination_config", message)
-        })?;
-        let batch = Batch::new(run, delivery);
+    pub async fn deliver(
+        &self,
+        run: SyncJobRunId,
+        delivery: &Delivery<'_>,
+        origin: Option<Origin>,
+    ) -> Result<(), DeliveryError> {
+        let destination = read(delivery.config.as_ref().unwrap_or(&Value::Null))?;
+        let batch = Batch::new(run, delivery, origin);
         self.blocking(move |shared| shared.write(&destination, &batch)).await.map_err(DeliveryError::from)
+    }
+
+    /// Marks or removes the rows of an SQLite table that no delivery with this origin has written, and gives their number. `since`: when
+    /// its run began. A file or table that isn't there has none.
+    pub async fn delete_missing(
+        &self,
+        missing: &Missing<'_>,
+        origin: Origin,
+        since: Timestamp,
+    ) -> Result<u64, DeliveryError> {
+        let destination = read(missing.config)?;
+        let (resource, mode, lists) = (missing.resource.to_owned(), missing.mode, missing.lists.to_vec());
+        let gone = Gone { origin, since, mode, lists };
+        let deleted = self.blocking(move |shared| shared.delete(&destination, &resource, &gone)).await;
+        deleted.map_err(DeliveryError::from)
     }
 
     /// The run is over, and none of its batches comes again. Closes the files that no other run uses, and forgets its batches.
@@ -105,16 +125,23 @@ impl Files {
         }
     }
 
-    async fn blocking(
+    async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Shared) -> Result<(), Problem> + Send + 'static,
-    ) -> Result<(), Problem> {
+        work: impl FnOnce(&Shared) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
         let shared = self.0.clone();
         tokio::task::spawn_blocking(move || work(&shared)).await.unwrap_or_else(|error| {
             let message = format!("Relink failed while it was writing a batch: {error}. Start the run again.");
             Err(Problem::system("destination_failed", message))
         })
     }
+}
+
+fn read(config: &Value) -> Result<FileDestination, Problem> {
+    FileDestination::read(config).map_err(|error| {
+        let message = format!("The destination's config.{} {error} Nothing was written.", error.key);
+        Problem::invalid("destination_config", message)
+    })
 }
 
 impl Shared {
@@ -134,6 +161,22 @@ impl Shared {
         }
         *held = Some(writer);
         Ok(())
+    }
+
+    fn delete(&self, destination: &FileDestination, resource: &str, gone: &Gone) -> Result<u64, Problem> {
+        let place = self.folder.place(&destination.path)?;
+        if !place.exists() || destination.format != FileFormat::Sqlite {
+            return Ok(0);
+        }
+        let slot = self.slot(&place, destination.format, gone.origin.run);
+        let mut held = lock(&slot.writer);
+        let mut writer = Writer::take_or_open(&mut held, &place, destination.format)?;
+        let deleted = match &mut writer {
+            Writer::Sqlite(sqlite) => sqlite.delete(destination, resource, gone)?,
+            Writer::Jsonl(_) | Writer::Parquet(_) => 0,
+        };
+        *held = Some(writer);
+        Ok(deleted)
     }
 
     fn slot(&self, place: &Path, format: FileFormat, run: SyncJobRunId) -> Arc<Slot> {

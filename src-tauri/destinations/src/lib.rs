@@ -23,6 +23,7 @@ mod batch;
 mod files;
 mod folder;
 mod jsonl;
+mod origin;
 mod parquet;
 mod problem;
 mod record;
@@ -31,5 +32,6 @@ mod sqlite;
 
 pub use self::{
     files::Files,
+    origin::Origin,
     s3::{Datastore, DatastoreProblem, S3},
 };

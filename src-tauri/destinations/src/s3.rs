@@ -138,8 +138,16 @@ mod tests {
         let kind = DestinationKind::Datastore { method: UPLOAD.to_owned(), loop_on: None };
         let key = |resource: &str, config: Value| {
             let config = Some(json!({"id": "x", "config": config}));
-            let delivery =
-                Delivery { id, kind: &kind, destination: "out", resource, config, account: None, records: &[] };
+            let delivery = Delivery {
+                id,
+                kind: &kind,
+                destination: "out",
+                resource,
+                config,
+                account: None,
+                records: &[],
+                tracked: None,
+            };
             key_of(&delivery)
         };
         assert_eq!(key("crm/contacts", Value::Null), format!("crm/contacts/{id}.jsonl"));

@@ -3,11 +3,13 @@
 //! A batch is one transaction, which also writes the batch's id into `relink_batches`. The file is in WAL mode while it is open, so that
 //! nobody who reads it waits; afterwards it is one file again.
 
+mod gone;
 mod name;
 mod schema;
 mod table;
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,8 +19,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
 use self::table::{Prepared, Table};
 use crate::{
+    Origin,
     batch::Batch,
     folder::{self, Identity},
+    origin::{self, DELETED_AT, Gone},
     problem::Problem,
     record::{self, Field},
 };
@@ -64,7 +68,7 @@ impl Sqlite {
 
     /// Returns when the batch is committed. After an error nothing of it is in the file.
     pub fn write(&mut self, batch: &Batch, destination: &FileDestination) -> Result<(), Problem> {
-        let name = destination.table.clone().unwrap_or_else(|| name::of_resource(&batch.resource));
+        let name = table_of(destination, &batch.resource);
         let fail = |error: &rusqlite::Error| problem(&self.path, error);
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| fail(&error))?;
@@ -91,6 +95,16 @@ impl Sqlite {
         transaction.commit().map_err(|error| fail(&error))?;
         self.table = Some((TableOf { schema, ..of }, table));
         Ok(())
+    }
+
+    /// Marks or removes rows, in one transaction, and gives their number.
+    pub fn delete(&mut self, destination: &FileDestination, resource: &str, gone: &Gone) -> Result<u64, Problem> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = transaction.map_err(|error| problem(&self.path, &error))?;
+        let table = table_of(destination, resource);
+        let deleted = gone::delete(&transaction, &table, gone).map_err(|failure| failure.at(&self.path))?;
+        transaction.commit().map_err(|error| problem(&self.path, &error))?;
+        Ok(deleted)
     }
 
     /// Whether the path still leads to this file.
@@ -134,15 +148,16 @@ fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 fn insert(connection: &Connection, table: &mut Table, batch: &Batch) -> Result<(), Failure> {
+    let origin = batch.origin.as_ref().map(Origin::fields);
     let mut fields: Vec<Field<'_>> = Vec::new();
     let mut records = batch.records().peekable();
     while let Some(record) = records.peek() {
-        record::split(record, &mut fields)?;
+        fields_of(record, origin.as_ref(), &mut fields)?;
         table.fit(connection, &fields)?;
         // As long as records fit into the table as it is, the statement is the same.
         let mut statement = Prepared::new(connection, table)?;
         while let Some(record) = records.peek() {
-            record::split(record, &mut fields)?;
+            fields_of(record, origin.as_ref(), &mut fields)?;
             if !statement.insert(&fields)? {
                 break;
             }
@@ -150,6 +165,24 @@ fn insert(connection: &Connection, table: &mut Table, batch: &Batch) -> Result<(
         }
     }
     Ok(())
+}
+
+/// The fields of a record, and those of its origin, which stand for themselves alone.
+fn fields_of<'a>(
+    record: &'a str,
+    origin: Option<&'a [(&'static str, String); 5]>,
+    fields: &mut Vec<Field<'a>>,
+) -> Result<(), Problem> {
+    record::split(record, fields)?;
+    if let Some(origin) = origin {
+        fields.retain(|(name, _)| name != DELETED_AT && !origin::is_field(name));
+        fields.extend(origin.iter().map(|(column, json)| (Cow::Borrowed(*column), json.as_str())));
+    }
+    Ok(())
+}
+
+fn table_of(destination: &FileDestination, resource: &str) -> String {
+    destination.table.clone().unwrap_or_else(|| name::of_resource(resource))
 }
 
 /// An error of SQLite, for which the file's path is still to be added, or one that is said already.

@@ -2,7 +2,7 @@
 
 use relink_domain::{
     Timestamp,
-    sync::{BatchId, DestinationKind, ResourceStats},
+    sync::{BatchId, Condition, DeleteMode, DestinationKind, ResourceStats},
 };
 use serde_json::{Map, Value, value::RawValue};
 
@@ -100,6 +100,22 @@ pub struct Delivery<'a> {
     /// Whose records they are, as far as they come from a request.
     pub account: Option<&'a str>,
     pub records: &'a [Box<RawValue>],
+    /// The name of the request that they come from, if the destination is to notice which of them are gone later.
+    pub tracked: Option<&'a str>,
+}
+
+/// The end of the lists of a request with `delete_tracking`: what they no longer have is to be marked or removed.
+#[derive(Debug, Clone)]
+pub struct Missing<'a> {
+    /// The name of the request.
+    pub request: &'a str,
+    /// As of its deliveries.
+    pub resource: &'a str,
+    pub config: &'a Value,
+    pub account: &'a str,
+    pub mode: DeleteMode,
+    /// For each list, what a row must meet to have been in it if its record were there.
+    pub lists: &'a [Vec<Condition<Value>>],
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -113,6 +129,9 @@ pub enum DeliveryError {
 pub trait Destinations: Send + Sync {
     /// Returns when the destination has the batch. One that comes again has the same id.
     fn deliver(&self, delivery: Delivery<'_>) -> impl Future<Output = Result<(), DeliveryError>> + Send;
+
+    /// Marks or removes the rows that no delivery of this run has written, and gives their number. It may come again.
+    fn delete_missing(&self, missing: Missing<'_>) -> impl Future<Output = Result<u64, DeliveryError>> + Send;
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! What is kept of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use relink_domain::{Timestamp, sync::ResourceStats};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,10 @@ pub struct Head {
     pub base: Scope,
     /// The spools that have records.
     pub spools: BTreeMap<usize, SpoolHead>,
+    /// The destinations that may lack records, by their places in [`Graph::tracked`](relink_domain::sync::Graph::tracked): something on the
+    /// way has failed, or was skipped.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub incomplete: BTreeSet<usize>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -121,7 +125,7 @@ pub struct Commit {
     pub next_task: u64,
     /// If it has changed.
     pub head: Option<Head>,
-    /// Records for the end of spools.
+    /// Records for the end of spools, and of requests with `delete_tracking` what they have listed.
     pub spooled: Vec<Spooled>,
     /// The spool whose records are no longer needed.
     pub released: Option<usize>,

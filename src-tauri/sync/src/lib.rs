@@ -20,6 +20,9 @@
 //!
 //! A step that is dropped in the middle is as good as a crash: the runner reads its journal again.
 //!
+//! A request with `delete_tracking` keeps what it lists, in the journal, with the first page of each list (`missing.rs`). When all else is
+//! done and nothing has failed or was skipped on the way, destinations that keep rows mark or remove those that no delivery has written.
+//!
 //! When the stack is empty, the first spool in the graph's order that has records is released, whole. When no spool has any, the run is over
 //! but for its `event` nodes: what depends on `complete` or `error` runs then, with `sync_job_run.status` known.
 //!
@@ -41,6 +44,7 @@ mod ahead;
 mod fetch;
 pub mod host;
 mod journal;
+mod missing;
 mod run;
 mod runner;
 mod view;
@@ -51,8 +55,8 @@ mod tests;
 
 pub use self::{
     host::{
-        Account, Call, Delivery, DeliveryError, ExpressionError, Host, JournalError, Level, LogLine, NodeProgress,
-        Page, RequestError,
+        Account, Call, Delivery, DeliveryError, ExpressionError, Host, JournalError, Level, LogLine, Missing,
+        NodeProgress, Page, RequestError,
     },
     journal::{
         Commit, Elements, Head, Outcome, Phase, Place, RecordError, Saved, Scope, SpoolHead, Spooled, StateWrite, Task,

@@ -138,7 +138,14 @@ impl<'a, H: Host> Runner<'a, H> {
         }
         match &saved.head.phase {
             Phase::End { outcome, at } => Ok(over(saved, outcome.clone(), *at)),
-            Phase::Begin | Phase::Main | Phase::Over { .. } => self.end(saved, Outcome::Completed).await,
+            Phase::Begin | Phase::Main | Phase::Over { .. } => {
+                let walker = self.walker(&saved.head.phase, [0; 3]);
+                let (stats, errors) = walker.delete_missing(saved).await?;
+                let mut commit = self.end(saved, Outcome::Completed).await?;
+                commit.stats.merge(&stats);
+                commit.errors.splice(..0, errors);
+                Ok(commit)
+            }
         }
     }
 
@@ -168,7 +175,7 @@ impl<'a, H: Host> Runner<'a, H> {
         let account = account_of(self.host, self.run.account.as_deref()).await;
         let account = account.map_err(|error| Interrupt::Failed(failed(first, error)))?;
         let scope = Scope { account: self.run.account.clone(), ..saved.head.base.clone() };
-        let mut gathered = Gathered { next_task: saved.next_task + 1, ..Gathered::default() };
+        let mut gathered = Gathered { next_task: saved.next_task + 1, ..gathered(saved) };
         let walker = self.walker(&phase, [saved.next_task, 0, 0]);
         for event in self.graph.events(of).map(|at| self.graph.node(at)) {
             walker.debug(event, || format!("Happens: {of}"));
@@ -176,8 +183,7 @@ impl<'a, H: Host> Runner<'a, H> {
         let flow = Flow { scope, account, batch: None, seen: 0 };
         let from = self.graph.nodes().len();
         let base = Box::pin(walker.walk(nodes, from, flow, &mut self.delivered, &mut gathered)).await?;
-        let spools = saved.head.spools.clone();
-        Ok(committed(gathered, Some(Head { phase, base, spools })))
+        Ok(committed(gathered, Some(Head { phase, base, ..Head::default() })))
     }
 
     async fn release(&mut self, saved: &Saved, spool: usize) -> Result<Commit, Interrupt> {
@@ -191,23 +197,20 @@ impl<'a, H: Host> Runner<'a, H> {
         self.walker(&saved.head.phase, [0; 3]).debug(node, || format!("Result: {}", counted(records.len())));
         let batch = (seen > 0).then_some(Batch { records, names, source: spool });
         let flow = Flow { scope: head.scope.clone(), account, batch, seen };
-        let mut spools = saved.head.spools.clone();
-        spools.remove(&spool);
-        let mut gathered = Gathered { next_task: saved.next_task + 1, heads: spools, ..Gathered::default() };
+        let mut gathered = Gathered { next_task: saved.next_task + 1, ..gathered(saved) };
+        gathered.heads.remove(&spool);
         let walker = self.walker(&saved.head.phase, [saved.next_task, 0, 0]);
         if flow.batch.is_some() {
             let nodes = self.graph.below(spool).to_vec();
             Box::pin(walker.walk(nodes, spool, flow, &mut self.delivered, &mut gathered)).await?;
         }
-        let head = Head { spools: BTreeMap::new(), ..saved.head.clone() };
-        Ok(Commit { released: Some(spool), ..committed(gathered, Some(head)) })
+        Ok(Commit { released: Some(spool), ..committed(gathered, Some(saved.head.clone())) })
     }
 
     /// Fetches the next page of the request on top, and takes it through what is below.
     async fn request(&mut self, saved: &Saved, task: &Task) -> Result<Commit, Interrupt> {
         let node = self.graph.node(task.node);
-        let mut gathered =
-            Gathered { next_task: saved.next_task, heads: saved.head.spools.clone(), ..Gathered::default() };
+        let mut gathered = gathered(saved);
         let mut place = task.place.clone();
         let top = loop {
             let Some(scope) =
@@ -218,7 +221,7 @@ impl<'a, H: Host> Runner<'a, H> {
             let result = Box::pin(self.page(saved, task, scope, &place, &mut gathered)).await;
             match result {
                 Ok(Some(top)) => break top,
-                Ok(None) => {}
+                Ok(None) => gathered.lacks(task.node, self.graph),
                 Err(NodeError::Interrupt(interrupt)) => return Err(interrupt),
                 Err(NodeError::Failed(error)) => {
                     let error = failed(Some(node), error);
@@ -226,12 +229,14 @@ impl<'a, H: Host> Runner<'a, H> {
                         return Err(Interrupt::Failed(error));
                     }
                     gathered.errors.push(error);
+                    gathered.lacks(task.node, self.graph);
                 }
             }
             place = Place { element: place.element + 1, ..Place::default() };
         };
         let has_new_spool = gathered.heads.len() != saved.head.spools.len();
-        let head = has_new_spool.then(|| saved.head.clone());
+        let lacks_more = gathered.incomplete.len() != saved.head.incomplete.len();
+        let head = (has_new_spool || lacks_more).then(|| saved.head.clone());
         Ok(Commit { top, ..committed(gathered, head) })
     }
 
@@ -300,9 +305,14 @@ impl<'a, H: Host> Runner<'a, H> {
         }
         let outer = scope.clone();
         let batch = Batch { records: fetched.records, names: vec![path.clone()], source: task.node };
+        let mut flow = Flow { scope, account, batch: None, seen };
+        if place.page == 0 && request.delete_tracking.is_some() {
+            let account = flow.scope.account.clone().unwrap_or_default();
+            walker.list((task.node, request), &account, &flow, gathered).map_err(NodeError::Interrupt)?;
+        }
         if count > 0 {
             let nodes = self.graph.below(task.node).to_vec();
-            let flow = Flow { scope, account, batch: Some(batch), seen };
+            flow.batch = Some(batch);
             let below = Box::pin(walker.walk(nodes, task.node, flow, &mut self.delivered, gathered));
             self.ahead.beside(below).await.map_err(NodeError::Interrupt)?;
         }
@@ -353,13 +363,23 @@ impl<'a, H: Host> Runner<'a, H> {
     }
 }
 
+/// The beginning of a step.
+fn gathered(saved: &Saved) -> Gathered {
+    Gathered {
+        next_task: saved.next_task,
+        heads: saved.head.spools.clone(),
+        incomplete: saved.head.incomplete.clone(),
+        ..Gathered::default()
+    }
+}
+
 fn committed(mut gathered: Gathered, head: Option<Head>) -> Commit {
     // The first one is to be on top.
     gathered.tasks.reverse();
     Commit {
         push: gathered.tasks,
         next_task: gathered.next_task,
-        head: head.map(|head| Head { spools: gathered.heads, ..head }),
+        head: head.map(|head| Head { spools: gathered.heads, incomplete: gathered.incomplete, ..head }),
         spooled: gathered.spooled,
         states: gathered.states,
         stats: gathered.stats,

@@ -2,8 +2,10 @@
 
 mod deliver;
 
+pub(crate) use self::deliver::undelivered;
+
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -62,9 +64,17 @@ pub(crate) struct Gathered {
     pub(crate) states: Vec<StateWrite>,
     pub(crate) stats: ResourceStats,
     pub(crate) errors: Vec<RecordError>,
+    /// See [`Head::incomplete`](crate::Head::incomplete).
+    pub(crate) incomplete: BTreeSet<usize>,
 }
 
 impl Gathered {
+    /// A node has failed or was skipped: what comes through it may be missing at its destinations.
+    pub(crate) fn lacks(&mut self, at: usize, graph: &Graph) {
+        let affected = graph.tracked().iter().enumerate().filter(|(_, tracked)| tracked.goes_through(at));
+        self.incomplete.extend(affected.map(|(tracked, _)| tracked));
+    }
+
     pub(crate) fn task(&mut self, node: usize, scope: Scope, elements: Option<Elements>, depth: u32) -> Task {
         let id = self.next_task;
         self.next_task += 1;
@@ -117,7 +127,7 @@ impl<H: Host> Walker<'_, H> {
                     for at in requests {
                         let node = self.graph.node(at);
                         if let Err(error) = self.request(at, &done.flow, gathered) {
-                            self.failed(node, node.key(), error, gathered)?;
+                            self.failed((at, node.key()), error, gathered)?;
                         }
                     }
                     return Ok(done.flow.scope);
@@ -140,17 +150,23 @@ impl<H: Host> Walker<'_, H> {
                 Ok(None) => {}
                 Ok(Some(flow)) => frames.push(Frame { nodes: self.graph.below(at).to_vec(), next: 0, flow, from: at }),
                 Err(NodeError::Interrupt(interrupt)) => return Err(interrupt),
-                Err(NodeError::Failed(error)) => self.failed(node, resource, error, gathered)?,
+                Err(NodeError::Failed(error)) => self.failed((at, resource), error, gathered)?,
             }
         }
     }
 
     /// An error of a node ends the run, or what depends on the node.
-    fn failed(&self, node: &Node, resource: &str, error: Value, gathered: &mut Gathered) -> Result<(), Interrupt> {
-        let error = RecordError { node: node.name.clone(), resource: resource.to_owned(), error };
+    pub(crate) fn failed(
+        &self,
+        (at, resource): (usize, &str),
+        error: Value,
+        gathered: &mut Gathered,
+    ) -> Result<(), Interrupt> {
+        let error = RecordError { node: self.graph.node(at).name.clone(), resource: resource.to_owned(), error };
         if self.handling == ErrorHandling::FailFast {
             return Err(Interrupt::Failed(error));
         }
+        gathered.lacks(at, self.graph);
         gathered.errors.push(error);
         Ok(())
     }
@@ -189,6 +205,7 @@ impl<H: Host> Walker<'_, H> {
             _ => {}
         }
         if !self.runs(node, &self.view(&frame.flow)).await? {
+            gathered.lacks(at, self.graph);
             return Ok(None);
         }
         match &node.kind {

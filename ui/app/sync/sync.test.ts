@@ -163,9 +163,11 @@ it('says what a run does, and what it waits for', () => {
 });
 
 it('says what a node has done', () => {
-  const none = { fetched: null, persisted: null, dropped: null, is_shared: false };
+  const none = { fetched: null, persisted: null, dropped: null, deleted: null, is_shared: false };
   expect(countsInWords(none)).toBe('');
   expect(countsInWords({ ...none, fetched: 1240, persisted: 0 })).toBe('1,240 fetched');
   expect(countsInWords({ ...none, persisted: 7, dropped: 3 })).toBe('7 delivered · 3 left out');
   expect(countsInWords({ ...none, persisted: 0 })).toBe('0 delivered');
+  expect(countsInWords({ ...none, persisted: 7, deleted: 1200 })).toBe('7 delivered · 1,200 deleted');
+  expect(countsInWords({ ...none, persisted: 7, deleted: 0 })).toBe('7 delivered');
 });

@@ -5,11 +5,12 @@ import { relative, span } from '../../lib/time';
 export const number = (value: number): string => value.toLocaleString('en-US');
 
 /** What a node has done: `1,240 fetched · 3 left out`. */
-export function countsInWords({ fetched, persisted, dropped }: SyncCounts): string {
+export function countsInWords({ fetched, persisted, dropped, deleted }: SyncCounts): string {
   const parts = [
     fetched === null ? '' : `${number(fetched)} fetched`,
     persisted === null || (fetched !== null && persisted === 0) ? '' : `${number(persisted)} delivered`,
     dropped === null || dropped === 0 ? '' : `${number(dropped)} left out`,
+    deleted === null || deleted === 0 ? '' : `${number(deleted)} deleted`,
   ];
   return parts.filter(Boolean).join(' · ');
 }

@@ -225,6 +225,7 @@ const counts = (change: Partial<SyncCounts>): SyncCounts => ({
   fetched: null,
   persisted: null,
   dropped: null,
+  deleted: null,
   is_shared: false,
   ...change,
 });

@@ -45,9 +45,15 @@ it('follows a run while it goes on: counts at each node, the log, and its end', 
     .waitFor();
   await page.getByRole('button', { name: 'Stop' }).click();
   expect(relink.invocations.some(({ command }) => command === 'stop_sync_run')).toBe(true);
-  relink.handlers.sync_run = () => runView();
+  const arrived = { persisted: 12_397, deleted: 41 };
+  const counts = [countsOf({ fetched, persisted: 0 }), countsOf({ ...arrived, dropped: 3 }), countsOf(arrived)];
+  relink.handlers.sync_run = () => runView({ counts });
   await app.changed('sync_jobs');
   await page.getByText('It has completed.').waitFor({ state: 'attached' });
+  await page
+    .getByRole('table', { name: 'Records at each node' })
+    .getByRole('row', { name: 'named Transform – 12,397 3 41' })
+    .waitFor();
   await page.getByText('/home/ada/relink-exports/contacts.sqlite').waitFor();
   await inspect(app, 'sync-run');
   await inspectLargeText(app, 'sync-run');

@@ -207,8 +207,8 @@ fn a_batch_that_cannot_run_is_refused() {
         ),
         (
             json!([{"resource": "crm/x", "delete_tracking": "soft"}]),
-            "not_in_relink",
-            "resources[0].delete_tracking isn't there in Relink: nothing notices what disappeared at the provider. Take it away.",
+            "batch_invalid",
+            "resources[0].delete_tracking has no effect in a batch, whose answer keeps no rows. Take it away.",
         ),
     ] {
         assert_eq!(refused(resources.clone()), (code.to_owned(), message.to_owned()), "{resources}");

@@ -7,7 +7,7 @@ use relink_contract::{
 };
 use relink_domain::{
     EnvironmentId, SyncJobCronTriggerId, Timestamp,
-    sync::{DEFAULT_RUNTIME, Form, runtime, unknown_keys},
+    sync::{DEFAULT_RUNTIME, Form, runtime},
 };
 use relink_engine::{
     CronTrigger, Datastore as Store, Document, Kind, SyncJob as Job, SyncJobTemplate as Template, TriggerError,
@@ -46,7 +46,7 @@ fn resources<K: Kind>(row: &Document<K>) -> Value {
 
 /// What of a row that was just written has no effect.
 fn warnings<K: Kind>(row: &Document<K>) -> Vec<String> {
-    unknown_keys(&resources(row), Form::of_runtime(version(row)))
+    relink_domain::sync::warnings(&resources(row), Form::of_runtime(version(row)))
 }
 
 pub(super) fn written_job(environment_id: EnvironmentId, row: &Document<Job>) -> SyncJob {

@@ -65,7 +65,7 @@ async fn what_a_row_must_not_have_is_refused_with_its_place() {
         (
             "/sync-job-template",
             json!({ "default_runtime_version": 4, "resources": [{ "name": "a", "type": "request", "resource": "items", "method": "list", "delete_tracking": "soft" }] }),
-            501,
+            400,
             "resources[0].delete_tracking",
         ),
         ("/sync-job-cron-trigger", trigger(json!({ "cron_expression": "0 * * *" })), 400, "cron_expression"),

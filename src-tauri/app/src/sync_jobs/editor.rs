@@ -8,7 +8,7 @@ use relink_domain::{
     SyncJobId, Timestamp,
     caller::Caller,
     integration::{DefinitionError, parse_object, position_of},
-    sync::{DEFAULT_RUNTIME, Form, Graph, runtime, unknown_keys},
+    sync::{DEFAULT_RUNTIME, Form, Graph, runtime, warnings},
 };
 use relink_engine::{Error, SyncJob};
 use serde_json::{Map, Value};
@@ -59,7 +59,7 @@ impl App {
             }
         };
         let resources = document.get("resources").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
-        let warnings = unknown_keys(&resources, form_of(&document));
+        let warnings = warnings(&resources, form_of(&document));
         let graph = Graph::load(&resources, form_of(&document)).ok();
         let graph = graph.map(|graph| graph_view(&graph, &resources, Some(&text), None));
         match self.0.engine.sync_jobs().check_document::<SyncJob>(&Caller::Person, &document).await {

@@ -55,7 +55,7 @@ fn detail(node: &Node, config: &Value, run: Option<&StoredRun>) -> String {
         NodeKind::Event(Lifecycle::Complete) => "when the run has completed".to_owned(),
         NodeKind::Event(Lifecycle::Error) => "when the run has failed".to_owned(),
         NodeKind::Destination(destination) => match &destination.kind {
-            DestinationKind::File => text("path"),
+            DestinationKind::File { .. } => text("path"),
             DestinationKind::Run => run.map_or("webhook or datastore", target_of).to_owned(),
             other => other.as_str().to_owned(),
         },
@@ -107,7 +107,9 @@ pub(super) fn counts(graph: &Graph, stats: &ResourceStats) -> Vec<SyncCounts> {
         let is_shared = graph.nodes().iter().filter(|other| is_same(other)).count() > 1;
         // What no destination takes isn't delivered.
         let persisted = (destinations_of(at) > 0).then_some(found.persisted);
-        let counts = SyncCounts { persisted, is_shared, ..SyncCounts::default() };
+        let is_tracked = graph.tracked().iter().any(|tracked| tracked.made_by == at);
+        let deleted = is_tracked.then_some(found.deleted);
+        let counts = SyncCounts { persisted, deleted, is_shared, ..SyncCounts::default() };
         match &node.kind {
             NodeKind::Request(_) => SyncCounts { fetched: Some(found.fetched), ..counts },
             NodeKind::Transform(_) => SyncCounts { dropped: Some(found.dropped), ..counts },
@@ -116,7 +118,13 @@ pub(super) fn counts(graph: &Graph, stats: &ResourceStats) -> Vec<SyncCounts> {
                 // What goes to two of them is counted once for both.
                 let is_only = destination.sources.iter().all(|source| destinations_of(*source) == 1);
                 let arrived = destination.sources.iter().map(|source| of(*source).persisted).sum();
-                SyncCounts { persisted: is_only.then_some(arrived), ..SyncCounts::default() }
+                let tracked = graph.tracked().iter().filter(|tracked| tracked.destination == at);
+                let deleted = tracked.map(|tracked| of(tracked.made_by).deleted).reduce(|a, b| a + b);
+                SyncCounts {
+                    persisted: is_only.then_some(arrived),
+                    deleted: deleted.filter(|_| is_only),
+                    ..SyncCounts::default()
+                }
             }
             _ => SyncCounts::default(),
         }
@@ -170,7 +178,7 @@ pub(super) fn destinations(
             DestinationKind::Datastore { .. } => {
                 found.push(text("id").map_or_else(|| unknown("datastore"), |id| datastore(node, &id)));
             }
-            DestinationKind::File => {
+            DestinationKind::File { .. } => {
                 let path = text("path").map(|path| match folder {
                     Some(folder) => Path::new(folder).join(path).display().to_string(),
                     None => path,

@@ -65,8 +65,10 @@ impl App {
         let has = |is_wanted: &dyn Fn(&NodeKind) -> bool| {
             graph.as_ref().is_some_and(|graph| graph.nodes().iter().any(|node| is_wanted(&node.kind)))
         };
-        let is_to =
-            |kind: &NodeKind, wanted: &DestinationKind| matches!(kind, NodeKind::Destination(it) if it.kind == *wanted);
+        let destination = |kind: &NodeKind| match kind {
+            NodeKind::Destination(it) => Some(it.kind.clone()),
+            _ => None,
+        };
         let job = Job::load(&row.document).ok();
         Ok(SyncJobView {
             id,
@@ -75,8 +77,8 @@ impl App {
             version: row.updated_at,
             runtime: job.as_ref().map_or(relink_domain::sync::DEFAULT_RUNTIME, |job| job.version),
             needs_account: has(&|kind| matches!(kind, NodeKind::Request(request) if request.account.is_none())),
-            needs_target: has(&|kind| is_to(kind, &DestinationKind::Run)),
-            writes_files: has(&|kind| is_to(kind, &DestinationKind::File)),
+            needs_target: has(&|kind| matches!(destination(kind), Some(DestinationKind::Run))),
+            writes_files: has(&|kind| matches!(destination(kind), Some(DestinationKind::File { .. }))),
             graph: graph.as_ref().map(|graph| graph_view(graph, &resources, Some(&text), None)),
             problem,
             args: job.as_ref().map(|job| job.args.fields().map(|field| arg(&field)).collect()).unwrap_or_default(),

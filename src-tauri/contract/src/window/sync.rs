@@ -277,6 +277,9 @@ pub struct SyncCounts {
     /// What a transform left out.
     #[ts(type = "number | null")]
     pub dropped: Option<u64>,
+    /// Rows that destinations have marked or removed, because their records are gone.
+    #[ts(type = "number | null")]
+    pub deleted: Option<u64>,
     /// Whether another node of the same resource and method is counted with it.
     pub is_shared: bool,
 }

@@ -14,6 +14,7 @@ use super::{
     schema::{self, Column, Kind},
 };
 use crate::{
+    origin,
     problem::Problem,
     record::{Cell, Field, VALUE, is_exact},
 };
@@ -51,7 +52,15 @@ impl Table {
         let marks = vec!["?"; names.len()].join(", ");
         self.insert = format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(&self.name), names.join(", "));
         if let Some(key) = self.key_column() {
-            let updates: Vec<String> = names.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+            // What another job has written last stays a record of the job that follows it.
+            let update = |(column, name): (&Column, &String)| {
+                if origin::is_field(&column.field) {
+                    format!("{name} = coalesce(excluded.{name}, {name})")
+                } else {
+                    format!("{name} = excluded.{name}")
+                }
+            };
+            let updates: Vec<String> = self.columns.iter().zip(&names).map(update).collect();
             let key = quoted(&key.name);
             self.insert = format!("{} ON CONFLICT ({key}) DO UPDATE SET {}", self.insert, updates.join(", "));
         }

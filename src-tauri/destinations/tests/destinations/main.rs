@@ -2,6 +2,7 @@
 
 mod crash;
 mod files;
+mod gone;
 mod jsonl;
 mod parquet;
 mod s3;

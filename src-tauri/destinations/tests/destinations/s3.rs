@@ -49,6 +49,7 @@ async fn deliver(config: &Value, place: u64, method: &str, records: &[&str]) -> 
         config: Some(json!({"id": "d", "config": {"prefix": "a b"}})),
         account: None,
         records: &records,
+        tracked: None,
     };
     S3::new(client()).deliver(&Datastore::read(config).expect("reads"), &delivery).await
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use relink_destinations::Files;
+use relink_destinations::{Files, Origin};
 use relink_domain::{
     SyncJobRunId,
     sync::{BatchId, DestinationKind},
@@ -87,16 +87,22 @@ pub fn file(path: &str, format: &str) -> Value {
 }
 
 pub async fn deliver(files: &Files, batch: Batch<'_>) -> Result<(), DeliveryError> {
+    deliver_from(files, batch, None).await
+}
+
+/// With whose records they are.
+pub async fn deliver_from(files: &Files, batch: Batch<'_>, origin: Option<Origin>) -> Result<(), DeliveryError> {
     let records: Vec<Box<RawValue>> =
         batch.records.into_iter().map(|record| RawValue::from_string(record).expect("JSON")).collect();
     let delivery = Delivery {
         id: BatchId::new(run(batch.run), &[batch.place]),
-        kind: &DestinationKind::File,
+        kind: &DestinationKind::File { replaces: false },
         destination: "out",
         resource: batch.resource,
         config: Some(batch.config),
         account: None,
         records: &records,
+        tracked: None,
     };
-    files.deliver(run(batch.run), &delivery).await
+    files.deliver(run(batch.run), &delivery, origin).await
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{
+    delete_tracking::DeleteTracking,
     destination::{Destination, DestinationKind, FileDestination},
     graph::{Form, GraphError, Node},
     node::{Content, Lifecycle, NodeKind, Recursion, Request},
@@ -289,10 +290,7 @@ impl<'a> Entry<'a> {
             Form::Typed => self.need_text("method", "\"list\"")?,
             Form::Flat | Form::Batch => self.text("method")?.unwrap_or("list"),
         };
-        if self.is_written && (self.get("delete_tracking").is_some() || self.get("delete_tracking_query").is_some()) {
-            let problem = "isn't there in Relink: nothing notices what disappeared at the provider. Take it away.";
-            return Err(self.unsupported("delete_tracking", problem));
-        }
+        let delete_tracking = self.delete_tracking(&resource, method)?;
         let recurse = match self.get("recurse") {
             None => None,
             Some(Value::Object(_)) => {
@@ -318,8 +316,30 @@ impl<'a> Entry<'a> {
             body: content("body"),
             loop_on: self.path("loop_on")?,
             recurse,
+            delete_tracking,
             response_format: self.text("response_format")?.map(str::to_owned),
         })
+    }
+
+    /// Stored ones that could not be written have no effect.
+    fn delete_tracking(&self, resource: &str, method: &str) -> Result<Option<DeleteTracking>> {
+        let (mode, query) = (self.get("delete_tracking"), self.get("delete_tracking_query"));
+        let fail = |problem: &str| Err(("delete_tracking".to_owned(), problem.to_owned()));
+        let read = match (mode, query) {
+            (None, None) => Ok(None),
+            _ if self.form == Form::Batch => {
+                fail("has no effect in a batch, whose answer keeps no rows. Take it away.")
+            }
+            _ if method != "list" || !resource.contains('/') => {
+                fail("is for the method list of a resource of the unified API alone. Take it away.")
+            }
+            (None, Some(_)) => fail("is missing, which delete_tracking_query is for. Add it: \"soft\" or \"hard\"."),
+            (Some(mode), query) => DeleteTracking::read(mode, query).map(Some),
+        };
+        match read {
+            Err((key, problem)) if self.is_written => Err(self.fail(&key, problem)),
+            read => Ok(read.ok().flatten()),
+        }
     }
 
     fn destination(&self, entries: &[Entry<'_>]) -> Result<Destination> {
@@ -343,8 +363,8 @@ impl<'a> Entry<'a> {
             "file" => {
                 let config = self.need("config", "{\"path\": \"tickets.sqlite\", \"format\": \"sqlite\"}")?;
                 let checked = FileDestination::read(config);
-                checked.map_err(|problem| self.fail(&format!("config.{}", problem.key), problem.problem))?;
-                DestinationKind::File
+                let file = checked.map_err(|problem| self.fail(&format!("config.{}", problem.key), problem.problem))?;
+                DestinationKind::File { replaces: file.key.is_some() }
             }
             "superquery" => {
                 let problem =

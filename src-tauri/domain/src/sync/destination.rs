@@ -20,7 +20,10 @@ pub enum DestinationKind {
     /// `config.id` is a datastore. With `loop_on` each element of that list is delivered by itself.
     Datastore { method: String, loop_on: Option<Vec<String>> },
     /// A file, see [`FileDestination`] (**ours**).
-    File,
+    File {
+        /// Whether a record that comes again replaces the earlier one, so that each record has one row.
+        replaces: bool,
+    },
     /// Where the run itself leads: its `webhook_id` for a flat job, the answer for a batch (contract sections 0.6 and 9.3).
     Run,
 }
@@ -31,7 +34,7 @@ impl DestinationKind {
         match self {
             Self::Webhook => "webhook",
             Self::Datastore { .. } => "datastore",
-            Self::File => "file",
+            Self::File { .. } => "file",
             Self::Run => "run",
         }
     }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{
     decode,
+    delete_tracking::Tracked,
     destination::DestinationKind,
     node::{Large, Lifecycle, NodeKind},
 };
@@ -53,7 +54,7 @@ impl Node {
             NodeKind::Request(it) => it.loop_on.as_ref(),
             NodeKind::Destination(it) => match &it.kind {
                 DestinationKind::Datastore { loop_on, .. } => loop_on.as_ref(),
-                DestinationKind::Webhook | DestinationKind::File | DestinationKind::Run => None,
+                DestinationKind::Webhook | DestinationKind::File { .. } | DestinationKind::Run => None,
             },
             _ => None,
         };
@@ -103,12 +104,15 @@ pub struct Graph {
     below: Vec<Vec<usize>>,
     /// Whether a request depends on each node, directly or through others.
     leads_to_request: Vec<bool>,
+    tracked: Vec<Tracked>,
 }
 
 impl Graph {
     /// Decodes the resources of a job that is being written: every rule applies.
     pub fn parse(resources: &Value, form: Form) -> Result<Self, GraphError> {
-        decode::nodes(resources, form, true).and_then(Self::new)
+        let graph = decode::nodes(resources, form, true).and_then(Self::new)?;
+        graph.check_tracked()?;
+        Ok(graph)
     }
 
     /// Decodes stored resources. Only the rules without which the job can't run apply, so that what an older or newer version accepted
@@ -167,7 +171,32 @@ impl Graph {
                 nodes[*at].sees_resources() || below[*at].iter().any(|other| nodes[*other].below_sees_resources);
             nodes[*at].below_sees_resources = is_seen;
         }
-        Ok(Self { nodes, order, below, leads_to_request })
+        let tracked = tracked(&nodes);
+        Ok(Self { nodes, order, below, leads_to_request, tracked })
+    }
+
+    /// When a list has ended, its destination has to be known without its records.
+    fn check_tracked(&self) -> Result<(), GraphError> {
+        for tracked in &self.tracked {
+            let (request, destination) = (self.node(tracked.request), self.node(tracked.destination));
+            let fail = |node: &Node, key: &str, problem: String| {
+                let path = format!("{}.{key}", node.place);
+                Err(GraphError { path, node: Some(node.name.clone()), problem, is_unsupported: false })
+            };
+            if tracked.begins_with(|at| matches!(self.node(at).kind, NodeKind::Event(_))) {
+                let problem = "has no effect below an event, because the run has ended by then. Take it away.";
+                return fail(request, "delete_tracking", problem.to_owned());
+            }
+            let templates = destination.kind.templates();
+            if templates.iter().any(|it| Large::Resources.is_named_by(it) || Large::Payload.is_named_by(it)) {
+                let problem = format!(
+                    "may not depend on the records, because {:?} has delete_tracking and its list may be empty. Use args.",
+                    request.name
+                );
+                return fail(destination, "config", problem);
+            }
+        }
+        Ok(())
     }
 
     pub fn nodes(&self) -> &[Node] {
@@ -188,6 +217,11 @@ impl Graph {
         let is_list =
             matches!(&self.nodes[at].kind, NodeKind::Request(it) if it.method == "list" && it.recurse.is_none());
         is_list && !self.leads_to_request[at]
+    }
+
+    /// The requests with `delete_tracking`, with each destination that keeps their rows.
+    pub fn tracked(&self) -> &[Tracked] {
+        &self.tracked
     }
 
     /// The nodes in an order in which what one depends on comes before it.
@@ -216,4 +250,13 @@ impl Graph {
             all.map(|(key, text)| (format!("{}.{key}", node.place), text))
         })
     }
+}
+
+fn tracked(nodes: &[Node]) -> Vec<Tracked> {
+    let destinations = nodes.iter().enumerate().filter_map(|(at, node)| match &node.kind {
+        NodeKind::Destination(it) if it.kind == (DestinationKind::File { replaces: true }) => Some((at, &it.sources)),
+        _ => None,
+    });
+    let pairs = destinations.flat_map(|(at, sources)| sources.iter().map(move |source| (*source, at)));
+    pairs.filter_map(|(source, at)| Tracked::find(nodes, source, at)).collect()
 }

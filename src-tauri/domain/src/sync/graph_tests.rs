@@ -265,19 +265,12 @@ fn a_destination_that_cannot_work_names_the_place_and_what_to_do() {
 
 #[test]
 fn what_relink_lacks_is_an_error_of_its_own() {
-    let tracking =
-        json!([{"name": "a", "type": "request", "resource": "crm/x", "method": "list", "delete_tracking": "soft"}]);
     let superquery = json!([
         {"name": "a", "type": "request", "resource": "x", "method": "list"},
         {"name": "out", "type": "destination", "destination_type": "superquery", "resources_to_persist": ["a"], "config": {"id": "x"}},
     ]);
-    for (resources, path) in
-        [(&tracking, "resources[0].delete_tracking"), (&superquery, "resources[1].destination_type")]
-    {
-        let error = Graph::parse(resources, Form::Typed).expect_err("lacking");
-        assert!(error.is_unsupported && error.path == path, "{error}");
-    }
-    Graph::load(&tracking, Form::Typed).expect("without tracking it runs");
+    let error = Graph::parse(&superquery, Form::Typed).expect_err("lacking");
+    assert!(error.is_unsupported && error.path == "resources[1].destination_type", "{error}");
     assert!(Graph::load(&superquery, Form::Typed).expect_err("nowhere to go").is_unsupported);
 }
 

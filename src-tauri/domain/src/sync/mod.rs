@@ -8,6 +8,7 @@ mod args;
 mod batch_id;
 mod cron;
 mod decode;
+mod delete_tracking;
 mod destination;
 mod graph;
 mod job;
@@ -16,7 +17,7 @@ mod plan;
 mod recursion;
 mod run;
 mod stats;
-mod unknown_keys;
+mod warnings;
 mod workflow;
 
 #[cfg(test)]
@@ -24,12 +25,15 @@ mod args_tests;
 #[cfg(test)]
 mod cron_tests;
 #[cfg(test)]
+mod delete_tracking_tests;
+#[cfg(test)]
 mod graph_tests;
 
 pub use self::{
     args::{ArgFailure, ArgField, ArgKind, ArgsError, ArgsSchema},
     batch_id::BatchId,
     cron::{CronError, CronExpression, Firing},
+    delete_tracking::{Condition, DeleteMode, DeleteTracking, Operator, Tracked},
     destination::{Destination, DestinationKind, FileDestination, FileFormat, FileProblem},
     graph::{Form, Graph, GraphError, Node},
     job::{DEFAULT_RUNTIME, Job, JobError, check_types, cron_of, runtime},
@@ -40,6 +44,6 @@ pub use self::{
         Claim, ErrorHandling, EventFilter, OnNeedsReauth, RefusedChange, RunChange, RunEvent, RunStatus, UnknownWord,
     },
     stats::{Counts, ResourceStats},
-    unknown_keys::unknown_keys,
+    warnings::warnings,
     workflow::{ACTION, Chain, STEP_TYPE, Step, StepConfig, StepResult, Workflow, WorkflowResult, WorkflowRunStatus},
 };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::destination::Destination;
+use super::{delete_tracking::DeleteTracking, destination::Destination};
 use crate::template::{Placeholder, Template};
 
 /// What a node does.
@@ -66,6 +66,7 @@ pub struct Request {
     /// The path of a list: the request is made once for each of its elements.
     pub loop_on: Option<Vec<String>>,
     pub recurse: Option<Recursion>,
+    pub delete_tracking: Option<DeleteTracking>,
     /// Truto's records of it: which form of answer, for a batch (contract section 0.6).
     pub response_format: Option<String>,
 }
@@ -159,7 +160,9 @@ impl NodeKind {
             Self::Request(it) => {
                 let recursion = it.recurse.iter().flat_map(|it| [&it.condition, &it.config]);
                 let contents = [&it.query, &it.body].into_iter().flatten().filter_map(content);
-                [&it.account, &it.id].into_iter().flatten().chain(contents).chain(recursion).collect()
+                let conditions = it.delete_tracking.iter().flat_map(|it| &it.conditions).map(|it| &it.value);
+                let texts = [&it.account, &it.id].into_iter().flatten();
+                texts.chain(contents).chain(recursion).chain(conditions).collect()
             }
             Self::GetState { key, default } => std::iter::once(key).chain(default).collect(),
             Self::UpdateState { key, value } => std::iter::once(key).chain(content(value)).collect(),

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Records that were fetched, those that were delivered to a destination, and those that a transform left out. What goes to two
-/// destinations counts twice. A transform leaves out what it drops, and what a list that it gives has less.
+/// Records that were fetched, those that were delivered to a destination, those that a transform left out, and rows that a destination
+/// has marked or removed because `delete_tracking` found their records gone. What goes to two destinations counts twice. A transform leaves
+/// out what it drops, and what a list that it gives has less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     #[serde(default)]
@@ -14,6 +15,8 @@ pub struct Counts {
     pub persisted: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deleted: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -35,6 +38,7 @@ impl ResourceStats {
         known.fetched += counts.fetched;
         known.persisted += counts.persisted;
         known.dropped += counts.dropped;
+        known.deleted += counts.deleted;
     }
 
     /// Adds all of another one's counts.
@@ -72,7 +76,7 @@ mod tests {
     fn counts_add_up_in_the_form_of_the_wire() {
         let mut stats = ResourceStats::default();
         stats.add("crm/contacts", "list", Counts { fetched: 7, ..Counts::default() });
-        stats.add("crm/contacts", "list", Counts { fetched: 3, persisted: 10, dropped: 0 });
+        stats.add("crm/contacts", "list", Counts { fetched: 3, persisted: 10, ..Counts::default() });
         stats.add("crm/notes", "list", Counts::default());
         stats.add("named", "transform", Counts { dropped: 4, ..Counts::default() });
         let shown = json!({
@@ -82,7 +86,7 @@ mod tests {
         assert_eq!(serde_json::to_value(&stats).expect("JSON"), shown);
         let mut twice: ResourceStats = serde_json::from_value(shown).expect("read");
         twice.merge(&stats);
-        assert_eq!(twice.get("crm/contacts", "list"), Counts { fetched: 20, persisted: 20, dropped: 0 });
+        assert_eq!(twice.get("crm/contacts", "list"), Counts { fetched: 20, persisted: 20, ..Counts::default() });
         assert_eq!(twice.get("named", "transform").dropped, 8);
         assert_eq!(twice.get("crm/contacts", "get"), Counts::default());
     }

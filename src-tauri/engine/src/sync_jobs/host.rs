@@ -5,10 +5,11 @@ use std::{
     time::Instant,
 };
 
+use relink_destinations::{Files, Origin};
 use relink_domain::{AccountId, Timestamp, WebhookId, caller::Caller, sync::DestinationKind};
 use relink_sync::{
-    Account, Call, Commit, Delivery, DeliveryError, ExpressionError, JournalError, Level, LogLine, NodeProgress, Page,
-    RequestError, Saved, StateWrite,
+    Account, Call, Commit, Delivery, DeliveryError, ExpressionError, JournalError, Level, LogLine, Missing,
+    NodeProgress, Page, RequestError, Saved, StateWrite,
     host::{Clock, Destinations, Expressions, Journal, Observer, Requests, States},
 };
 use rusqlite::Transaction;
@@ -62,6 +63,25 @@ impl<'a> RunHost<'a> {
         let is_there = self.calls.is_within_reach(account).await;
         reaches.saw(account, is_there, Instant::now());
         is_there
+    }
+
+    /// Where files go, in the folder that the person allowed.
+    fn files(&self) -> Result<Arc<Files>, DeliveryError> {
+        self.jobs.0.files.load_full().ok_or_else(|| {
+            let message = "No folder is allowed for the files of sync jobs. Choose one under Sync jobs in the window, or by relink sync folder PATH.";
+            DeliveryError::Failed(refused(409, "Conflict", message))
+        })
+    }
+
+    /// Whose records the rows of a request with `delete_tracking` are.
+    fn origin(&self, request: &str, account: &str) -> Origin {
+        Origin {
+            job: self.run.sync_job_id.to_string(),
+            run: self.run.id,
+            account: account.to_owned(),
+            request: request.to_owned(),
+            at: self.now(),
+        }
     }
 
     /// What the step has logged. A wait has no commit that keeps it.
@@ -152,12 +172,9 @@ impl Destinations for RunHost<'_> {
                     || DeliveryError::Failed(bad_request(&unknown_in_body("webhook", "config.id", id).to_string()));
                 Some(parsed.ok_or_else(unknown)?)
             }
-            DestinationKind::File => {
-                let Some(files) = self.jobs.0.files.load_full() else {
-                    let message = "No folder is allowed for the files of sync jobs. Choose one under Sync jobs in the window, or by relink sync folder PATH.";
-                    return Err(DeliveryError::Failed(refused(409, "Conflict", message)));
-                };
-                files.deliver(self.run.id, &delivery).await?;
+            DestinationKind::File { .. } => {
+                let origin = delivery.tracked.map(|request| self.origin(request, delivery.account.unwrap_or_default()));
+                self.files()?.deliver(self.run.id, &delivery, origin).await?;
                 CrashPoint::RunDelivered.here(&self.run.id).await;
                 return Ok(());
             }
@@ -169,7 +186,7 @@ impl Destinations for RunHost<'_> {
                 Some(id.unwrap_or_default().to_owned())
             }
             DestinationKind::Run => self.run.spec.datastore_id.clone(),
-            DestinationKind::Webhook | DestinationKind::File => None,
+            DestinationKind::Webhook | DestinationKind::File { .. } => None,
         };
         // A run can name both: each batch goes to both.
         if let Some(datastore) = datastore {
@@ -185,6 +202,13 @@ impl Destinations for RunHost<'_> {
         self.jobs.0.uses.outbox.deliver_records(webhook, delivery.id, &payload).await?;
         CrashPoint::RunDelivered.here(&self.run.id).await;
         Ok(())
+    }
+
+    async fn delete_missing(&self, missing: Missing<'_>) -> Result<u64, DeliveryError> {
+        // A run that works has begun.
+        let since = self.run.started_at.unwrap_or_else(|| self.now());
+        let origin = self.origin(missing.request, missing.account);
+        self.files()?.delete_missing(&missing, origin, since).await
     }
 }
 

@@ -16,8 +16,8 @@ use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use crate::{
-    Account, Call, Commit, Delivery, DeliveryError, Ended, ExpressionError, Head, JournalError, LogLine, NodeProgress,
-    Page, RecordError, RequestError, Run, Runner, Saved, StateWrite, TIMES, Task, Top,
+    Account, Call, Commit, Delivery, DeliveryError, Ended, ExpressionError, Head, JournalError, LogLine, Missing,
+    NodeProgress, Page, RecordError, RequestError, Run, Runner, Saved, StateWrite, TIMES, Task, Top,
     host::{Clock, Destinations, Expressions, Journal, Observer, Requests, States},
 };
 
@@ -34,6 +34,8 @@ pub(super) struct World {
     /// Each call: account, resource, method, id, query, body and cursor.
     pub(super) calls: Mutex<Vec<String>>,
     pub(super) delivered: Mutex<Vec<Delivered>>,
+    /// What was to be marked or removed: request, resource, path, account, mode and lists, with how many deliveries were before it.
+    pub(super) missing: Mutex<Vec<(String, usize)>>,
     /// Destinations that ask for a wait, once for each time that they stand here.
     pub(super) busy: Mutex<Vec<&'static str>>,
     /// The inputs of expressions.
@@ -67,6 +69,7 @@ pub(super) struct Delivered {
     pub(super) id: BatchId,
     pub(super) to: String,
     pub(super) resource: String,
+    pub(super) tracked: Option<String>,
     pub(super) config: Option<Value>,
     pub(super) records: Value,
     /// The records as they came.
@@ -96,6 +99,7 @@ impl World {
             later_pages: None,
             calls: Mutex::default(),
             delivered: Mutex::default(),
+            missing: Mutex::default(),
             busy: Mutex::default(),
             inputs: Mutex::default(),
             log: Mutex::default(),
@@ -128,6 +132,12 @@ impl World {
             self.crashed.notify_one();
             std::future::pending::<()>().await;
         }
+    }
+
+    fn is_busy(&self, to: &str) -> bool {
+        let mut busy = lock(&self.busy);
+        let found = busy.iter().position(|busy| *busy == to);
+        found.map(|at| busy.remove(at)).is_some()
     }
 
     /// What each destination has, in the order in which it came: `to resource [records]`.
@@ -178,6 +188,12 @@ pub(super) fn hook(name: &str, of: &[&str]) -> Value {
     json!({"name": name, "type": "destination", "destination_type": "webhook", "resources_to_persist": of, "config": {"id": "h"}})
 }
 
+/// A table that gets the records of some nodes.
+pub(super) fn table(name: &str, of: &[&str]) -> Value {
+    json!({"name": name, "type": "destination", "destination_type": "file", "resources_to_persist": of,
+        "config": {"path": name, "format": "sqlite", "key": "id"}})
+}
+
 impl Requests for World {
     async fn page(&self, call: Call<'_>) -> Result<Page, RequestError> {
         let id = call.id.as_ref().map(|id| format!("/{id}")).unwrap_or_default();
@@ -220,12 +236,7 @@ impl Destinations for World {
             DestinationKind::Run => "run".to_owned(),
             _ => delivery.destination.to_owned(),
         };
-        let is_busy = {
-            let mut busy = lock(&self.busy);
-            let found = busy.iter().position(|busy| *busy == to);
-            found.map(|at| busy.remove(at)).is_some()
-        };
-        if is_busy {
+        if self.is_busy(&to) {
             return Err(DeliveryError::RetryAfter { seconds: 3 });
         }
         if to == "broken" {
@@ -240,6 +251,7 @@ impl Destinations for World {
             id: delivery.id,
             to,
             resource: delivery.resource.to_owned(),
+            tracked: delivery.tracked.map(str::to_owned),
             config: delivery.config,
             records,
             text: delivery.records.iter().map(|record| record.get()).collect(),
@@ -248,6 +260,25 @@ impl Destinations for World {
         });
         self.crash_point().await;
         Ok(())
+    }
+
+    /// It finds two rows each time.
+    async fn delete_missing(&self, missing: Missing<'_>) -> Result<u64, DeliveryError> {
+        self.crash_point().await;
+        let path = missing.config["path"].as_str().unwrap_or_default();
+        if self.is_busy(path) {
+            return Err(DeliveryError::RetryAfter { seconds: 3 });
+        }
+        if path == "broken" {
+            return Err(DeliveryError::Failed(json!({"statusCode": 502, "message": "broken"})));
+        }
+        let Missing { request, resource, account, mode, lists, .. } = missing;
+        let lists = serde_json::to_string(lists).expect("JSON");
+        let line = format!("{request} {resource} {path} {account} {mode:?} {lists}");
+        let before = lock(&self.delivered).len();
+        lock(&self.missing).push((line, before));
+        self.crash_point().await;
+        Ok(2)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use relink_domain::sync::{BatchId, Counts, Destination, DestinationKind};
+use relink_domain::sync::{BatchId, Counts, Destination, DestinationKind, Node, Tracked};
 use serde_json::value::RawValue;
 
 use super::{Frame, Gathered, NodeError, Walker};
@@ -26,6 +26,7 @@ impl<H: Host> Walker<'_, H> {
         let (node, source) = (self.graph.node(at), self.graph.node(batch.source));
         let whole = View { payload: Some(&batch.records), ..self.view(&frame.flow) };
         if !self.runs(node, &whole).await? {
+            gathered.lacks(at, self.graph);
             return Ok(());
         }
         let looped;
@@ -36,6 +37,8 @@ impl<H: Host> Walker<'_, H> {
             }
             _ => vec![(&batch.records[..], false)],
         };
+        let is_this = |tracked: &&Tracked| tracked.destination == at && tracked.source == frame.from;
+        let tracked = self.graph.tracked().iter().find(is_this).map(|tracked| self.graph.node(tracked.request));
         for (part, (records, is_one)) in parts.into_iter().enumerate() {
             let [task, element, page] = self.place;
             let place = [task, element, page, at as u64, frame.from as u64, part as u64];
@@ -58,17 +61,23 @@ impl<H: Host> Walker<'_, H> {
                 config,
                 account: frame.flow.scope.account.as_deref(),
                 records,
+                tracked: tracked.map(|request| request.name.as_str()),
             };
-            self.host.deliver(delivery).await.map_err(|error| match error {
-                DeliveryError::Failed(error) => NodeError::Failed(error),
-                DeliveryError::RetryAfter { seconds } => {
-                    NodeError::Interrupt(Interrupt::Wait(Wait::Destination { node: node.name.clone(), seconds }))
-                }
-            })?;
+            self.host.deliver(delivery).await.map_err(|error| undelivered(node, error))?;
             delivered.insert(id);
         }
         let persisted = batch.records.len() as u64;
         gathered.stats.add(source.key(), source.method(), Counts { persisted, ..Counts::default() });
         Ok(())
+    }
+}
+
+/// What an error of a destination means for its node.
+pub(crate) fn undelivered(node: &Node, error: DeliveryError) -> NodeError {
+    match error {
+        DeliveryError::Failed(error) => NodeError::Failed(error),
+        DeliveryError::RetryAfter { seconds } => {
+            NodeError::Interrupt(Interrupt::Wait(Wait::Destination { node: node.name.clone(), seconds }))
+        }
     }
 }

@@ -1,8 +1,12 @@
-//! Keys of a job's nodes that mean nothing: a misspelt one would otherwise be ignored in silence.
+//! What is allowed in a job's nodes, but is hardly meant: above all keys that mean nothing, of which a misspelt one would otherwise be
+//! ignored in silence.
 
 use serde_json::{Map, Value};
 
-use super::{graph::Form, node::Recursion};
+use super::{
+    graph::{Form, Graph, Node},
+    node::{NodeKind, Recursion},
+};
 use crate::template::MERGE_KEY;
 
 const COMMON: &[&str] = &["name", "type", "depends_on", "run_if", "debug"];
@@ -21,7 +25,6 @@ fn known(kind: &str, destination: Option<&str>) -> Option<(&'static [&'static st
                 "loop_on",
                 "recurse",
                 "response_format",
-                // Refused when they are written.
                 "delete_tracking",
                 "delete_tracking_query",
             ],
@@ -44,10 +47,31 @@ fn known(kind: &str, destination: Option<&str>) -> Option<(&'static [&'static st
     })
 }
 
-/// What of a job's `resources` has no effect, in a sentence for each. Nodes that can't be read have none: they are refused.
-pub fn unknown_keys(resources: &Value, form: Form) -> Vec<String> {
+/// A sentence for each. Nodes that can't be read have none: they are refused.
+pub fn warnings(resources: &Value, form: Form) -> Vec<String> {
     let nodes = resources.as_array().into_iter().flatten().enumerate();
-    nodes.filter_map(|(at, node)| Some(unknown_keys_of(at, node.as_object()?, form))).flatten().collect()
+    let unknown = nodes.filter_map(|(at, node)| Some(unknown_keys_of(at, node.as_object()?, form))).flatten();
+    unknown.chain(tracking_without_rows(resources, form)).collect()
+}
+
+/// `delete_tracking` for which no destination keeps rows, and one that would count what the list leaves out as deleted.
+fn tracking_without_rows(resources: &Value, form: Form) -> Vec<String> {
+    let Ok(graph) = Graph::load(resources, form) else { return Vec::new() };
+    let warning = |(at, node): (usize, &Node)| {
+        let NodeKind::Request(request) = &node.kind else { return None };
+        let tracking = request.delete_tracking.as_ref()?;
+        if graph.tracked().iter().all(|tracked| tracked.request != at) {
+            return Some(format!(
+                "resources[{at}].delete_tracking has no effect, because no destination keeps a row for each of its records. Add one of the type file, with the format sqlite and a key.",
+            ));
+        }
+        (tracking.conditions.is_empty() && narrows(&resources[at]["query"])).then(|| {
+            format!(
+                "resources[{at}].delete_tracking counts every row as deleted that the list doesn't have. If resources[{at}].query leaves records out, say the same in delete_tracking_query.",
+            )
+        })
+    };
+    graph.nodes().iter().enumerate().filter_map(warning).collect()
 }
 
 fn unknown_keys_of(at: usize, node: &Map<String, Value>, form: Form) -> Vec<String> {
@@ -77,6 +101,14 @@ fn unknown_keys_of(at: usize, node: &Map<String, Value>, form: Form) -> Vec<Stri
     let has_no_effect =
         |path| format!("resources[{at}].{path} isn't known for a node of type {kind}, and has no effect.");
     paths.into_iter().map(has_no_effect).collect()
+}
+
+/// Whether a request's `query` may leave records out: anything but the size of a page, and how the answer is written.
+fn narrows(query: &Value) -> bool {
+    match query {
+        Value::Object(query) => query.keys().any(|key| key != "limit" && !key.starts_with("truto_")),
+        other => is_written(other),
+    }
 }
 
 /// Null and an empty text count as missing: Truto writes unused keys so.
@@ -114,7 +146,7 @@ mod tests {
             "resources[4].recurse.unless isn't known for a node of type request, and has no effect.",
             "resources[4].recurse.config.limit isn't known for a node of type request, and has no effect.",
         ];
-        assert_eq!(unknown_keys(&resources, Form::Typed), expected);
+        assert_eq!(warnings(&resources, Form::Typed), expected);
         let flat = json!([
             {"resource": "tickets", "persist": false, "persists": true},
             {"name": "s", "type": "update_state", "config": {"key": "k", "value": 1}, "persist": false},
@@ -123,6 +155,6 @@ mod tests {
             "resources[0].persists isn't known for a node of type request, and has no effect.",
             "resources[1].persist isn't known for a node of type update_state, and has no effect.",
         ];
-        assert_eq!(unknown_keys(&flat, Form::Flat), expected);
+        assert_eq!(warnings(&flat, Form::Flat), expected);
     }
 }
