@@ -6,7 +6,7 @@ use relink_domain::{
 };
 use serde_json::Value;
 
-/// The columns of an origin. Those that begin with `truto_` are named as in Truto's SuperQuery, the others are **ours**.
+/// The columns of an origin. Those that begin with `truto_` are named as in Truto's `SuperQuery`, the others are **ours**.
 pub(crate) const JOB: &str = "truto_sync_job_id";
 pub(crate) const RUN: &str = "truto_sync_job_run_id";
 pub(crate) const ACCOUNT: &str = "truto_integrated_account_id";

@@ -46,7 +46,11 @@ it('follows a run while it goes on: counts at each node, the log, and its end', 
   await page.getByRole('button', { name: 'Stop' }).click();
   expect(relink.invocations.some(({ command }) => command === 'stop_sync_run')).toBe(true);
   const arrived = { persisted: 12_397, deleted: 41 };
-  const counts = [countsOf({ fetched, persisted: 0 }), countsOf({ ...arrived, dropped: 3 }), countsOf(arrived)];
+  const counts = [
+    countsOf({ fetched, persisted: 0 }),
+    countsOf({ ...arrived, dropped: 3 }),
+    countsOf(arrived),
+  ];
   relink.handlers.sync_run = () => runView({ counts });
   await app.changed('sync_jobs');
   await page.getByText('It has completed.').waitFor({ state: 'attached' });

@@ -101,9 +101,13 @@ fn compare(sql: &mut Sql, columns: &[Column], condition: &Condition<Value>) {
         sql.push(&name, []);
     } else {
         // The value is JSON, or else the row has nothing there.
-        let path: String = inner.iter().map(|name| format!(".\"{}\"", name.replace('"', ""))).collect();
+        // A path of SQLite can't name a field with a quote.
+        if inner.iter().any(|name| name.contains('"')) {
+            return sql.push("0", []);
+        }
+        let path = format!("$.\"{}\"", inner.join("\".\""));
         let json = format!("CASE WHEN json_valid({name}) THEN json_extract({name}, ?) END");
-        sql.push(&json, [Cell::Text(format!("${path}"))]);
+        sql.push(&json, [Cell::Text(path)]);
     }
     let operator = match condition.operator {
         Operator::Eq => "=",
@@ -112,10 +116,9 @@ fn compare(sql: &mut Sql, columns: &[Column], condition: &Condition<Value>) {
         Operator::Gte => ">=",
         Operator::Lt => "<",
         Operator::Lte => "<=",
+        // One value, however long the list is.
         Operator::In => {
-            let items = condition.value.as_array().map(Vec::as_slice).unwrap_or_default();
-            let marks = vec!["?"; items.len()].join(", ");
-            return sql.push(&format!(" IN ({marks})"), items.iter().map(cell));
+            return sql.push(" IN (SELECT value FROM json_each(?))", [Cell::Text(condition.value.to_string())]);
         }
     };
     sql.push(&format!(" {operator} ?"), [cell(&condition.value)]);
