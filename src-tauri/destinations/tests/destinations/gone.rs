@@ -104,11 +104,14 @@ async fn rows_of_others_stay() {
     let job = Origin { job: "other".to_owned(), ..origin(1, "people", "ann") };
     other(3, &[r#"{"id": "job"}"#], Some(job)).await.expect("delivers");
     other(4, &[r#"{"id": "untracked"}"#], None).await.expect("delivers");
+    // The run's own, although the clock was set back since it began.
+    let set_back = Origin { at: at(2), ..origin(2, "people", "ann") };
+    other(2, &[r#"{"id": "own"}"#], Some(set_back)).await.expect("delivers");
     // A run that began later, and has overtaken.
     other(5, &[r#"{"id": "newer"}"#], Some(origin(5, "people", "ann"))).await.expect("delivers");
 
     assert_eq!(delete(&world, origin(2, "people", "ann"), DeleteMode::Hard, &[vec![]]).await, 1);
-    assert_eq!(ids(&world), ["account", "job", "newer", "request", "untracked"]);
+    assert_eq!(ids(&world), ["account", "job", "newer", "own", "request", "untracked"]);
 }
 
 #[tokio::test]

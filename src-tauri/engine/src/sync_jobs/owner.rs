@@ -35,20 +35,26 @@ pub(super) async fn run(jobs: SyncJobs) {
     let mut changes = jobs.0.uses.store.changes();
     let mut clock = jobs.0.uses.clock.changes();
     let mut watch = ClockWatch::new(jobs.now());
-    if let Err(error) = jobs.plan_triggers().await {
-        tracing::warn!(code = error.code(), "the triggers of sync jobs can't be read: {error}");
-    }
+    let mut has_triggers = false;
     loop {
         let now = jobs.now();
         if matches!(watch.look(now), ClockChange::Back(_)) {
             jobs.end_waits(now).await;
+            has_triggers = false;
         }
+        if !has_triggers {
+            match jobs.plan_triggers().await {
+                Ok(()) => has_triggers = true,
+                Err(error) => tracing::warn!(code = error.code(), "the triggers of sync jobs can't be read: {error}"),
+            }
+        }
+        let next_plan = (!has_triggers).then(|| now.plus_secs(STORE_RETRY_SECS));
         let next_trigger = jobs.fire_due(now).await;
         let (next_run, awaited) = jobs.go_on(now).await.unwrap_or_else(|error| {
             tracing::warn!(code = error.code(), "the runs of sync jobs can't be read: {error}");
             (Some(now.plus_secs(STORE_RETRY_SECS)), HashSet::new())
         });
-        let next = next_trigger.into_iter().chain(next_run).min();
+        let next = next_plan.into_iter().chain(next_trigger).chain(next_run).min();
         let pause = tokio::time::sleep(pause_until(next, now, MAX_PAUSE));
         tokio::pin!(pause);
         loop {
@@ -115,9 +121,6 @@ impl SyncJobs {
         };
         if let Err(error) = self.0.uses.store.write(write).await {
             tracing::warn!("waits that were planned by another clock stay: {error}");
-        }
-        if let Err(error) = self.plan_triggers().await {
-            tracing::warn!(code = error.code(), "the triggers of sync jobs can't be read: {error}");
         }
     }
 

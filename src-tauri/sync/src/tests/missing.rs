@@ -29,7 +29,7 @@ async fn when_everything_is_delivered_what_no_list_had_is_deleted() {
         repos(&json!({"delete_tracking_query": {"owner": "{{args.from}}", "size": {"gt": 3}}})),
         {"name": "all", "type": "spool", "depends_on": "repos"},
         table("out", &["all"]),
-        hook("hook", &["repos"]),
+        hook("hook", &["repos", "all"]),
         {"name": "end", "type": "event", "config": {"name": "complete"}},
         {"name": "mark", "type": "update_state", "depends_on": "end", "config": {"key": "mark", "value": 1}},
     ]);
@@ -37,10 +37,11 @@ async fn when_everything_is_delivered_what_no_list_had_is_deleted() {
     let lists =
         r#"[[{"field":["owner"],"operator":"eq","value":"2026-01-01"},{"field":["size"],"operator":"gt","value":3}]]"#;
     assert_eq!(missing(&world), [format!("repos all out account Soft {lists}")]);
-    assert_eq!(lock(&world.missing)[0].1, 3, "after two batches for the hook, and one for the table");
+    assert_eq!(lock(&world.missing)[0].1, 4, "after three batches for the hook, and one for the table");
     let tracked: Vec<_> = lock(&world.delivered).iter().map(|it| (it.to.clone(), it.tracked.clone())).collect();
     let hook = ("hook".to_owned(), None);
-    assert_eq!(tracked, [hook.clone(), hook, ("out".to_owned(), Some("repos".to_owned()))]);
+    let out = ("out".to_owned(), Some("repos".to_owned()));
+    assert_eq!(tracked, [hook.clone(), hook.clone(), out, hook], "the hook keeps no rows");
     let kept = lock(&world.kept);
     assert_eq!((kept.stats.get("all", "spool").deleted, kept.states.len()), (2, 1));
 }
@@ -71,7 +72,7 @@ async fn an_empty_list_has_nothing_and_each_list_of_a_loop_says_what_it_could_ha
 /// A provider whose second page fails, and whose parents do.
 fn failing() -> World {
     World::new(|call| match (call.resource, call.cursor) {
-        ("owners", _) => page(&json!([{"id": "a"}]), None),
+        ("owners", _) => page(&json!([{"id": "a"}, {"id": "b"}]), None),
         ("broken", _) | ("code/broken", Some(_)) => {
             Err(RequestError::Other(json!({"statusCode": 500, "message": "no"})))
         }
@@ -98,7 +99,7 @@ async fn nothing_is_deleted_if_a_record_may_not_have_arrived() {
             "the request is skipped for an element",
             json!([
                 request("owners", "owners", &json!({})),
-                repos(&with(of_owners.clone(), "run_if", "false".into())),
+                repos(&with(of_owners.clone(), "run_if", "resources.owners.id = 'a'".into())),
                 table("out", &["repos"])
             ]),
         ),
