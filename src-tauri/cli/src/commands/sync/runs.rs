@@ -154,7 +154,8 @@ fn status_text(run: &SyncJobRun) -> String {
 /// `ticketing/tickets list: 200 fetched, 200 persisted`
 fn counts(run: &SyncJobRun) -> String {
     let of_resources = run.resource_stats.iter().map(|(resource, method, counts)| {
-        format!("{resource} {method}: {} fetched, {} persisted", counts.fetched, counts.persisted)
+        let deleted = if counts.deleted > 0 { format!(", {} deleted", counts.deleted) } else { String::new() };
+        format!("{resource} {method}: {} fetched, {} persisted{deleted}", counts.fetched, counts.persisted)
     });
     of_resources.collect::<Vec<_>>().join("; ")
 }
@@ -206,6 +207,8 @@ mod tests {
     fn progress_changes_with_the_counts() {
         let stats = |fetched: u64| json!({ "resource_stats": { "crm/contacts": { "list": { "fetched": fetched, "persisted": 5 } } } });
         assert_eq!(counts(&run(&stats(10))), "crm/contacts list: 10 fetched, 5 persisted");
+        let tracked = json!({ "resource_stats": { "t": { "transform": { "persisted": 5, "deleted": 2 } } } });
+        assert_eq!(counts(&run(&tracked)), "t transform: 0 fetched, 5 persisted, 2 deleted");
         assert_ne!(progress(&run(&stats(10))), progress(&run(&stats(11))));
         assert_eq!(counts(&run(&json!({}))), "");
     }
