@@ -25,6 +25,10 @@ struct Listed {
     conditions: Vec<Condition<Value>>,
 }
 
+fn is_open(text: &str) -> bool {
+    text.contains("{{")
+}
+
 type Lists = BTreeMap<String, Vec<Condition<Value>>>;
 
 impl<H: Host> Walker<'_, H> {
@@ -59,14 +63,24 @@ impl<H: Host> Walker<'_, H> {
                 })
             };
             let conditions = request.delete_tracking.iter().flat_map(|it| &it.conditions).map(fill);
-            let config = match &self.graph.node(tracked.destination).kind {
+            let destination = self.graph.node(tracked.destination);
+            let config = match &destination.kind {
                 NodeKind::Destination(destination) => destination.config.as_ref(),
                 _ => None,
             };
+            let config = config.map(|config| view.fill(config)).transpose()?.flatten().unwrap_or_default();
+            // A placeholder for which nothing is found stays as written: something below the request adds it.
+            if let Some(key) = ["path", "table"].iter().find(|key| config[**key].as_str().is_some_and(is_open)) {
+                let message = format!(
+                    "config.{key} isn't known before the records of {:?} are there, which has delete_tracking. Use args.",
+                    self.graph.node(at).name
+                );
+                return Err(named(destination, &message));
+            }
             let listed = Listed {
                 tracked: place,
                 account: account.to_owned(),
-                config: config.map(|config| view.fill(config)).transpose()?.flatten().unwrap_or_default(),
+                config,
                 conditions: conditions.collect::<Result<_, _>>()?,
             };
             records.push(to_raw_value(&listed).map_err(|error| bad_request(&error.to_string()))?);

@@ -137,6 +137,14 @@ async fn nothing_is_deleted_if_a_record_may_not_have_arrived() {
             ]),
         ),
         (
+            "the table is named by what comes later",
+            json!([
+                repos(&json!({})),
+                {"name": "c", "type": "add_context", "depends_on": "repos", "config": {"expression": "{\"day\": \"1\"}"}},
+                with(table("out", &["c"]), "config", json!({"path": "{{day:str}}", "format": "sqlite", "key": "id"})),
+            ]),
+        ),
+        (
             "a condition has nothing",
             json!([
                 repos(&json!({"delete_tracking_query": {"x": "{{args.nothing:undefined}}"}})),
