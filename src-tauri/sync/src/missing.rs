@@ -93,12 +93,15 @@ impl<H: Host> Walker<'_, H> {
         let mut gathered = Gathered::default();
         let requests: BTreeSet<usize> = self.graph.tracked().iter().map(|tracked| tracked.request).collect();
         for request in requests {
+            // What another way leaves out may have its rows in the same table.
+            let of_this = self.graph.tracked().iter().enumerate().filter(|(_, tracked)| tracked.request == request);
+            let is_incomplete = of_this.map(|(place, _)| place).any(|place| saved.head.incomplete.contains(&place));
             for ((place, account, config), lists) in self.lists(request).await? {
                 let lists: Vec<_> = lists.into_values().collect();
                 let Some(tracked) = self.graph.tracked().get(place).filter(|it| it.request == request) else {
                     continue;
                 };
-                if saved.head.incomplete.contains(&place) {
+                if is_incomplete {
                     self.leaves(tracked);
                     continue;
                 }
@@ -157,7 +160,7 @@ impl<H: Host> Walker<'_, H> {
     fn leaves(&self, tracked: &Tracked) {
         let (request, destination) = (self.graph.node(tracked.request), self.graph.node(tracked.destination));
         let message = format!(
-            "No row of {:?} is counted as deleted, because a node on its way here failed or was skipped in this run.",
+            "No row of {:?} is counted as deleted, because a node on its way failed or was skipped in this run.",
             request.name
         );
         self.host.log(LogLine { level: Level::Warn, node: &destination.name, message: &message });

@@ -71,7 +71,10 @@ pub(crate) struct Gathered {
 impl Gathered {
     /// A node has failed or was skipped: what comes through it may be missing at its destinations.
     pub(crate) fn lacks(&mut self, at: usize, graph: &Graph) {
-        let affected = graph.tracked().iter().enumerate().filter(|(_, tracked)| tracked.goes_through(at));
+        // What these add is seen beside them, too, and may be in the query.
+        let adds_names = matches!(graph.node(at).kind, NodeKind::AddContext(_) | NodeKind::GetState { .. });
+        let tracked = graph.tracked().iter().enumerate();
+        let affected = tracked.filter(|(_, tracked)| adds_names || tracked.goes_through(at));
         self.incomplete.extend(affected.map(|(tracked, _)| tracked));
     }
 
@@ -213,6 +216,11 @@ impl<H: Host> Walker<'_, H> {
             NodeKind::Spool => {
                 let held = frame.flow.batch.as_ref().map_or(0, |batch| batch.records.len());
                 self.debug(node, || format!("Input: {}", counted(held)));
+                // All of them leave it as records of the first one's account.
+                let first = gathered.heads.get(&at).map(|head| &head.scope.account);
+                if first.is_some_and(|account| *account != frame.flow.scope.account) {
+                    gathered.lacks(at, self.graph);
+                }
                 gathered.spool(at, &frame.flow);
                 return Ok(None);
             }

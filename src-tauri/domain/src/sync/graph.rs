@@ -183,7 +183,9 @@ impl Graph {
                 let path = format!("{}.{key}", node.place);
                 Err(GraphError { path, node: Some(node.name.clone()), problem, is_unsupported: false })
             };
-            if tracked.begins_with(|at| matches!(self.node(at).kind, NodeKind::Event(_))) {
+            if tracked
+                .begins_with(|at| matches!(self.node(at).kind, NodeKind::Event(Lifecycle::Complete | Lifecycle::Error)))
+            {
                 let problem = "has no effect below an event, because the run has ended by then. Take it away.";
                 return fail(request, "delete_tracking", problem.to_owned());
             }

@@ -206,7 +206,7 @@ impl Destinations for RunHost<'_> {
 
     async fn delete_missing(&self, missing: Missing<'_>) -> Result<u64, DeliveryError> {
         // A run that works has begun.
-        let since = self.run.started_at.unwrap_or_else(|| self.now());
+        let Some(since) = self.run.started_at else { return Ok(0) };
         let origin = self.origin(missing.request, missing.account);
         self.files()?.delete_missing(&missing, origin, since).await
     }
