@@ -97,8 +97,9 @@ fn compare(sql: &mut Sql, columns: &[Column], condition: &Condition<Value>) {
     let Some((field, inner)) = condition.field.split_first() else { return };
     let Some(column) = column_of(columns, field) else { return sql.push("0", []) };
     let name = quoted(&column.name);
+    let mut of = Sql::default();
     if inner.is_empty() {
-        sql.push(&name, []);
+        of.push(&name, []);
     } else {
         // The value is JSON, or else the row has nothing there.
         // A path of SQLite can't name a field with a quote.
@@ -107,8 +108,14 @@ fn compare(sql: &mut Sql, columns: &[Column], condition: &Condition<Value>) {
         }
         let path = format!("$.\"{}\"", inner.join("\".\""));
         let json = format!("CASE WHEN json_valid({name}) THEN json_extract({name}, ?) END");
-        sql.push(&json, [Cell::Text(path)]);
+        of.push(&json, [Cell::Text(path)]);
     }
+    // Values of two types are different for SQLite, and one of them larger, whatever they are.
+    if !matches!(condition.operator, Operator::Eq | Operator::In) {
+        let types = if condition.value.is_string() { "'text'" } else { "'integer', 'real'" };
+        sql.push(&format!("typeof({}) IN ({types}) AND ", of.text), of.values.iter().cloned());
+    }
+    sql.push(&of.text, of.values);
     let operator = match condition.operator {
         Operator::Eq => "=",
         Operator::Ne => "<>",
@@ -118,7 +125,10 @@ fn compare(sql: &mut Sql, columns: &[Column], condition: &Condition<Value>) {
         Operator::Lte => "<=",
         // One value, however long the list is.
         Operator::In => {
-            return sql.push(" IN (SELECT value FROM json_each(?))", [Cell::Text(condition.value.to_string())]);
+            let is_text = inner.is_empty() && column.kind == Kind::Text;
+            let item = if is_text { "CAST(value AS TEXT)" } else { "value" };
+            let items = [Cell::Text(condition.value.to_string())];
+            return sql.push(&format!(" IN (SELECT {item} FROM json_each(?))"), items);
         }
     };
     sql.push(&format!(" {operator} ?"), [cell(&condition.value)]);

@@ -190,8 +190,8 @@ fn conditions(query: &Value) -> Vec<Condition<Value>> {
 #[tokio::test]
 async fn a_query_says_which_rows_the_list_can_have() {
     let records = [
-        r#"{"id": "1", "status": "open", "size": 5, "ok": true, "owner": {"id": "x", "n": 2}, "at": "2026-01-02T00:00:00Z"}"#,
-        r#"{"id": "2", "status": "done", "size": 9.5, "ok": false, "owner": {"id": "y", "n": 3}, "at": "2026-02-02T00:00:00Z"}"#,
+        r#"{"id": "1", "status": "open", "size": 5, "ok": true, "mixed": 10, "owner": {"id": "x", "n": 2}, "at": "2026-01-02T00:00:00Z"}"#,
+        r#"{"id": "2", "status": "done", "size": 9.5, "ok": false, "mixed": "ten", "owner": {"id": "y", "n": 3}, "at": "2026-02-02T00:00:00Z"}"#,
         r#"{"id": "3", "size": null, "owner": "x"}"#,
     ];
     for (query, left) in [
@@ -209,6 +209,11 @@ async fn a_query_says_which_rows_the_list_can_have() {
         (json!({"owner": {"id": "x"}}), &["2", "3"]),
         (json!({"owner": {"n": {"gt": 2}}}), &["1", "3"]),
         (json!({"at": {"gte": "2026-02-01"}}), &["1", "3"]),
+        (json!({"mixed": [10]}), &["2", "3"]),
+        (json!({"mixed": 10}), &["2", "3"]),
+        (json!({"mixed": {"lt": 5}}), &["1", "2", "3"]),
+        (json!({"owner": {"n": {"ne": "2"}}}), &["1", "2", "3"]),
+        (json!({"owner": {"n": {"lt": "3"}}}), &["1", "2", "3"]),
         (json!({"nothing": "x"}), &["1", "2", "3"]),
         (json!({"nothing": {"ne": "x"}}), &["1", "2", "3"]),
     ] {
