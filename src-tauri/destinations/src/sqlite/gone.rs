@@ -101,12 +101,12 @@ fn compare(sql: &mut Sql, columns: &[Column], condition: &Condition<Value>) {
     if inner.is_empty() {
         of.push(&name, []);
     } else {
-        // The value is JSON, or else the row has nothing there.
         // A path of SQLite can't name a field with a quote.
         if inner.iter().any(|name| name.contains('"')) {
             return sql.push("0", []);
         }
         let path = format!("$.\"{}\"", inner.join("\".\""));
+        // The value is JSON, or else the row has nothing there.
         let json = format!("CASE WHEN json_valid({name}) THEN json_extract({name}, ?) END");
         of.push(&json, [Cell::Text(path)]);
     }

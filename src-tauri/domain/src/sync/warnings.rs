@@ -1,5 +1,5 @@
-//! What is allowed in a job's nodes, but is hardly meant: above all keys that mean nothing, of which a misspelt one would otherwise be
-//! ignored in silence.
+//! What is allowed in a job's nodes, but is probably a mistake: above all keys that mean nothing, of which a misspelt one would otherwise
+//! be ignored in silence.
 
 use serde_json::{Map, Value};
 

@@ -10,7 +10,7 @@ use crate::{Ended, Outcome, RequestError, Run, Runner, Wait};
 
 const DONE: Ended = Ended::Finished(Outcome::Completed);
 
-/// `crm/repos` with delete tracking.
+/// `code/repos` with delete tracking.
 fn repos(keys: &Value) -> Value {
     let mut node = request("repos", "code/repos", &json!({"delete_tracking": "soft"}));
     node.as_object_mut().expect("an object").extend(keys.as_object().expect("an object").clone());
