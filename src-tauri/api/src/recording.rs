@@ -72,7 +72,8 @@ where
     let request = if request.body().is_end_stream() {
         request
     } else {
-        let (counter, copy) = (Arc::clone(&recording.sent_bytes), recording.copy_of(request.headers()));
+        let (counter, copy) = (Arc::<AtomicU64>::default(), recording.copy_of(request.headers()));
+        recording.sent_bytes = Some(Arc::clone(&counter));
         recording.request.clone_from(&copy);
         request.map(|body| Body::new(Watched { body, watcher: Sent { counter, copy } }))
     };
@@ -106,7 +107,8 @@ struct Recording {
     began: Instant,
     status: Option<u16>,
     headers_micros: Option<u64>,
-    sent_bytes: Arc<AtomicU64>,
+    /// `None`: the request has no body.
+    sent_bytes: Option<Arc<AtomicU64>>,
     received_bytes: u64,
     /// `None`: the response is complete.
     error: Option<String>,
@@ -130,7 +132,7 @@ impl Recording {
             began: Instant::now(),
             status: None,
             headers_micros: None,
-            sent_bytes: Arc::default(),
+            sent_bytes: None,
             received_bytes: 0,
             error: None,
             has_bodies: engine.call_log().records_bodies(caller, begun.account),
@@ -182,7 +184,7 @@ impl Drop for Recording {
             status: self.status,
             headers_micros: self.headers_micros,
             total_micros: self.micros(),
-            sent_bytes: self.sent_bytes.load(Ordering::Relaxed),
+            sent_bytes: self.sent_bytes.as_ref().map_or(0, |bytes| bytes.load(Ordering::Relaxed)),
             received_bytes: self.received_bytes,
             error: self.error.take(),
         };

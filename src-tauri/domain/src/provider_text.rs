@@ -27,6 +27,10 @@ pub use known::KnownSecrets;
 
 /// Sanitizes a text to one line of at most `max_chars` characters, without spaces around it.
 pub fn single_line(text: &str, max_chars: usize) -> String {
+    // Most texts are short and have nothing to remove.
+    if text.len() <= max_chars && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
     let line: String = Visible::new(text).map(|c| if c == '\n' { ' ' } else { c }).take(max_chars).collect();
     line.trim().to_owned()
 }

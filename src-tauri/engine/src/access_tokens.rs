@@ -66,6 +66,13 @@ impl AccessTokens {
         self.get(account).filter(|held| schedule::is_fresh(held.lifetime, now))
     }
 
+    /// Whether this is the account's access token, and will outlive a call made now.
+    pub(crate) fn is_fresh(&self, account: AccountId, token: &Secret, now: Timestamp) -> bool {
+        lock(&self.0.tokens)
+            .get(&account)
+            .is_some_and(|held| held.token == *token && schedule::is_fresh(held.lifetime, now))
+    }
+
     pub(crate) fn insert(&self, account: AccountId, token: AccessToken) {
         lock(&self.0.tokens).insert(account, token);
     }

@@ -62,6 +62,14 @@ pub struct Program {
 }
 
 impl Program {
+    /// Whether it is the same one, by its token, or by its name where it has none.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self.api_token_id, other.api_token_id) {
+            (None, None) => self.name == other.name,
+            (one, another) => one == another,
+        }
+    }
+
     /// What identifies it: its token, or its name where it has none. Empty for the person.
     pub fn key(&self) -> String {
         match self.api_token_id {
@@ -116,6 +124,7 @@ impl Call {
 
 /// A path as it is recorded: with the names of the query's parameters, without their values.
 pub fn shown_path(path: &str, query: Option<&str>) -> String {
+    let is_visible = [Some(path), query].into_iter().flatten().all(|text| text.bytes().all(|it| it.is_ascii_graphic()));
     let mut shown = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     for (number, pair) in query.into_iter().flat_map(|query| query.split('&')).enumerate() {
         shown.push(if number == 0 { '?' } else { '&' });
@@ -129,7 +138,8 @@ pub fn shown_path(path: &str, query: Option<&str>) -> String {
             None => shown.push_str(ELIDED),
         }
     }
-    provider_text::single_line(&shown, MAX_PATH)
+    // The usual case: what is elided is visible, too.
+    if is_visible && shown.len() <= MAX_PATH { shown } else { provider_text::single_line(&shown, MAX_PATH) }
 }
 
 #[cfg(test)]

@@ -28,8 +28,8 @@ struct OfAccount {
     /// The last calls. When it is full, `next` is the place of the oldest.
     calls: Vec<Call>,
     next: usize,
-    /// By the day and the program's key.
-    days: HashMap<(Day, String), DayOfProgram>,
+    /// Of each day and program: few.
+    days: Vec<DayOfProgram>,
 }
 
 /// What is to be written of an account.
@@ -46,7 +46,7 @@ impl Unsaved {
 
     /// The number of calls that were counted.
     pub(super) fn calls(&self) -> u64 {
-        self.accounts.values().flat_map(|it| it.days.values()).map(|day| day.usage.calls).sum()
+        self.accounts.values().flat_map(|it| &it.days).map(|day| day.usage.calls).sum()
     }
 
     /// Adds a call. Returns whether it is the first one, and how many records were dropped.
@@ -73,19 +73,20 @@ impl Unsaved {
     pub(super) fn into_accounts(self) -> impl Iterator<Item = (AccountId, ToSave)> {
         self.accounts.into_iter().map(|(id, mut of_account)| {
             of_account.calls.rotate_left(of_account.next);
-            (id, ToSave { calls: of_account.calls, days: of_account.days.into_values().collect() })
+            (id, ToSave { calls: of_account.calls, days: of_account.days })
         })
     }
 }
 
 impl OfAccount {
     fn count(&mut self, call: &Call) {
-        let key = (Day::of(call.at), call.program.key());
-        let day = self.days.entry(key).or_insert_with(|| DayOfProgram {
-            day: Day::of(call.at),
-            program: call.program.clone(),
-            usage: Usage::default(),
-        });
-        day.usage.add(call);
+        let day = Day::of(call.at);
+        if let Some(known) = self.days.iter_mut().find(|known| known.day == day && known.program.is(&call.program)) {
+            known.usage.add(call);
+            return;
+        }
+        let mut usage = Usage::default();
+        usage.add(call);
+        self.days.push(DayOfProgram { day, program: call.program.clone(), usage });
     }
 }

@@ -144,9 +144,8 @@ impl Refresher {
     }
 
     fn is_current(&self, prepared: &PreparedAccount) -> bool {
-        let has_fresh_token = prepared
-            .access_token()
-            .is_none_or(|token| self.fresh_in_memory(prepared.id()).is_some_and(|held| held.token == *token));
+        let is_fresh = |token| self.0.uses.tokens.is_fresh(prepared.id(), token, self.now());
+        let has_fresh_token = prepared.access_token().is_none_or(is_fresh);
         let provider = self.0.uses.providers.get(prepared.provider().id());
         has_fresh_token && provider.is_ok_and(|provider| prepared.is_of(&provider.installed))
     }
