@@ -2,27 +2,35 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Uri,
-    header::{
-        ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, ORIGIN, PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION, REFERER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRANSFER_ENCODING, UPGRADE,
-        USER_AGENT,
-    },
+    header::{CONNECTION, CONTENT_LENGTH, ORIGIN, REFERER, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT},
 };
 
-/// Of one connection, not of the message.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
-/// A server that wants to refuse a body (`Expect`) can do so while it arrives.
-const NOT_SENT: [HeaderName; 4] = [AUTHORIZATION, COOKIE, HOST, EXPECT];
-const NOT_PASSED_ON: [HeaderName; 3] = [SET_COOKIE, ALT_SVC, STRICT_TRANSPORT_SECURITY];
+/// Whether a header is of one connection, not of the message.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// Whether a header of a caller's is for Relink alone. A server that wants to refuse a body (`Expect`) can do so while it arrives.
+fn is_for_relink(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, "authorization" | "cookie" | "host" | "expect") || name.starts_with(OWN_PREFIX)
+}
+
+/// Whether a header of a response concerns only the provider's own clients.
+fn is_for_own_clients(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "set-cookie" | "alt-svc" | "strict-transport-security")
+}
+
 const WEBSOCKET: &str = "websocket";
 /// By which a repeated request that creates or changes something is known (contract section 0.5).
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -32,29 +40,34 @@ pub(crate) const USER_AGENT_OF_RELINK: &str = concat!("Relink/", env!("CARGO_PKG
 
 /// The headers of the request to the provider: the caller's, less those that are for Relink or for the connection, and those of
 /// the account in place of the caller's of the same name. A request for a WebSocket stays one.
-pub fn of_request(mut headers: HeaderMap, account: &HeaderMap) -> HeaderMap {
-    let is_for_websocket = asks_for_websocket(&headers);
-    let accepts_trailers = headers.get_all(TE).iter().any(|value| {
-        value.to_str().is_ok_and(|text| text.split(',').any(|it| it.trim().eq_ignore_ascii_case("trailers")))
-    });
-    if headers.contains_key(TRANSFER_ENCODING) {
+pub fn of_request(sent: &HeaderMap, account: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(sent.len() + account.len() + 1);
+    let named = NamedByConnection::in_headers(sent);
+    let (mut is_chunked, mut accepts_trailers, mut asks_to_change) = (false, false, false);
+    for (name, value) in sent {
+        match *name {
+            TRANSFER_ENCODING => is_chunked = true,
+            TE => accepts_trailers = accepts_trailers || lists(value, "trailers"),
+            UPGRADE => asks_to_change = true,
+            _ => {}
+        }
+        let is_hidden = || matches!(*name, ORIGIN | REFERER) && sent.get_all(name).iter().any(names_this_machine);
+        let stays = is_hop_by_hop(name) || named.has(name) || is_for_relink(name) || account.contains_key(name);
+        if !stays && !is_hidden() {
+            headers.append(name, value.clone());
+        }
+    }
+    if is_chunked {
         headers.remove(CONTENT_LENGTH);
     }
-    let hides = |name: &HeaderName| headers.get_all(name).iter().any(names_this_machine);
-    let hidden = [ORIGIN, REFERER].map(|name| (hides(&name), name));
-    remove(&mut headers, |name| {
-        NOT_SENT.contains(name)
-            || name.as_str().starts_with(OWN_PREFIX)
-            || hidden.iter().any(|(is_hidden, hidden)| *is_hidden && hidden == name)
-    });
     for (name, value) in account {
-        headers.insert(name, value.clone());
+        headers.append(name, value.clone());
     }
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT_OF_RELINK));
     if accepts_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    if is_for_websocket {
+    if asks_to_change && asks_for_websocket(sent) {
         switch_to(&mut headers, HeaderValue::from_static(WEBSOCKET));
     }
     headers
@@ -62,20 +75,19 @@ pub fn of_request(mut headers: HeaderMap, account: &HeaderMap) -> HeaderMap {
 
 /// The caller's headers that are for the provider: none of the connection, and nothing that authenticates the caller at Relink.
 pub fn headers_for_provider(mut headers: HeaderMap) -> HeaderMap {
-    remove(&mut headers, |name| {
-        NOT_SENT.contains(name) || *name == CONTENT_LENGTH || name.as_str().starts_with(OWN_PREFIX)
-    });
+    remove(&mut headers, |name| is_for_relink(name) || *name == CONTENT_LENGTH);
     headers
 }
 
 /// Whether a request asks to change its connection to a WebSocket (RFC 6455 §4.1).
 pub fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    let lists = |name: HeaderName, wanted: &str| {
-        headers.get_all(name).iter().any(|value| {
-            value.to_str().is_ok_and(|text| text.split(',').any(|it| it.trim().eq_ignore_ascii_case(wanted)))
-        })
-    };
-    lists(CONNECTION, "upgrade") && lists(UPGRADE, WEBSOCKET)
+    let any_lists = |name: HeaderName, wanted: &str| headers.get_all(name).iter().any(|value| lists(value, wanted));
+    any_lists(CONNECTION, "upgrade") && any_lists(UPGRADE, WEBSOCKET)
+}
+
+/// Whether a list of names (RFC 9110 §5.6.1) has this one.
+fn lists(value: &HeaderValue, wanted: &str) -> bool {
+    value.to_str().is_ok_and(|text| text.split(',').any(|it| it.trim().eq_ignore_ascii_case(wanted)))
 }
 
 /// The headers of a request for another protocol, and of the response that agrees.
@@ -87,7 +99,7 @@ pub fn switch_to(headers: &mut HeaderMap, protocol: HeaderValue) {
 /// Removes from a response what concerns only the provider's own clients: its connection, cookies of a session that the caller
 /// isn't part of, and ways to the provider that lead past Relink.
 pub fn keep_of_response(headers: &mut HeaderMap) {
-    remove(headers, |name| NOT_PASSED_ON.contains(name));
+    remove(headers, is_for_own_clients);
 }
 
 /// Such as Relink's own address, which no provider needs to know.
@@ -98,17 +110,24 @@ fn names_this_machine(value: &HeaderValue) -> bool {
 
 /// Removes what is of the connection, and the headers of which this says so.
 fn remove(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> bool) {
-    let of_connection: Vec<&str> = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok()).collect();
-    let is_of_connection = |name: &HeaderName| {
-        HOP_BY_HOP.contains(name)
-            || of_connection
-                .iter()
-                .any(|names| names.split(',').any(|it| it.trim().eq_ignore_ascii_case(name.as_str())))
-    };
-    let removed: Vec<HeaderName> =
-        headers.keys().filter(|name| is_of_connection(name) || is_unwanted(name)).cloned().collect();
-    for name in removed {
+    let named = NamedByConnection::in_headers(headers);
+    let removed = headers.keys().filter(|name| is_hop_by_hop(name) || named.has(name) || is_unwanted(name));
+    for name in removed.cloned().collect::<Vec<_>>() {
         headers.remove(name);
+    }
+}
+
+/// The headers that `Connection` names as being of it (RFC 9110 §7.6.1).
+struct NamedByConnection<'h>(Vec<&'h HeaderValue>);
+
+impl<'h> NamedByConnection<'h> {
+    fn in_headers(headers: &'h HeaderMap) -> Self {
+        let names_none = |value: &HeaderValue| matches!(value.as_bytes(), b"keep-alive" | b"close");
+        Self(headers.get_all(CONNECTION).iter().filter(|value| !names_none(value)).collect())
+    }
+
+    fn has(&self, name: &HeaderName) -> bool {
+        self.0.iter().any(|names| lists(names, name.as_str()))
     }
 }
 
@@ -158,7 +177,7 @@ mod tests {
         ]);
         let account = headers(&[("authorization", "Bearer provider's"), ("notion-version", "2022-06-28")]);
         assert_eq!(
-            shown(&of_request(sent, &account)),
+            shown(&of_request(&sent, &account)),
             [
                 "accept: text/csv",
                 "accept: text/plain",
@@ -179,7 +198,7 @@ mod tests {
         let sent = headers(&[("x-api-key", "relink's"), ("X-Api-Key", "again")]);
         let account = headers(&[("x-api-key", "provider's")]);
         let user_agent = format!("user-agent: {USER_AGENT_OF_RELINK}");
-        assert_eq!(shown(&of_request(sent, &account)), [user_agent.as_str(), "x-api-key: provider's"]);
+        assert_eq!(shown(&of_request(&sent, &account)), [user_agent.as_str(), "x-api-key: provider's"]);
     }
 
     #[test]
@@ -188,14 +207,14 @@ mod tests {
         let sent = |connection, upgrade| {
             headers(&[("connection", connection), ("upgrade", upgrade), ("sec-websocket-key", "k")])
         };
-        let websocket = of_request(sent("keep-alive, Upgrade", "WebSocket"), &none);
+        let websocket = of_request(&sent("keep-alive, Upgrade", "WebSocket"), &none);
         assert_eq!(
             (&websocket[CONNECTION], &websocket[UPGRADE]),
             (&"upgrade".parse().expect("text"), &"websocket".parse().expect("text"))
         );
         assert_eq!(websocket["sec-websocket-key"], "k");
         for (connection, upgrade) in [("upgrade", "h2c"), ("keep-alive", "websocket"), ("upgrade", "")] {
-            let kept = of_request(sent(connection, upgrade), &none);
+            let kept = of_request(&sent(connection, upgrade), &none);
             assert!(!kept.contains_key(CONNECTION) && !kept.contains_key(UPGRADE), "{connection} {upgrade}");
         }
     }
@@ -204,7 +223,7 @@ mod tests {
     fn a_length_goes_with_its_body_unless_the_body_is_chunked() {
         let none = HeaderMap::new();
         let length = |sent: &[(&'static str, &'static str)]| {
-            of_request(headers(sent), &none).get(CONTENT_LENGTH).map(|value| value.to_str().expect("text").to_owned())
+            of_request(&headers(sent), &none).get(CONTENT_LENGTH).map(|value| value.to_str().expect("text").to_owned())
         };
         assert_eq!(length(&[("content-length", "7")]).as_deref(), Some("7"));
         assert_eq!(length(&[("content-length", "7"), ("transfer-encoding", "chunked")]), None);

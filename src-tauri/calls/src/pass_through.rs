@@ -272,7 +272,7 @@ impl<A: Account> Outgoing<A> for Through<'_> {
         let mut request = Request::new(self.body.send());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = headers::of_request(self.headers.clone(), account.headers());
+        *request.headers_mut() = headers::of_request(&self.headers, account.headers());
         Ok(request)
     }
 

@@ -1,6 +1,9 @@
 //! What a provider says about the rate of calls, in one form (contract sections 0.5 and 4.6).
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{AsHeaderName, RETRY_AFTER},
+};
 use relink_domain::{
     Timestamp,
     http_date::{http_date, retry_after_secs, whole_secs},
@@ -30,6 +33,8 @@ pub struct RateLimits {
     pub is_for_everybody: bool,
 }
 
+/// What is in the name of each usual header but `Retry-After`.
+const IN_EACH_NAME: &str = "rate";
 /// The usual headers: the IETF's draft, and what came before it.
 const LIMIT: [&str; 4] = ["ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit", "rate-limit-limit"];
 const REMAINING: [&str; 4] =
@@ -137,6 +142,10 @@ struct Usual<'h> {
 
 impl Usual<'_> {
     fn limits(&self) -> RateLimits {
+        // Most answers say nothing, and each header would be looked up.
+        if !self.headers.keys().any(|name| name.as_str().contains(IN_EACH_NAME)) {
+            return RateLimits::default();
+        }
         let is = |name: &str, word: &str| self.text(name).is_some_and(|text| text.eq_ignore_ascii_case(word));
         RateLimits {
             limit: self
@@ -150,12 +159,12 @@ impl Usual<'_> {
         }
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
+    fn text(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok().map(str::trim)
     }
 
     fn retry_after(&self) -> Option<u32> {
-        retry_after_secs(self.text(RETRY_AFTER.as_str())?, self.now)
+        retry_after_secs(self.text(RETRY_AFTER)?, self.now)
     }
 
     fn first_of(&self, names: [&str; 4]) -> Option<&str> {

@@ -4,6 +4,8 @@ use relink_domain::integration::resources::ArrayFormat;
 use serde_json::{Map, Value, map::Entry};
 use url::form_urlencoded;
 
+use crate::pages::{Asked, PageError, Seal};
+
 /// Names in brackets after a parameter's own, at most. A deeper name is taken as it is written.
 const MAX_DEPTH: usize = 8;
 
@@ -54,6 +56,12 @@ impl Parameters {
             }
         }
         found
+    }
+
+    /// The page of a list that is asked for.
+    pub(super) fn asked(&self, seal: &Seal) -> Result<Asked, PageError> {
+        let [limit, next, prev] = [&self.limit, &self.next_cursor, &self.prev_cursor].map(Option::as_deref);
+        Asked::read(limit, next, prev, seal)
     }
 
     /// The fields of a form, none of which is for Relink.

@@ -116,7 +116,7 @@ proptest! {
         let mut headers = HeaderMap::new();
         let name = HeaderName::from_static(if is_host { "host" } else { "x-a" });
         headers.extend(HeaderValue::from_bytes(header.as_bytes()).ok().map(|value| (name, value)));
-        let headers = of_custom_call(headers, &method);
+        let headers = of_custom_call(&headers, &method);
         let raw = Raw { path: Some(&path), query: Some(&query) };
         let run = Run { is_callers: true, raw, headers, ..run_of(&method) };
         let base = ACCOUNT.base_of(run.method).expect("the account's");

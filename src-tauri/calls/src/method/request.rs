@@ -376,9 +376,9 @@ fn secret_value(
 
 /// The headers of a caller's own request that go on to the provider when it names the path itself (`/custom`). A type of JSON stays with
 /// a body that is sent as JSON: there are many.
-pub(super) fn of_custom_call(headers: HeaderMap, method: &Method) -> HeaderMap {
-    let has_agent = headers.contains_key(USER_AGENT);
-    let mut headers = crate::headers::of_request(headers, &HeaderMap::new());
+pub(super) fn of_custom_call(sent: &HeaderMap, method: &Method) -> HeaderMap {
+    let has_agent = sent.contains_key(USER_AGENT);
+    let mut headers = crate::headers::of_request(sent, &HeaderMap::new());
     // The answer is read here.
     for name in [ACCEPT_ENCODING, CONTENT_LENGTH, TE] {
         headers.remove(name);

@@ -76,7 +76,7 @@ impl<A: Accounts> Calls<A> {
         expressions: &impl Expressions,
         refused: &Mutex<Option<A::Account>>,
     ) -> Result<Response<Body>, A::Error> {
-        let MethodCall { target, parameters, headers, body, prefix, called, only_reads, overrides } = call;
+        let MethodCall { target, mut parameters, headers, body, prefix, called, only_reads, overrides } = call;
         let account = self.accounts.prepared(caller, id).await.map_err(CallError::Account)?;
         // What can be refused is, before anything of the body is read.
         let named = match target {
@@ -102,7 +102,7 @@ impl<A: Accounts> Calls<A> {
         } else {
             (None, read_body(body).await?)
         };
-        let mut query = parameters.forwarded;
+        let mut query = std::mem::take(&mut parameters.forwarded);
         let (method, raw, body) = match target {
             MethodTarget::Named { resource, method: name, .. } => {
                 let method = self::named(account.definition(), resource, name)?;
@@ -122,15 +122,8 @@ impl<A: Accounts> Calls<A> {
                 (Cow::Owned(custom.method), Raw { path: custom.path, query }, body)
             }
         };
-        let seal = seal(self.accounts.cursor_key(), id, target);
-        let asked = match &method.pagination {
-            Some(_) => {
-                let [limit, next, prev] =
-                    [&parameters.limit, &parameters.next_cursor, &parameters.prev_cursor].map(Option::as_deref);
-                Asked::read(limit, next, prev, &seal)
-            }
-            None => Ok(Asked::default()),
-        };
+        let sealed = method.pagination.as_ref().map(|it| (it, seal(self.accounts.cursor_key(), id, target)));
+        let asked = sealed.as_ref().map_or_else(|| Ok(Asked::default()), |(_, seal)| parameters.asked(seal));
         let (name, record) = match target {
             MethodTarget::Named { resource, method, id } => (Some((resource, method)), id),
             MethodTarget::Step { .. } | MethodTarget::Custom { .. } => (None, None),
@@ -145,7 +138,7 @@ impl<A: Accounts> Calls<A> {
             id: record,
             query,
             body,
-            headers: passed_on(headers, target, &method),
+            headers: passed_on(&headers, target, &method),
             over: crate::headers::headers_for_provider(overrides.headers.clone()),
         };
         let outline = run.outline(&account, asked.as_ref().is_ok_and(Asked::is_later_page))?;
@@ -169,10 +162,11 @@ impl<A: Accounts> Calls<A> {
             prefix,
             expressions,
         };
-        match &method.pagination {
-            Some(pagination) => {
-                let pages = Pages { pagination, base: &base, seal: &seal };
-                list(&pages, asked, &PagesOf { source: &source, pages: &pages, outline: &outline }, expressions).await
+        match &sealed {
+            Some((pagination, seal)) => {
+                let pages = Pages { pagination, base: &base, seal };
+                let source = PagesOf { source: &source, pages: &pages, outline: &outline };
+                Box::pin(list(&pages, asked, &source, expressions)).await
             }
             None => source.answer(&outline, streamed, target).await,
         }
@@ -223,7 +217,7 @@ fn is_write(target: MethodTarget<'_>, method: &Method) -> bool {
 
 /// The caller's headers that go on to the provider. With a method of the definition that is the key by which the provider knows a
 /// repeated write, if it knows such keys.
-fn passed_on(headers: HeaderMap, target: MethodTarget<'_>, method: &Method) -> HeaderMap {
+fn passed_on(headers: &HeaderMap, target: MethodTarget<'_>, method: &Method) -> HeaderMap {
     if let MethodTarget::Custom { .. } = target {
         return of_custom_call(headers, method);
     }
