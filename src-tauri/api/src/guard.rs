@@ -1,14 +1,13 @@
 //! Guards that reject requests.
 
-use std::convert::Infallible;
-
 use axum::{
     extract::Request,
-    http::{HeaderMap, Method, StatusCode, Uri},
-    response::{IntoResponse, Response},
+    http::{
+        HeaderMap, HeaderName, Method, StatusCode, Uri,
+        header::{AUTHORIZATION, HOST, ORIGIN},
+    },
 };
 use relink_domain::caller::Caller;
-use tower::{Service, ServiceExt};
 
 use crate::{
     ApiState,
@@ -16,63 +15,64 @@ use crate::{
     error::{self, ApiError},
     limits::{self, Client},
     mcp,
-    permit::{TokenPlace, unauthorized},
+    permit::TokenPlace,
     reached::{ReachedAt, host_of},
     server::{Arrival, Entrance},
     via,
 };
 
-/// Answers a request if it may come in, from `inner`. Rejects requests of other users, requests with another `Host`, requests of other web
-/// pages (DNS rebinding, cross-site requests), and everything but a sign-in on a connection that is reserved for sign-ins, on the second
-/// listener and at the public address.
-///
-/// A request with a valid token has its [`Caller`] as an extension, and a share of the connections: an API token, or the run's own token
-/// from the data folder. A token that ends before the response, such as during a long poll, gets no response.
-pub(crate) async fn admit<S>(api: &ApiState, mut request: Request, inner: S) -> Response
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-{
-    let reached = ReachedAt::of(api, &request);
-    let admitted = same_user(&request, reached.as_ref())
-        .and_then(|()| same_machine(api, &request, reached.as_ref()))
-        .and_then(|()| connect_ui_only(&request, reached.as_ref()))
-        .and_then(|()| reserve(&request))
-        .and_then(|()| authenticate(api, &mut request))
-        .and_then(|caller| count(api, &request, caller.as_ref()).map(|()| caller));
-    let caller = match admitted {
-        Ok(caller) => caller,
-        Err(refused) => return refused.into_response(),
-    };
-    if let Some(caller) = &caller {
-        request.extensions_mut().insert(caller.clone());
-    }
-    if let Some(reached) = reached {
-        request.extensions_mut().insert(reached);
-    }
+/// Not given by the `http` crate.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// What is known of a request that may come in.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    /// Whose token it has, if it has a valid one: an API token, or the run's own token from the data folder.
+    pub(crate) caller: Option<Caller>,
+    pub(crate) reached: Option<ReachedAt>,
+    pub(crate) place: TokenPlace,
+}
+
+/// Rejects requests of other users, requests with another `Host`, requests of other web pages (DNS rebinding, cross-site requests), and
+/// everything but a sign-in on a connection that is reserved for sign-ins, on the second listener and at the public address. A request with
+/// a valid token gets a share of the connections.
+pub(crate) fn admit(api: &ApiState, request: &mut Request, arrival: &Arrival) -> Result<Admitted, ApiError> {
+    let reached = ReachedAt::of(api, request, arrival);
+    same_user(arrival, reached.as_ref())?;
+    same_machine(api, request, arrival, reached.as_ref())?;
+    connect_ui_only(request, reached.as_ref())?;
+    reserve(request, arrival)?;
     let place = match mcp::token_in(request.uri().path()) {
         Some(_) => TokenPlace::McpAddress,
         None => TokenPlace::Header,
     };
-    request.extensions_mut().insert(place);
-    let response = inner.oneshot(request).await.unwrap_or_else(|never| match never {});
-    let has_ended = caller.is_some_and(|caller| !api.engine.access().is_still_valid(&caller));
-    if has_ended { unauthorized(place) } else { response }
+    let caller = authenticate(api, request)?;
+    if let Some(caller) = &caller {
+        api.limits.use_connection(&arrival.connection, Client::of(caller))?;
+    }
+    Ok(Admitted { caller, reached, place })
 }
 
 /// Refuses every request of a connection that another user opened, whatever token it has. A tunnel or a reverse proxy may be another
 /// user's program.
-fn same_user(request: &Request, reached: Option<&ReachedAt>) -> Result<(), ApiError> {
-    let is_of_other_user = Arrival::of(request).is_some_and(|arrival| arrival.is_of_other_user);
-    if !is_of_other_user || matches!(reached, Some(ReachedAt::PublicAddress(_))) {
+fn same_user(arrival: &Arrival, reached: Option<&ReachedAt>) -> Result<(), ApiError> {
+    if !arrival.is_of_other_user || matches!(reached, Some(ReachedAt::PublicAddress(_))) {
         return Ok(());
     }
     let message = "This Relink belongs to another user of this machine.";
     Err(ApiError::new(StatusCode::FORBIDDEN, "other_user", message).closing_connection())
 }
 
-fn same_machine(api: &ApiState, request: &Request, reached: Option<&ReachedAt>) -> Result<(), ApiError> {
+fn same_machine(
+    api: &ApiState,
+    request: &Request,
+    arrival: &Arrival,
+    reached: Option<&ReachedAt>,
+) -> Result<(), ApiError> {
     // No web page can connect to the Unix socket, and its clients have no host to name.
-    if Arrival::of(request).is_some_and(|arrival| arrival.entrance == Entrance::Socket) {
+    if arrival.entrance == Entrance::Socket {
         return Ok(());
     }
     let landing =
@@ -89,26 +89,26 @@ fn connect_ui_only(request: &Request, reached: Option<&ReachedAt>) -> Result<(),
 }
 
 fn check(base_url: &str, uri: &Uri, headers: &HeaderMap, landing: Landing) -> Result<(), ApiError> {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let own_host = host_of(base_url);
     // A request in absolute form (RFC 9112 §3.2.2) names the authority itself.
     let is_own = uri.scheme_str().is_none_or(|scheme| base_url.split_once("://").is_some_and(|(own, _)| own == scheme))
         && uri.authority().is_none_or(|authority| authority.as_str() == own_host);
-    if !is_own || text("host") != Some(own_host) || headers.get_all("host").iter().count() != 1 {
+    if !is_own || text(HOST) != Some(own_host) || headers.get_all(HOST).iter().count() != 1 {
         let message = format!("Relink answers only at {base_url}.");
         return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", &message));
     }
     let foreign = |code| {
         Err(ApiError::new(StatusCode::FORBIDDEN, code, "Requests from web pages of other origins are rejected."))
     };
-    if text("origin").is_some_and(|origin| origin != base_url) {
+    if text(ORIGIN).is_some_and(|origin| origin != base_url) {
         return foreign("foreign_origin");
     }
     // A value that isn't known is refused, and so is one that is given twice, one of them another.
-    let is_one_of = |name: &str, allowed: &[&str]| {
+    let is_one_of = |name: HeaderName, allowed: &[&str]| {
         headers.get_all(name).iter().all(|value| allowed.iter().any(|allowed| value.as_bytes() == allowed.as_bytes()))
     };
-    let from_here = is_one_of("sec-fetch-site", &["same-origin", "none"]);
+    let from_here = is_one_of(SEC_FETCH_SITE, &["same-origin", "none"]);
     let destinations: &[&str] = match landing {
         Landing::Nowhere => &[],
         Landing::InTab => &["document"],
@@ -116,16 +116,15 @@ fn check(base_url: &str, uri: &Uri, headers: &HeaderMap, landing: Landing) -> Re
     };
     let may_land = || {
         landing != Landing::Nowhere
-            && is_one_of("sec-fetch-site", &["same-origin", "none", "same-site", "cross-site"])
-            && is_one_of("sec-fetch-mode", &["navigate"])
-            && is_one_of("sec-fetch-dest", destinations)
+            && is_one_of(SEC_FETCH_SITE, &["same-origin", "none", "same-site", "cross-site"])
+            && is_one_of(SEC_FETCH_MODE, &["navigate"])
+            && is_one_of(SEC_FETCH_DEST, destinations)
     };
     if from_here || may_land() { Ok(()) } else { foreign("cross_site") }
 }
 
-fn reserve(request: &Request) -> Result<(), ApiError> {
-    let is_reserved = Arrival::of(request).is_some_and(|arrival| arrival.is_reserved);
-    if is_reserved && !connect::is_sign_in(request.uri().path()) {
+fn reserve(request: &Request, arrival: &Arrival) -> Result<(), ApiError> {
+    if arrival.is_reserved && !connect::is_sign_in(request.uri().path()) {
         return Err(limits::too_many_connections());
     }
     Ok(())
@@ -137,20 +136,13 @@ fn authenticate(api: &ApiState, request: &mut Request) -> Result<Option<Caller>,
     if via::is_below(request.uri().path()) {
         return via::authenticate(request, known);
     }
-    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = header.and_then(bearer_token).and_then(known);
     // There the token in the path counts.
     Ok(match mcp::token_in(request.uri().path()) {
         Some(token) => api.engine.access().authenticate_mcp(token, bearer.as_ref()),
         None => bearer,
     })
-}
-
-/// Gives a caller a share of the connections.
-fn count(api: &ApiState, request: &Request, caller: Option<&Caller>) -> Result<(), ApiError> {
-    let Some(caller) = caller else { return Ok(()) };
-    let Some(arrival) = Arrival::of(request) else { return Ok(()) };
-    api.limits.use_connection(&arrival.connection, Client::of(caller))
 }
 
 /// The scheme is case-insensitive (RFC 9110 §11.1).
@@ -161,7 +153,7 @@ fn bearer_token(header: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use axum::{body::Body, http::HeaderValue};
+    use axum::{body::Body, http::HeaderValue, response::IntoResponse};
 
     use super::*;
 
@@ -184,7 +176,7 @@ mod tests {
     #[test]
     fn a_reserved_connection_serves_a_sign_in_and_nothing_else() {
         let refusal = |path: &str, is_reserved: bool| {
-            let mut request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+            let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
             let arrival = Arrival {
                 uri: Uri::default(),
                 connection: <_>::default(),
@@ -192,8 +184,7 @@ mod tests {
                 entrance: Entrance::Port,
                 is_of_other_user: false,
             };
-            request.extensions_mut().insert(arrival);
-            reserve(&request).err().map(|error| error.status().as_u16())
+            reserve(&request, &arrival).err().map(|error| error.status().as_u16())
         };
         for path in ["/connect-account", "/connect-account/flows/x", "/oauth/callback/github"] {
             assert_eq!(refusal(path, true), None, "{path}");
@@ -215,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_request_in_absolute_form_names_our_own_authority() {
-        let headers = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static("127.0.0.1:7417"))]);
+        let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static("127.0.0.1:7417"))]);
         let status = |uri: &'static str| {
             let refused = check(BASE, &Uri::from_static(uri), &headers, Landing::InTab).err();
             refused.map(|error| error.into_response().status().as_u16())

@@ -115,6 +115,7 @@ pub use peer::may_be_own_listener;
 pub use port::{ApiPort, PORT, PortState};
 pub use redirect_test::{RedirectTest, RedirectTestUrls};
 pub use relink_unified::{MappingFailed, Sample};
+use router::Guarded;
 use run_calls::CallsOfRuns;
 pub use sandbox_runner::SandboxRunner;
 pub use second_listener::SecondListener;
@@ -275,7 +276,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
     let calls_of_runs = CallsOfRuns::install(state.clone());
     let link_settings = state.link_settings.clone();
     let local_calls = LocalCalls::new(state.clone());
-    let service = router::service(state);
+    let service = Guarded::new(state);
     let socket = serve_on_socket(&mut tasks, &data_dir, &service, &stopping);
     tasks.spawn(port.second_listener().clone().run(link_settings, service.clone(), stopping.clone()));
     let discovery = Arc::new(Discovery::new(data_dir, runtime_dir.as_deref(), socket, token));

@@ -58,12 +58,6 @@ impl FromRequest<ApiState> for Call {
 }
 
 impl Call {
-    /// Calls a method of the definition.
-    pub(crate) async fn named(self, resource: &str, method: &str, id: Option<&str>) -> Response {
-        let Self { api, caller, request } = self;
-        call(&api, &caller, request, MethodTarget::Named { resource, method, id }).await
-    }
-
     /// Runs an action of the definition (contract section 4.8), and answers with the result of its last step.
     pub(crate) async fn action(self, name: &str) -> Response {
         let Self { api, caller, request } = self;
@@ -150,8 +144,8 @@ pub(crate) async fn call(api: &ApiState, caller: &Caller, request: Request, targ
     }
     let (kept, now) = (api.idempotency.clone(), api.engine.now());
     let (api, caller, target) = (api.clone(), caller.clone(), OwnedTarget::from(target));
-    kept.once(key, now, async move { make(&api, &caller, (account, parameters), request, target.as_target()).await })
-        .await
+    let make = async move { make(&api, &caller, (account, parameters), request, target.as_target()).await };
+    Box::pin(kept.once(key, now, make)).await
 }
 
 async fn make(
@@ -229,7 +223,7 @@ async fn forward(
         None => api.calls.run_method(caller, account, call, &api.expressions).await,
         Some(at_most) => {
             let run = Box::pin(api.calls.run_method_or_wait(caller, account, call, &api.expressions, at_most));
-            waited(api, caller, account, run).await?
+            Box::pin(waited(api, caller, account, run)).await?
         }
     };
     match run {

@@ -18,13 +18,20 @@ use relink_domain::{
 use relink_engine::{Engine, Options, clock::Clock, keychain::Keychain};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 use uuid::Uuid;
 
 use self::table::{TABLE, Who};
 use crate::{
-    ApiState, OPENAPI_JSON, Parts, calls::EngineAccounts, expressions::Jsonata, limits::Limits, port::ApiPort,
-    redirect_test::RedirectTest, router, sandbox_runner::SandboxRunner, server::Answers, via,
+    ApiState, OPENAPI_JSON, Parts,
+    calls::EngineAccounts,
+    expressions::Jsonata,
+    limits::Limits,
+    port::ApiPort,
+    redirect_test::RedirectTest,
+    router::{self, Guarded},
+    sandbox_runner::SandboxRunner,
+    server::{Answers, Arrival},
+    via,
 };
 
 const BASE: &str = "http://127.0.0.1:7417";
@@ -95,7 +102,8 @@ async fn ask(service: &impl Answers, operation: &str, token: Option<&str>) -> (S
         request = request.header("authorization", format!("Bearer {token}"));
     }
     let request = request.body(Body::empty()).expect("a request");
-    let response = service.clone().oneshot(request).await.expect("a response");
+    let arrival = Arrival::at_port(request.uri());
+    let response = service.answer(request, &arrival).await;
     let status = response.status();
     let bytes = body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
     (status, serde_json::from_slice(&bytes).unwrap_or_default())
@@ -152,7 +160,7 @@ async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
     let person = world.engine.access().new_run_token(&Caller::Internal).expect("random").expose().to_owned();
     world.clock.advance_secs(6);
     world.engine.access().revoke_api_token(&Caller::Person, doomed.id).await.expect("revoked");
-    let service = router::service(world.state.clone());
+    let service = Guarded::new(world.state.clone());
     for (kind, token, allows) in [
         ("nobody", None, Who::Open),
         ("an unknown token", Some("unknown"), Who::Open),
@@ -179,7 +187,7 @@ async fn a_read_only_token_gets_through_to_reading_and_to_nothing_else() {
     let grant = Grant { level: TokenLevel::Full, limits };
     let made = world.engine.access().create_api_token(&Caller::Person, "reader".into(), grant, None).await;
     let (_, secret) = made.expect("made");
-    let service = router::service(world.state.clone());
+    let service = Guarded::new(world.state.clone());
     for (who, operation) in TABLE.iter().filter(|(who, _)| !matches!(who, Who::Open | Who::Mcp)) {
         let reads = ["GET ", "HEAD ", "OPTIONS "].iter().any(|method| operation.starts_with(method))
             || *operation == "POST /relink/mcp";
@@ -191,7 +199,7 @@ async fn a_read_only_token_gets_through_to_reading_and_to_nothing_else() {
 #[tokio::test]
 async fn an_account_token_gets_through_to_methods_and_to_its_account_alone() {
     let world = World::new().await;
-    let service = router::service(world.state.clone());
+    let service = Guarded::new(world.state.clone());
     let account_id = AccountId::from_uuid(Uuid::nil());
     for (level, may_change) in [(TokenLevel::Program, false), (TokenLevel::Full, true)] {
         let (_, maker) = world.token(level, None).await;
@@ -246,7 +254,7 @@ async fn callers_are_refused_on_every_route_but_their_own() {
 async fn a_request_in_flight_gets_no_response_after_its_token_was_revoked() {
     let world = World::new().await;
     let (token, secret) = world.token(TokenLevel::Program, None).await;
-    let service = router::service(world.state.clone());
+    let service = Guarded::new(world.state.clone());
     let seq = *world.engine.outbox().latest_seq(&Caller::Person).borrow();
     let waits = tokio::spawn({
         let operation = format!("GET /relink/events?after={seq}&wait=30");

@@ -88,9 +88,9 @@ pub(crate) fn permitted(permission: Permission, request: &Request) -> Result<&Ca
 }
 
 /// Fails if the caller lacks the permission for this request.
-fn check(caller: &Caller, permission: Permission, request: &Request) -> Result<(), ApiError> {
-    let permitted = caller.require(permission);
-    let permitted = permitted.and_then(|()| if only_reads(request) { Ok(()) } else { caller.require_writing() });
+pub(crate) fn check(caller: &Caller, permission: Permission, request: &Request) -> Result<(), ApiError> {
+    let may_write = |refusal| if only_reads(request) { Ok(()) } else { Err(refusal) };
+    let permitted = caller.require(permission).and_then(|()| caller.require_writing().or_else(may_write));
     permitted.map_err(|refusal| Error::from(refusal).into())
 }
 

@@ -1,19 +1,87 @@
 //! `/proxy/{resource}`: calls of an integration's methods (contract section 7).
 
-use axum::{extract::Path, response::Response};
-use relink_domain::permission::Permission;
+use axum::{
+    extract::{Path, Request},
+    http::Method,
+    response::{IntoResponse, Response},
+};
+use percent_encoding::percent_decode_str;
+use relink_calls::MethodTarget;
+use relink_domain::{caller::Caller, permission::Permission};
 use utoipa_axum::routes;
 
 use crate::{
-    method_calls::Call,
+    ApiState,
+    method_calls::{self, Call},
     openapi::{CallErrors, Routes},
-    permit::runs_action,
+    permit::{self, runs_action},
 };
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .with(Permission::CallMethods, routes!(list, create, update_one, delete_one))
-        .with(Permission::CallMethods, routes!(get, run, update, delete))
+        .with(Permission::CallMethods, routes!(get, run_method, update, delete))
+}
+
+/// What a path of the routes names, without its percent-encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    resource: String,
+    id_or_method: Option<String>,
+}
+
+impl Place {
+    /// `None`: the router knows what else it may be, or how to refuse it.
+    pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
+        let (resource, rest) = match path.strip_prefix("/proxy/")?.split_once('/') {
+            Some((resource, rest)) => (resource, Some(rest)),
+            None => (path.strip_prefix("/proxy/")?, None),
+        };
+        let is_routed = matches!(*method, Method::GET | Method::POST | Method::PATCH | Method::DELETE)
+            && !resource.is_empty()
+            && rest != Some("");
+        let decoded = |text| percent_decode_str(text).decode_utf8().ok().map(Into::into);
+        let id_or_method = match rest.filter(|_| is_routed) {
+            Some(rest) => Some(decoded(rest)?),
+            None => None,
+        };
+        if is_routed { Some(Self { resource: decoded(resource)?, id_or_method }) } else { None }
+    }
+}
+
+/// Answers a request to one of the routes, with the URI as it was sent.
+pub(crate) async fn answer(api: &ApiState, caller: &Caller, request: Request, place: &Place) -> Response {
+    if let Err(refused) = permit::check(caller, Permission::CallMethods, &request) {
+        return refused.into_response();
+    }
+    run(api, caller, request, place).await
+}
+
+async fn run(api: &ApiState, caller: &Caller, request: Request, place: &Place) -> Response {
+    let Place { resource, id_or_method } = place;
+    let id_or_method = id_or_method.as_deref();
+    let (method, id) = match (request.method(), id_or_method) {
+        (&Method::POST, Some(action)) if runs_action(resource) => {
+            let call = Call { api: api.clone(), caller: caller.clone(), request };
+            return Box::pin(call.action(action)).await;
+        }
+        (&Method::POST, Some(method)) => (method, None),
+        (&Method::POST, None) => ("create", None),
+        (&Method::PATCH, id) => ("update", id),
+        (&Method::DELETE, id) => ("delete", id),
+        // Also for HEAD.
+        (_, None) => ("list", None),
+        (_, id) => ("get", id),
+    };
+    method_calls::call(api, caller, request, MethodTarget::Named { resource, method, id }).await
+}
+
+async fn one(Call { api, caller, request }: Call, (resource, id_or_method): (String, String)) -> Response {
+    run(&api, &caller, request, &Place { resource, id_or_method: Some(id_or_method) }).await
+}
+
+async fn all(Call { api, caller, request }: Call, resource: String) -> Response {
+    run(&api, &caller, request, &Place { resource, id_or_method: None }).await
 }
 
 /// List the records of a resource
@@ -38,7 +106,7 @@ pub(crate) fn routes() -> Routes {
     ),
 )]
 async fn list(Path(resource): Path<String>, call: Call) -> Response {
-    call.named(&resource, "list", None).await
+    all(call, resource).await
 }
 
 /// Create a record
@@ -58,7 +126,7 @@ async fn list(Path(resource): Path<String>, call: Call) -> Response {
     responses((status = "default", description = "The provider's data."), CallErrors),
 )]
 async fn create(Path(resource): Path<String>, call: Call) -> Response {
-    call.named(&resource, "create", None).await
+    all(call, resource).await
 }
 
 /// Get a record
@@ -76,8 +144,8 @@ async fn create(Path(resource): Path<String>, call: Call) -> Response {
     ),
     responses((status = "default", description = "The provider's data."), CallErrors),
 )]
-async fn get(Path((resource, id)): Path<(String, String)>, call: Call) -> Response {
-    call.named(&resource, "get", Some(&id)).await
+async fn get(Path(record): Path<(String, String)>, call: Call) -> Response {
+    one(call, record).await
 }
 
 /// Run a method by its name
@@ -98,11 +166,8 @@ async fn get(Path((resource, id)): Path<(String, String)>, call: Call) -> Respon
     request_body(content = Object, description = "What the method's body is made of."),
     responses((status = "default", description = "The provider's data."), CallErrors),
 )]
-async fn run(Path((resource, method)): Path<(String, String)>, call: Call) -> Response {
-    if runs_action(&resource) {
-        return call.action(&method).await;
-    }
-    call.named(&resource, &method, None).await
+async fn run_method(Path(method): Path<(String, String)>, call: Call) -> Response {
+    one(call, method).await
 }
 
 /// Update a record that has no id
@@ -121,7 +186,7 @@ async fn run(Path((resource, method)): Path<(String, String)>, call: Call) -> Re
     responses((status = "default", description = "The provider's data."), CallErrors),
 )]
 async fn update_one(Path(resource): Path<String>, call: Call) -> Response {
-    call.named(&resource, "update", None).await
+    all(call, resource).await
 }
 
 /// Update a record
@@ -140,8 +205,8 @@ async fn update_one(Path(resource): Path<String>, call: Call) -> Response {
     request_body(content = Object, description = "What the method's body is made of."),
     responses((status = "default", description = "The provider's data."), CallErrors),
 )]
-async fn update(Path((resource, id)): Path<(String, String)>, call: Call) -> Response {
-    call.named(&resource, "update", Some(&id)).await
+async fn update(Path(record): Path<(String, String)>, call: Call) -> Response {
+    one(call, record).await
 }
 
 /// Delete a record that has no id
@@ -159,7 +224,7 @@ async fn update(Path((resource, id)): Path<(String, String)>, call: Call) -> Res
     responses((status = "default", description = "The provider's data."), CallErrors),
 )]
 async fn delete_one(Path(resource): Path<String>, call: Call) -> Response {
-    call.named(&resource, "delete", None).await
+    all(call, resource).await
 }
 
 /// Delete a record
@@ -177,6 +242,6 @@ async fn delete_one(Path(resource): Path<String>, call: Call) -> Response {
     ),
     responses((status = "default", description = "The provider's data."), CallErrors),
 )]
-async fn delete(Path((resource, id)): Path<(String, String)>, call: Call) -> Response {
-    call.named(&resource, "delete", Some(&id)).await
+async fn delete(Path(record): Path<(String, String)>, call: Call) -> Response {
+    one(call, record).await
 }

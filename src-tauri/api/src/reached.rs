@@ -16,8 +16,8 @@ pub(crate) enum ReachedAt {
 }
 
 impl ReachedAt {
-    pub(crate) fn of(api: &ApiState, request: &Request) -> Option<Self> {
-        match Arrival::of(request)?.entrance {
+    pub(crate) fn of(api: &ApiState, request: &Request, arrival: &Arrival) -> Option<Self> {
+        match arrival.entrance {
             Entrance::Socket => None,
             Entrance::SecondListener => Some(Self::SecondListener),
             Entrance::Port => {

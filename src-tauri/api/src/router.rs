@@ -1,24 +1,27 @@
 //! All routes, and the layers around them.
 
-use std::convert::Infallible;
-
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     http::{HeaderName, HeaderValue},
     middleware,
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use tower::Service;
+use relink_domain::caller::Caller;
+use tower::ServiceExt;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     ApiState, absent, account_changes, accounts, batch, body, bulk_delete, call_log, catalog, connect, custom,
-    deliveries, docs, documentation, environment, error, events, guard, imports, inbound, installations, integrations,
-    links, mcp, openapi,
+    deliveries, docs, documentation, environment, error, events,
+    guard::{self, Admitted},
+    imports, inbound, installations, integrations, links, mcp, openapi,
     openapi::{OpenRoutes, Routes},
-    organization, proxy, redirect_test, sandbox, sandbox_accounts, status, sync, tokens, tools, unified,
-    unified_models, via, webhooks,
+    organization,
+    permit::unauthorized,
+    proxy, redirect_test, sandbox, sandbox_accounts,
+    server::{Answers, Arrival},
+    status, sync, tokens, tools, unified, unified_models, via, webhooks,
 };
 
 /// The routes that require a bearer token.
@@ -67,14 +70,71 @@ pub(crate) fn methods() -> Routes {
 }
 
 /// All routes behind the guards.
-pub(crate) fn service(
+#[derive(Clone)]
+pub(crate) struct Guarded {
     api: ApiState,
-) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static {
-    let router = router(api.clone());
-    tower::service_fn(move |request| {
-        let (api, router) = (api.clone(), router.clone());
-        async move { Ok(error::unless_panicked(guard::admit(&api, request, router)).await) }
-    })
+    router: Router,
+}
+
+impl Guarded {
+    pub(crate) fn new(api: ApiState) -> Self {
+        Self { router: router(api.clone()), api }
+    }
+
+    /// A token that ends before the response, such as during a long poll, gets no response.
+    async fn admit(&self, mut request: Request, arrival: &Arrival) -> Response {
+        let Admitted { caller, reached, place } = match guard::admit(&self.api, &mut request, arrival) {
+            Ok(admitted) => admitted,
+            Err(refused) => return refused.into_response(),
+        };
+        let response = match (Shortcut::of(&request), &caller) {
+            (Some(_), None) => unauthorized(place),
+            (Some(shortcut), Some(caller)) => shortcut.answer(&self.api, caller, request, arrival).await,
+            (None, _) => {
+                let extensions = request.extensions_mut();
+                extensions.insert(arrival.clone());
+                extensions.insert(place);
+                if let Some(caller) = &caller {
+                    extensions.insert(caller.clone());
+                }
+                if let Some(reached) = reached {
+                    extensions.insert(reached);
+                }
+                Box::pin(self.router.clone().oneshot(request)).await.unwrap_or_else(|never| match never {})
+            }
+        };
+        let has_ended = caller.is_some_and(|caller| !self.api.engine.access().is_still_valid(&caller));
+        if has_ended { unauthorized(place) } else { response }
+    }
+}
+
+impl Answers for Guarded {
+    async fn answer(&self, request: Request, arrival: &Arrival) -> Response {
+        error::unless_panicked(self.admit(request, arrival)).await
+    }
+}
+
+/// The way of most calls past the router, which would clone and box for each of them, and keep what it finds in a table. The router has
+/// their routes as well, for all that is rare, and does the same with them. What a call keeps is boxed once: it would be moved as a whole
+/// each time something is put around it.
+enum Shortcut {
+    Via,
+    Proxy(proxy::Place),
+}
+
+impl Shortcut {
+    fn of(request: &Request) -> Option<Self> {
+        let path = request.uri().path();
+        if via::is_below(path) { Some(Self::Via) } else { proxy::Place::of(request.method(), path).map(Self::Proxy) }
+    }
+
+    async fn answer(self, api: &ApiState, caller: &Caller, mut request: Request, arrival: &Arrival) -> Response {
+        request.uri_mut().clone_from(&arrival.uri);
+        match self {
+            Self::Via => Box::pin(via::answer(api, caller, request, arrival)).await,
+            Self::Proxy(place) => Box::pin(proxy::answer(api, caller, request, &place)).await,
+        }
+    }
 }
 
 /// Each layer around a route boxes the request's future and clones what is inside, so there are none around calls but the permission.
@@ -89,7 +149,7 @@ fn router(state: ApiState) -> Router {
         .layer(header_unless_set("cache-control", "no-store"))
         .layer(header_unless_set("x-content-type-options", "nosniff"));
     // What a provider answers is not changed.
-    own.merge(via::router())
+    own.merge(via::routes().into_router())
         .merge(methods().into_router().method_not_allowed_fallback(error::no_such_method))
         .with_state(state)
 }

@@ -19,7 +19,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use tower::{Service, ServiceExt};
+use tower::Service;
 use tower_http::{normalize_path::NormalizePath, timeout::TimeoutBody};
 
 use crate::{limits::Connection, peer, peer::Peer};
@@ -108,7 +108,7 @@ const fn descriptors() -> usize {
     usize::MAX
 }
 
-/// How a request arrived. Each request of a connection has it as an extension.
+/// How a request arrived. What the router gets has it as an extension.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrival {
     /// The request's URI as the client sent it. What the router gets is normalized.
@@ -131,11 +131,17 @@ pub(crate) enum Entrance {
 }
 
 impl Arrival {
+    #[cfg(test)]
+    pub(crate) fn at_port(uri: &Uri) -> Self {
+        let (uri, connection) = (uri.clone(), Connection::default());
+        Self { uri, connection, is_reserved: false, entrance: Entrance::Port, is_of_other_user: false }
+    }
+
     pub(crate) fn of<B>(request: &Request<B>) -> Option<&Self> {
         request.extensions().get()
     }
 
-    /// A request's URI as the client sent it.
+    /// A request's URI as the client sent it: a request without this extension has it still.
     pub(crate) fn uri_of<B>(request: &Request<B>) -> &Uri {
         Self::of(request).map_or(request.uri(), |arrival| &arrival.uri)
     }
@@ -186,20 +192,13 @@ impl Listener for tokio::net::UnixListener {
 }
 
 /// What answers requests.
-pub(crate) trait Answers:
-    Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
-{
-}
-
-impl<S> Answers for S where
-    S: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
-{
+pub(crate) trait Answers: Clone + Send + Sync + 'static {
+    /// Answers a request whose path begins with one slash and ends with none, however it was sent.
+    fn answer(&self, request: Request<Body>, arrival: &Arrival) -> impl Future<Output = Response> + Send;
 }
 
 /// Serves until `stopping` is cancelled. Connections beyond the limits wait in the system's queue.
 pub(crate) async fn run<L: Listener>(listener: L, service: impl Answers, stopping: CancellationToken, bounds: Bounds) {
-    // Repeated slashes at the beginning of a path are one.
-    let service = NormalizePath::trim_trailing_slash(service);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -226,7 +225,7 @@ pub(crate) async fn run<L: Listener>(listener: L, service: impl Answers, stoppin
 
 async fn serve<L: Listener>(
     stream: L::Stream,
-    service: NormalizePath<impl Answers>,
+    service: impl Answers,
     headers_timeout: Duration,
     is_reserved: bool,
     stopping: CancellationToken,
@@ -239,9 +238,10 @@ async fn serve<L: Listener>(
             let uri = request.uri().clone();
             let is_of_other_user = peer == Peer::OtherUser;
             let arrival = Arrival { uri, connection: of_client, is_reserved, entrance: L::ENTRANCE, is_of_other_user };
-            let mut request = request.map(received);
-            request.extensions_mut().insert(arrival);
-            let mut response = service.oneshot(request).await.unwrap_or_else(|never| match never {});
+            let answer = tower::service_fn(async |request| Ok(service.answer(request, &arrival).await));
+            // Repeated slashes at the beginning of a path are one (contract section 0.2).
+            let answered = NormalizePath::trim_trailing_slash(answer).call(request.map(received)).await;
+            let mut response = answered.unwrap_or_else(|never: Infallible| match never {});
             if is_reserved {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
@@ -283,11 +283,20 @@ mod tests {
         sync::Notify,
     };
 
+    use tower::ServiceExt;
+
     use super::*;
 
     const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     const SLOW: &[u8] = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
     const GUARDED: &[u8] = b"GET /guarded HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    impl Answers for Router {
+        async fn answer(&self, mut request: Request<Body>, arrival: &Arrival) -> Response {
+            request.extensions_mut().insert(arrival.clone());
+            self.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+        }
+    }
 
     /// A timeout that no test reaches.
     const NEVER: Duration = Duration::from_hours(1);

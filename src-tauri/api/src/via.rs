@@ -2,7 +2,6 @@
 //! account's credential added (docs/api.md).
 
 use axum::{
-    Router,
     body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, Method, StatusCode, header},
@@ -38,11 +37,6 @@ pub(crate) fn routes() -> Routes {
     Routes::new().with(Permission::MakeCalls, routes!(root)).with(Permission::MakeCalls, routes!(below))
 }
 
-pub(crate) fn router() -> Router<ApiState> {
-    // For methods that OpenAPI has no word for, but a provider may, such as QUERY or PROPFIND.
-    routes().into_router().method_not_allowed_fallback(other_method)
-}
-
 /// Whether this is the path of a call.
 pub(crate) fn is_below(path: &str) -> bool {
     path.starts_with(PREFIX)
@@ -51,7 +45,10 @@ pub(crate) fn is_below(path: &str) -> bool {
 /// Finds Relink's token wherever a provider's SDK puts its credential, and takes every one out of the request.
 pub(crate) fn authenticate<C>(request: &mut Request, known: impl Fn(&str) -> Option<C>) -> Result<Option<C>, ApiError> {
     let caller = take_tokens(request.headers_mut(), &known);
-    if caller.is_some() && request.uri().path_and_query().is_some_and(|it| has_token(it.as_str(), known)) {
+    // What names the account isn't sent.
+    let (_, path) = split(request.uri().path());
+    let sent = [Some(path), request.uri().query()];
+    if caller.is_some() && sent.into_iter().flatten().any(|text| has_token(text, &known)) {
         let message = "The URL contains a token of Relink's, which would go to the provider. Put it into a header.";
         return Err(ApiError::bad_request("token_in_url", message));
     }
@@ -96,9 +93,9 @@ fn caller_in<C>(text: &str, known: &impl Fn(&str) -> Option<C>) -> Option<C> {
 }
 
 /// Whether a token of Relink's is in a path or a query.
-fn has_token<C>(path_and_query: &str, known: impl Fn(&str) -> Option<C>) -> bool {
+fn has_token<C>(text: &str, known: impl Fn(&str) -> Option<C>) -> bool {
     let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    path_and_query.split(|c| !is_of_token(c)).any(|word| known(word).is_some())
+    text.split(|c| !is_of_token(c)).any(|word| known(word).is_some())
 }
 
 /// Call the provider's API at its base URL
@@ -113,7 +110,7 @@ fn has_token<C>(path_and_query: &str, known: impl Fn(&str) -> Option<C>) -> bool
     responses((status = "default", description = "The provider's response."), PassThroughErrors),
 )]
 async fn root(State(api): State<ApiState>, request: Request) -> Response {
-    call(&api, request).await
+    routed(&api, request).await
 }
 
 /// Call the provider's API
@@ -135,33 +132,42 @@ async fn root(State(api): State<ApiState>, request: Request) -> Response {
     responses((status = "default", description = "The provider's response."), PassThroughErrors),
 )]
 async fn below(State(api): State<ApiState>, request: Request) -> Response {
-    call(&api, request).await
+    routed(&api, request).await
 }
 
-/// Another method on one of the two routes. TRACE would answer with the credential that was sent (RFC 9110 §9.3.8), and CONNECT has
-/// no path.
-async fn other_method(State(api): State<ApiState>, request: Request) -> Response {
-    if let Err(refused) = permit::permitted(Permission::MakeCalls, &request) {
-        return refused;
-    }
-    if [Method::TRACE, Method::CONNECT].contains(request.method()) {
-        return no_such_method().await.into_response();
-    }
-    call(&api, request).await
-}
-
-async fn call(api: &ApiState, request: Request) -> Response {
-    let Some(caller) = request.extensions().get::<Caller>().cloned() else {
+async fn routed(api: &ApiState, mut request: Request) -> Response {
+    let Some(caller) = request.extensions_mut().remove::<Caller>() else {
         return permit::unauthorized(TokenPlace::Header);
     };
+    call(api, &caller, request).await
+}
+
+/// Answers a request to one of the two routes, with the URI as it was sent and any method: a provider may have some that OpenAPI has no
+/// word for, such as QUERY or PROPFIND.
+///
+/// TRACE would answer with the credential that was sent (RFC 9110 §9.3.8), and CONNECT has no path.
+pub(crate) async fn answer(api: &ApiState, caller: &Caller, mut request: Request, arrival: &Arrival) -> Response {
+    if let Err(refused) = permit::check(caller, Permission::MakeCalls, &request) {
+        return refused.into_response();
+    }
+    if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
+        return no_such_method().await.into_response();
+    }
+    if request.headers().contains_key(header::UPGRADE) {
+        request.extensions_mut().insert(arrival.clone());
+    }
+    call(api, caller, request).await
+}
+
+async fn call(api: &ApiState, caller: &Caller, request: Request) -> Response {
     let uri = Arrival::uri_of(&request).clone();
     let (prefix, path) = split(uri.path());
-    let account = match account_named(api, &caller, prefix.get(PREFIX.len()..).unwrap_or_default()).await {
+    let account = match account_named(api, caller, prefix.get(PREFIX.len()..).unwrap_or_default()).await {
         Ok(account) => account,
         Err(error) => return error.into_response(),
     };
     let begun = Begun { account, route: CallRoute::Via, path, query: uri.query(), called: None };
-    recorded(api, &caller, begun, request, |request| forward(api, &caller, account, request)).await
+    recorded(api, caller, begun, request, |request| forward(api, caller, account, request)).await
 }
 
 /// Makes a call. The request's path begins with `/via/`.
