@@ -111,7 +111,8 @@ impl LocalCalls {
         let before = refresher.prepared(caller, account).await.map_err(ApiError::from)?;
         let started = Instant::now();
         let begun = Begun { account, route: CallRoute::Via, path: &path, query: query.as_deref(), called: None };
-        let forward = |request| via::forward(&self.0, caller, account, request);
+        let uri = request.uri().clone();
+        let forward = |request| via::forward(&self.0, caller, account, &uri, request);
         let calling = attempted(&self.0, caller, begun, request, forward);
         let response = timeout_at(started + DEADLINE, calling).await.map_err(|_| late())??;
         let until_headers = started.elapsed();

@@ -137,14 +137,14 @@ pub(crate) async fn call(api: &ApiState, caller: &Caller, request: Request, targ
             request.headers_mut().insert(IDEMPOTENCY_KEY, for_provider);
         }
     }
-    let Some(key) = key else { return make(api, caller, (account, parameters), request, target).await };
+    let Some(key) = key else { return make(api, caller, (account, parameters), (&uri, request), target).await };
     // A kept answer is for nobody else than a call with the account.
     if let Err(error) = api.engine.accounts().get(caller, account).await {
         return ApiError::from(error).into_response();
     }
     let (kept, now) = (api.idempotency.clone(), api.engine.now());
     let (api, caller, target) = (api.clone(), caller.clone(), OwnedTarget::from(target));
-    let make = async move { make(&api, &caller, (account, parameters), request, target.as_target()).await };
+    let make = async move { make(&api, &caller, (account, parameters), (&uri, request), target.as_target()).await };
     Box::pin(kept.once(key, now, make)).await
 }
 
@@ -152,10 +152,9 @@ async fn make(
     api: &ApiState,
     caller: &Caller,
     (account, parameters): (AccountId, Parameters),
-    request: Request,
+    (uri, request): (&Uri, Request),
     target: MethodTarget<'_>,
 ) -> Response {
-    let uri = sent_uri(&request);
     let (route, prefix) = match target {
         MethodTarget::Named { .. } => (CallRoute::Proxy, "/proxy"),
         MethodTarget::Custom { .. } | MethodTarget::Step { .. } => (CallRoute::Custom, "/custom"),

@@ -129,10 +129,12 @@ impl Shortcut {
     }
 
     async fn answer(self, api: &ApiState, caller: &Caller, mut request: Request, arrival: &Arrival) -> Response {
-        request.uri_mut().clone_from(&arrival.uri);
         match self {
             Self::Via => Box::pin(via::answer(api, caller, request, arrival)).await,
-            Self::Proxy(place) => Box::pin(proxy::answer(api, caller, request, &place)).await,
+            Self::Proxy(place) => {
+                request.uri_mut().clone_from(&arrival.uri);
+                Box::pin(proxy::answer(api, caller, request, &place)).await
+            }
         }
     }
 }

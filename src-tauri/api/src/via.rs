@@ -4,7 +4,7 @@
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -139,11 +139,12 @@ async fn routed(api: &ApiState, mut request: Request) -> Response {
     let Some(caller) = request.extensions_mut().remove::<Caller>() else {
         return permit::unauthorized(TokenPlace::Header);
     };
-    call(api, &caller, request).await
+    let uri = Arrival::uri_of(&request).clone();
+    call(api, &caller, &uri, request).await
 }
 
-/// Answers a request to one of the two routes, with the URI as it was sent and any method: a provider may have some that OpenAPI has no
-/// word for, such as QUERY or PROPFIND.
+/// Answers a request to one of the two routes, with any method: a provider may have some that OpenAPI has no word for, such as QUERY or
+/// PROPFIND.
 ///
 /// TRACE would answer with the credential that was sent (RFC 9110 §9.3.8), and CONNECT has no path.
 pub(crate) async fn answer(api: &ApiState, caller: &Caller, mut request: Request, arrival: &Arrival) -> Response {
@@ -156,28 +157,28 @@ pub(crate) async fn answer(api: &ApiState, caller: &Caller, mut request: Request
     if request.headers().contains_key(header::UPGRADE) {
         request.extensions_mut().insert(arrival.clone());
     }
-    call(api, caller, request).await
+    call(api, caller, &arrival.uri, request).await
 }
 
-async fn call(api: &ApiState, caller: &Caller, request: Request) -> Response {
-    let uri = Arrival::uri_of(&request).clone();
+/// `uri`: as it was sent.
+async fn call(api: &ApiState, caller: &Caller, uri: &Uri, request: Request) -> Response {
     let (prefix, path) = split(uri.path());
     let account = match account_named(api, caller, prefix.get(PREFIX.len()..).unwrap_or_default()).await {
         Ok(account) => account,
         Err(error) => return error.into_response(),
     };
     let begun = Begun { account, route: CallRoute::Via, path, query: uri.query(), called: None };
-    recorded(api, caller, begun, request, |request| forward(api, caller, account, request)).await
+    recorded(api, caller, begun, request, |request| forward(api, caller, account, uri, request)).await
 }
 
-/// Makes a call. The request's path begins with `/via/`.
+/// Makes a call. The path of its URI, as it was sent, begins with `/via/`.
 pub(crate) async fn forward(
     api: &ApiState,
     caller: &Caller,
     id: AccountId,
+    uri: &Uri,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let uri = Arrival::uri_of(&request).clone();
     let (prefix, path) = split(uri.path());
     let prefix = format!("{}{prefix}", api.port.base_url());
     pass(api, caller, id, request, Below { path, query: uri.query(), prefix: &prefix }).await
