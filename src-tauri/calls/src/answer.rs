@@ -10,13 +10,14 @@ use http::{
     response::Parts,
 };
 use http_body_util::{BodyExt, BodyStream, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::Frame;
 use relink_domain::integration::{ExpiredWhen, Look};
 
 use crate::{
     account::{Answered, Described, Said},
     body::{Body, BoxError},
     coding,
+    upstream::ProviderBody,
 };
 
 /// So much of a body is read, to show what the provider said.
@@ -26,7 +27,7 @@ const SAID_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A provider's answer, of whose body no more than the beginning was read, unless the definition judges by all of it.
 pub(crate) struct Answer {
-    response: Response<Incoming>,
+    response: Response<ProviderBody>,
     beginning: Beginning,
     /// The status that it counts as for the account, which may be another than its own.
     counted: StatusCode,
@@ -35,7 +36,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// `expired_when`: the answers that mean the same as a 401 at this provider. A body is looked at only where one of them could
     /// match.
-    pub(crate) async fn new(response: Response<Incoming>, expired_when: &[ExpiredWhen]) -> Self {
+    pub(crate) async fn new(response: Response<ProviderBody>, expired_when: &[ExpiredWhen]) -> Self {
         let counted = response.status();
         let mut answer = Self { response, beginning: Beginning::default(), counted };
         if !answer.is_unauthorized() && !expired_when.is_empty() && Box::pin(answer.means_expired(expired_when)).await {
@@ -138,13 +139,13 @@ struct Beginning {
 
 impl Beginning {
     /// Reads what the provider said. A body that stalls is passed on as far as it is there.
-    async fn read(&mut self, body: &mut Incoming) {
+    async fn read(&mut self, body: &mut ProviderBody) {
         if !std::mem::replace(&mut self.was_read, true) {
             let _ = tokio::time::timeout(SAID_DEADLINE, self.read_up_to(body, MAX_SAID)).await;
         }
     }
 
-    async fn read_up_to(&mut self, body: &mut Incoming, most: usize) {
+    async fn read_up_to(&mut self, body: &mut ProviderBody, most: usize) {
         while self.bytes.len() < most && !self.is_broken && !self.has_ended {
             let Some(frame) = body.frame().await else {
                 self.has_ended = true;

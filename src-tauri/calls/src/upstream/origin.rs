@@ -1,0 +1,205 @@
+//! The connections to one origin.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use http::{HeaderValue, Uri};
+use hyper::client::conn::http2;
+use hyper_util::rt::TokioExecutor;
+use tokio::{runtime::Handle, time::Instant};
+
+use super::{SendError, connect::Connected, http1, outgoing::Outgoing};
+
+/// How long a connection without a call is kept.
+const IDLE: Duration = Duration::from_secs(90);
+/// How often those that are kept are looked through.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+/// Connections kept for each origin.
+const MAX_IDLE: usize = 64;
+
+/// A scheme, host and port, and the connections there.
+pub(super) struct Origin {
+    /// For requests over HTTP/1.1.
+    pub(super) host: HeaderValue,
+    kept: Mutex<Kept>,
+    /// Held by the one call that connects to an origin that speaks HTTP/2, while others wait to share its connection.
+    connecting: tokio::sync::Mutex<()>,
+}
+
+/// The connections that a call can use.
+#[derive(Default)]
+struct Kept {
+    /// Without a call. The last one has been used most recently.
+    idle: Vec<Idle>,
+    /// Used by all calls at the same time.
+    shared: Option<Shared>,
+    /// Whether the last connection spoke HTTP/2.
+    speaks_http2: bool,
+    /// Whether a task looks for connections that are kept no longer.
+    is_swept: bool,
+}
+
+struct Idle {
+    connection: Box<http1::Connection>,
+    since: Instant,
+}
+
+struct Shared {
+    sender: http2::SendRequest<Outgoing>,
+    last_used: Instant,
+}
+
+/// A connection for one call.
+pub(super) enum Connection {
+    Http1(Box<http1::Connection>),
+    Http2(http2::SendRequest<Outgoing>),
+}
+
+/// A connection, and whether an earlier call has used it.
+pub(super) struct Lent {
+    pub(super) connection: Connection,
+    pub(super) is_reused: bool,
+}
+
+impl Origin {
+    pub(super) fn new(uri: &Uri) -> Result<Self, SendError> {
+        Ok(Self { host: host(uri)?, kept: Mutex::default(), connecting: tokio::sync::Mutex::default() })
+    }
+
+    /// A new connection, or one of HTTP/2 that another call makes meanwhile.
+    pub(super) async fn new_connection(
+        self: &Arc<Self>,
+        connect: impl Future<Output = Result<Connected, SendError>>,
+    ) -> Result<Lent, SendError> {
+        if !self.kept().speaks_http2 {
+            return self.connect(connect).await;
+        }
+        let turn = self.connecting.lock().await;
+        if let Some(lent) = self.take() {
+            return Ok(lent);
+        }
+        // If it can't be reached, those that have waited try at the same time, so that none waits for each of the others.
+        let _turn = self.kept().speaks_http2.then_some(turn);
+        let connected = self.connect(connect).await;
+        if connected.is_err() {
+            self.kept().speaks_http2 = false;
+        }
+        connected
+    }
+
+    async fn connect(
+        self: &Arc<Self>,
+        connect: impl Future<Output = Result<Connected, SendError>>,
+    ) -> Result<Lent, SendError> {
+        let Connected { stream, speaks_http2 } = connect.await?;
+        self.kept().speaks_http2 = speaks_http2;
+        let connection = if speaks_http2 {
+            let (sender, driver) = http2::handshake(TokioExecutor::new(), stream).await.map_err(SendError::Broken)?;
+            tokio::spawn(driver);
+            self.share(sender.clone());
+            Connection::Http2(sender)
+        } else {
+            Connection::Http1(http1::Connection::new(stream).await?)
+        };
+        Ok(Lent { connection, is_reused: false })
+    }
+
+    /// A connection that is kept.
+    pub(super) fn take(&self) -> Option<Lent> {
+        let now = Instant::now();
+        let mut kept = self.kept();
+        if let Some(shared) = kept.shared.as_mut().filter(|shared| shared.is_usable(now)) {
+            shared.last_used = now;
+            return Some(Lent { connection: Connection::Http2(shared.sender.clone()), is_reused: true });
+        }
+        let Idle { connection, since } = kept.idle.pop()?;
+        drop(kept);
+        // The others are even older, and the sweep drops them.
+        (now - since <= IDLE).then_some(Lent { connection: Connection::Http1(connection), is_reused: true })
+    }
+
+    /// Keeps an HTTP/1.1 connection for another call, if it can be used again.
+    pub(super) fn keep(self: &Arc<Self>, mut connection: Box<http1::Connection>) {
+        if !connection.is_idle() {
+            return;
+        }
+        let mut kept = self.kept();
+        if kept.idle.len() < MAX_IDLE {
+            kept.idle.push(Idle { connection, since: Instant::now() });
+            self.sweep_later(&mut kept);
+        }
+    }
+
+    /// Lets other calls use an HTTP/2 connection, unless they have one that was made at the same time.
+    fn share(self: &Arc<Self>, sender: http2::SendRequest<Outgoing>) {
+        let now = Instant::now();
+        let mut kept = self.kept();
+        if !kept.shared.as_ref().is_some_and(|shared| shared.is_usable(now)) {
+            kept.shared = Some(Shared { sender, last_used: now });
+            self.sweep_later(&mut kept);
+        }
+    }
+
+    /// Whether it has no connection. Then it may be forgotten when no call uses it.
+    pub(super) fn is_empty(&self) -> bool {
+        let kept = self.kept();
+        kept.idle.is_empty() && kept.shared.is_none()
+    }
+
+    /// Starts the task that drops what is kept no longer. It runs only as long as something is kept.
+    fn sweep_later(self: &Arc<Self>, kept: &mut Kept) {
+        if !kept.is_swept
+            && let Ok(runtime) = Handle::try_current()
+        {
+            kept.is_swept = true;
+            runtime.spawn(sweep(Arc::downgrade(self)));
+        }
+    }
+
+    /// Drops the connections that are too old, or that the provider has closed. Returns whether some are left.
+    fn sweep(&self) -> bool {
+        let now = Instant::now();
+        let mut kept = self.kept();
+        let is_over = |idle: &mut Idle| now - idle.since > IDLE || !idle.connection.is_idle();
+        let over: Vec<_> = kept.idle.extract_if(.., is_over).collect();
+        let unshared = kept.shared.take_if(|shared| !shared.is_usable(now));
+        kept.is_swept = !kept.idle.is_empty() || kept.shared.is_some();
+        let is_left = kept.is_swept;
+        drop(kept);
+        // Closing them doesn't hold up other calls.
+        drop((over, unshared));
+        is_left
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The value of `Host` for a URI: the port only if it isn't the scheme's usual one (RFC 9110 §7.2).
+pub(super) fn host(uri: &Uri) -> Result<HeaderValue, SendError> {
+    let host = uri.host().unwrap_or_default();
+    let usual_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let value = match uri.port_u16() {
+        Some(port) if port != usual_port => HeaderValue::try_from(format!("{host}:{port}")),
+        _ => HeaderValue::from_str(host),
+    };
+    value.map_err(|error| SendError::NotConnected(error.into()))
+}
+
+impl Shared {
+    fn is_usable(&self, now: Instant) -> bool {
+        now - self.last_used <= IDLE && !self.sender.is_closed()
+    }
+}
+
+async fn sweep(origin: Weak<Origin>) {
+    loop {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        if !origin.upgrade().is_some_and(|origin| origin.sweep()) {
+            return;
+        }
+    }
+}
