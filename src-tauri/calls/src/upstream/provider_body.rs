@@ -13,8 +13,10 @@ use hyper::body::Incoming;
 
 use super::{http1::Connection, origin::Origin};
 
-/// A response's body, which arrives while it is polled. When it has ended, its connection can be used for another call. If it is dropped
-/// before, the connection is closed, so that the provider sees that nobody reads any more.
+/// A response's body, which arrives while it is polled. When it has ended, its connection can be used for another call. If it is
+/// dropped before, the connection is closed, so that the provider sees that nobody reads any more.
+///
+/// What is left of the request's body is sent meanwhile, and not after the response has ended.
 pub(crate) struct ProviderBody {
     incoming: Incoming,
     /// What has to be driven for the body to arrive. `None` if a task does that, and when the body has ended.

@@ -39,6 +39,11 @@ async fn calls_one_after_the_other_use_one_connection_however_their_responses_en
         assert_eq!(call.await.expect("no panic").expect("a response"), expected, "{response}");
     }
     assert!(server.has_no_connection().await);
+    assert_eq!(tasks(), 1, "one looks for connections that are kept no longer");
+}
+
+fn tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
 }
 
 #[tokio::test]
@@ -159,18 +164,32 @@ async fn an_idle_connection_is_closed_after_a_while() {
         assert!((Duration::from_secs(90)..=Duration::from_secs(121)).contains(&waited), "{waited:?}");
         tokio::time::resume();
         settle().await;
-        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-        assert_eq!(tasks, 0, "nothing is left that would wake up");
+        assert_eq!(tasks(), 0, "nothing is left that would wake up");
     }
+}
+
+/// Lets so many seconds go by.
+async fn pass(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    settle().await;
+    tokio::time::resume();
 }
 
 #[tokio::test]
 async fn a_connection_that_is_too_old_is_not_used_though_it_was_not_swept_yet() {
     let server = Server::start().await;
     let mut old = server.kept_connection().await;
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(91)).await;
-    tokio::time::resume();
+    pass(15).await;
+    // From now on it is idle. Connections are looked through about 16, 47, 78 and 108 seconds later.
+    let call = server.get("/x");
+    old.head().await;
+    old.say(OK).await;
+    assert_eq!(call.await.expect("no panic").expect("a response"), "ok");
+    for seconds in [16, 31, 31, 20] {
+        pass(seconds).await;
+    }
+    assert_eq!(tasks(), 1, "it was not swept");
     let call = server.get("/second");
     let mut peer = server.accept().await;
     peer.head().await;
