@@ -198,7 +198,7 @@ async fn forward(
     parameters: Parameters,
     (target, sent): (MethodTarget<'_>, Option<&OnceLock<Called>>),
 ) -> Result<Response, ApiError> {
-    let prefix = format!("{}/via/{account}", api.port.base_url());
+    let prefix = || format!("{}/via/{account}", api.port.base_url());
     if let MethodTarget::Custom { path, .. } = target
         && Upgrade::is_asked_for_by(&request)
     {

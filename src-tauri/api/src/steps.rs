@@ -173,7 +173,7 @@ async fn answer_of(
     let has_pages = definition.is_some_and(|definition| has_pages(&definition, target));
     let forward = |request: Request| async {
         let (parts, body) = request.into_parts();
-        let prefix = format!("{}/via/{account}", api.port.base_url());
+        let prefix = || format!("{}/via/{account}", api.port.base_url());
         let call = MethodCall {
             target,
             parameters: parameters_of(query),

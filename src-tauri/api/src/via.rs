@@ -10,7 +10,7 @@ use axum::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
-use relink_calls::Incoming;
+use relink_calls::{AccountUrl, Incoming};
 use relink_domain::{AccountId, call::CallRoute, caller::Caller, permission::Permission};
 use utoipa_axum::routes;
 
@@ -180,8 +180,8 @@ pub(crate) async fn forward(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (prefix, path) = split(uri.path());
-    let prefix = format!("{}{prefix}", api.port.base_url());
-    pass(api, caller, id, request, Below { path, query: uri.query(), prefix: &prefix }).await
+    let url = || format!("{}{prefix}", api.port.base_url());
+    pass(api, caller, id, request, Below { path, query: uri.query(), prefix: &url }).await
 }
 
 /// Where a call goes.
@@ -190,7 +190,7 @@ pub(crate) struct Below<'a> {
     pub(crate) path: &'a str,
     pub(crate) query: Option<&'a str>,
     /// Relink's URL of the account, to which redirects and links within the provider's API lead.
-    pub(crate) prefix: &'a str,
+    pub(crate) prefix: AccountUrl<'a>,
 }
 
 /// Makes a call that goes as it is.
@@ -233,6 +233,9 @@ fn split(path: &str) -> (&str, &str) {
 
 /// The account with this id or name, as it is in a path.
 async fn account_named(api: &ApiState, caller: &Caller, text: &str) -> Result<AccountId, ApiError> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
     let Ok(text) = percent_decode_str(text).decode_utf8() else {
         return Err(ApiError::bad_request("path_not_utf8", "The account's name must be UTF-8, percent-encoded."));
     };

@@ -37,6 +37,9 @@ impl RequestBody {
     /// The body of a request with these headers, which say its length if the body itself doesn't. If the call may be repeated, a
     /// small body is read.
     pub(crate) async fn new(body: Body, headers: &HeaderMap, may_be_repeated: bool) -> Result<Self, BoxError> {
+        if body.is_end_stream() {
+            return Ok(Self::Known(Bytes::new()));
+        }
         let most = if may_be_repeated { MAX_REPLAYED } else { 0 };
         Ok(match body.size_hint().exact().or_else(|| declared_length(headers)) {
             Some(size) if size <= most => Self::Known(body.collect().await.map(Collected::to_bytes)?),

@@ -40,6 +40,7 @@ pub use account::{Account, Accounts, Answered, BaseError, CursorKey, Described, 
 pub use body::{Body, BoxError};
 pub use expressions::{ExpressionError, Expressions, is_truthy};
 pub use headers::{IDEMPOTENCY_KEY, asks_for_websocket, headers_for_provider};
+pub use links::AccountUrl;
 pub use method::{
     BodyError, BodyValue, BuildError, Called, MethodCall, MethodError, MethodTarget, Overrides, Parameters, ReadError,
     provider_cursor, value_of_body,

@@ -9,6 +9,9 @@ use url::Url;
 
 use crate::withheld::Withheld;
 
+/// Gives Relink's URL of an account, which few calls need.
+pub type AccountUrl<'a> = &'a (dyn Fn() -> String + Sync);
+
 /// Rewrites the URLs in `Location`, `Content-Location` and `Link` (RFC 8288) that lead below the base URL to the same place below
 /// `prefix`, Relink's URL of the account. Any other one stays: a client that follows it gets there without the credential. None keeps
 /// what is withheld, and a header is left out that has a secret elsewhere than in parameters.
@@ -17,13 +20,13 @@ pub(crate) fn rewrite(
     called: &Uri,
     base: Option<&Url>,
     withheld: impl FnOnce() -> Withheld,
-    prefix: &str,
+    prefix: AccountUrl<'_>,
 ) {
     if ![LOCATION, CONTENT_LOCATION, LINK].iter().any(|name| headers.contains_key(name)) {
         return;
     }
     let Ok(called) = called.to_string().parse::<Url>() else { return };
-    let links = Links { called, base, withheld: withheld(), prefix };
+    let links = Links { called, base, withheld: withheld(), prefix: prefix() };
     links.rewrite_all(headers, &LOCATION, |text| links.rewritten(text));
     links.rewrite_all(headers, &CONTENT_LOCATION, |text| links.rewritten(text));
     links.rewrite_all(headers, &LINK, |text| links.each_in_brackets(text));
@@ -40,7 +43,7 @@ struct Links<'a> {
     called: Url,
     base: Option<&'a Url>,
     withheld: Withheld,
-    prefix: &'a str,
+    prefix: String,
 }
 
 impl Links<'_> {
@@ -113,7 +116,7 @@ mod tests {
         let called = Uri::from_static("https://api.example.com/v1/repos/old?x=1");
         let base: Url = "https://api.example.com/v1/".parse().expect("a URL");
         let mut headers = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static(text))]);
-        rewrite(&mut headers, &called, Some(&base), || Withheld::new("key", "at-12345678"), RELINK);
+        rewrite(&mut headers, &called, Some(&base), || Withheld::new("key", "at-12345678"), &|| RELINK.to_owned());
         headers.get(name).map_or("", |value| value.to_str().expect("text")).replace(RELINK, "RELINK")
     }
 

@@ -12,7 +12,8 @@ use crate::{
     account::{Account, Accounts, Described},
     answer::Answer,
     body::{Body, BoxError, RequestBody},
-    headers, links,
+    headers,
+    links::{self, AccountUrl},
     method_override::may_write,
     quiet::{Quiet, Wait},
     rate_limit::RateLimits,
@@ -50,7 +51,7 @@ pub struct Incoming<'a> {
     pub headers: HeaderMap,
     pub body: Body,
     /// Relink's URL of the account, to which redirects and links within the provider's API lead.
-    pub prefix: &'a str,
+    pub prefix: AccountUrl<'a>,
 }
 
 /// Why a call has no response of the provider.
@@ -286,7 +287,7 @@ impl<A: Account> Outgoing<A> for Through<'_> {
 }
 
 /// The provider's response, whose body is still arriving.
-fn respond(answer: Answer, through: &Through<'_>, account: &impl Account, prefix: &str) -> Response<Body> {
+fn respond(answer: Answer, through: &Through<'_>, account: &impl Account, prefix: AccountUrl<'_>) -> Response<Body> {
     let (mut parts, body) = answer.into_response();
     let protocol = parts.headers.remove(UPGRADE).filter(|_| parts.status == StatusCode::SWITCHING_PROTOCOLS);
     headers::keep_of_response(&mut parts.headers);

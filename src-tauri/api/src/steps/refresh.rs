@@ -34,13 +34,13 @@ pub(super) async fn answer_of(
     let (target, query, _) = target_of(call);
     let (id, has_pages) = (account.id(), has_pages(account.definition(), target));
     // A redirect stays as the provider sent it.
-    let prefix = account.base_url().map(|url| url.as_str().trim_end_matches('/').to_owned()).unwrap_or_default();
+    let url = account.base_url().map(|url| url.as_str().trim_end_matches('/').to_owned()).unwrap_or_default();
     let call = MethodCall {
         target,
         parameters: parameters_of(query),
         headers: HeaderMap::new(),
         body: Body::empty().map_err(Into::into).boxed_unsync(),
-        prefix: &prefix,
+        prefix: &|| url.clone(),
         called: None,
         only_reads: false,
         overrides: Overrides::default(),

@@ -211,7 +211,7 @@ impl Proxy for ThroughProxy<'_> {
             forwarded: query,
             ..Parameters::default()
         };
-        let prefix = format!("{}/via/{}", self.api.port.base_url(), self.account);
+        let prefix = || format!("{}/via/{}", self.api.port.base_url(), self.account);
         let make = |body: Body| MethodCall {
             target: method_target,
             parameters,

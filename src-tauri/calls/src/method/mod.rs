@@ -25,7 +25,7 @@ use http::{HeaderMap, Response};
 use relink_domain::integration::{DefinitionError, resources::Verb};
 
 pub use self::{answer::ReadError, called::Called, encode::BodyError, parameters::Parameters, request::BuildError};
-use crate::{body::Body, pages::PageError, pass_through::CallError};
+use crate::{body::Body, links::AccountUrl, pages::PageError, pass_through::CallError};
 
 pub use self::{
     encode::{BodyValue, value_of_body},
@@ -45,7 +45,7 @@ pub struct MethodCall<'a> {
     pub headers: HeaderMap,
     pub body: Body,
     /// Relink's URL of the account for its pass-through, to which links in headers lead.
-    pub prefix: &'a str,
+    pub prefix: AccountUrl<'a>,
     /// Where it is noted what a call with a path of its own sends, as soon as that is known.
     pub called: Option<&'a OnceLock<Called>>,
     /// Whether it is refused if it would write. An account of a sandbox only reads in any case.

@@ -32,7 +32,7 @@ use crate::{
     expressions::Expressions,
     headers,
     json::Records,
-    links,
+    links::{self, AccountUrl},
     pages::{PageRequest, below_base},
     pass_through::Calls,
     remote_error::{ExpressedError, RemoteError},
@@ -64,7 +64,7 @@ pub(super) struct Source<'r, A: Accounts, X> {
     pub(super) run: &'r Run<'r>,
     pub(super) carries_credential: bool,
     pub(super) base: &'r Url,
-    pub(super) prefix: &'r str,
+    pub(super) prefix: AccountUrl<'r>,
     pub(super) expressions: &'r X,
 }
 

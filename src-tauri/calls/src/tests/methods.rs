@@ -147,7 +147,8 @@ impl World {
     /// Passes a call for this path through.
     pub(super) async fn pass_through(&self, path: &str) -> Result<(), String> {
         let (method, headers, body) = (http::Method::GET, HeaderMap::new(), full(Bytes::new()));
-        let call = Incoming { method, path, query: None, headers, body, prefix: "http://relink/via/acme" };
+        let call =
+            Incoming { method, path, query: None, headers, body, prefix: &|| "http://relink/via/acme".to_owned() };
         let passed = self.calls.pass_through(&Caller::Person, AccountId::from_uuid(Uuid::nil()), call).await;
         passed.map(drop).map_err(|error| error.to_string())
     }
@@ -179,7 +180,7 @@ impl World {
             parameters: Parameters::read(query),
             headers,
             body: full(Bytes::from(body.to_owned())),
-            prefix: "http://relink/via/acme",
+            prefix: &|| "http://relink/via/acme".to_owned(),
             overrides: Overrides::default(),
         };
         let id = AccountId::from_uuid(Uuid::nil());

@@ -31,7 +31,7 @@ async fn get(world: &World, overrides: Overrides) -> Result<Value, MethodError<&
         parameters: Parameters::read("a=1"),
         headers: HeaderMap::new(),
         body: full(Bytes::new()),
-        prefix: "http://relink/via/acme",
+        prefix: &|| "http://relink/via/acme".to_owned(),
         called: None,
         only_reads: true,
         overrides,

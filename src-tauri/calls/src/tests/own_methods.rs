@@ -124,7 +124,7 @@ async fn a_call_that_may_only_read_is_refused_where_it_writes_with_any_account()
             parameters: Parameters::read(query),
             headers: HeaderMap::new(),
             body: full(Bytes::new()),
-            prefix: "http://relink/via/acme",
+            prefix: &|| "http://relink/via/acme".to_owned(),
             called: None,
             only_reads,
             overrides: Overrides::default(),
