@@ -4,6 +4,7 @@ mod breaks;
 mod deadlines;
 mod http2;
 mod reuse;
+mod upgrades;
 mod wakes;
 
 use bytes::Bytes;
