@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use http::{Uri, uri::PathAndQuery};
+use http::Uri;
 use percent_encoding::percent_decode_str;
 use relink_domain::Secret;
-use url::{Url, form_urlencoded};
+use url::{Position, Url, form_urlencoded};
 
 /// Why a call's path is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,28 +30,25 @@ pub enum TargetError {
 pub fn target(base: &Url, path: &str, query: Option<&str>, added: &[(String, Secret)]) -> Result<Uri, TargetError> {
     check(path)?;
     let below = base.path().trim_end_matches('/');
-    let mut path_and_query = String::with_capacity(below.len() + path.len() + query.map_or(0, str::len) + 2);
-    path_and_query.push_str(below);
-    path_and_query.push_str(path);
-    if path_and_query.is_empty() {
-        path_and_query.push('/');
+    let origin = &base[..Position::BeforePath];
+    let length = origin.len() + below.len() + path.len() + query.map_or(0, str::len) + 2;
+    let mut uri = String::with_capacity(length);
+    uri.push_str(origin);
+    uri.push_str(below);
+    uri.push_str(path);
+    if uri.len() == origin.len() {
+        uri.push('/');
     }
     if added.is_empty() {
         if let Some(query) = query {
-            path_and_query.push('?');
-            path_and_query.push_str(query);
+            uri.push('?');
+            uri.push_str(query);
         }
     } else {
-        path_and_query.push('?');
-        path_and_query.push_str(&with_parameters(query.unwrap_or_default(), added));
+        uri.push('?');
+        uri.push_str(&with_parameters(query.unwrap_or_default(), added));
     }
-    let path_and_query = PathAndQuery::try_from(path_and_query).map_err(|_| TargetError::Malformed)?;
-    Uri::builder()
-        .scheme(base.scheme())
-        .authority(base.authority())
-        .path_and_query(path_and_query)
-        .build()
-        .map_err(|_| TargetError::Malformed)
+    Uri::try_from(uri).map_err(|_| TargetError::Malformed)
 }
 
 /// The query without the parameters of which this says so, by name and value.

@@ -105,6 +105,14 @@ impl Connection {
         }
     }
 
+    /// Lets a task do what is left of the exchange, which is the connection's last.
+    pub(super) fn go_on_in_task(mut self: Box<Self>) {
+        if let Some(driver) = self.driver.take() {
+            // Why it ends is known from the response's body.
+            tokio::spawn(async move { drop(driver.await) });
+        }
+    }
+
     /// Whether another request may be sent: the last one and its response are complete, nothing followed the response, and neither side
     /// has closed the connection. To be asked when no call uses it.
     pub(super) fn is_idle(&mut self) -> bool {

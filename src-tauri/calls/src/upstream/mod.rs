@@ -99,9 +99,9 @@ impl Upstream {
         let is_upgrade = request.headers().contains_key(UPGRADE);
         let (request, sent) = when_sent(request);
         let answered = if is_upgrade {
-            Box::pin(send_upgrade(self.connectors().await?.of(admits), request, sent)).await
+            Box::pin(send_upgrade(self.connectors().await?.of(admits), request, sent, base)).await
         } else {
-            self.pools().await?.of(admits).send(request, sent).await
+            self.pools().await?.of(admits).send(request, sent, base).await
         };
         answered.map_err(|error| UpstreamError(error.cause()))
     }
@@ -146,9 +146,10 @@ async fn send_upgrade(
     connector: &Connector,
     mut request: Request<Outgoing>,
     mut sent: Sent,
+    base: &Url,
 ) -> Result<Response<ProviderBody>, SendError> {
     let uri = request.uri().clone();
-    let host = origin::host(&uri)?;
+    let host = origin::host(base)?;
     let stream = connector.connect(uri).await?.stream;
     let (mut sender, driver) = hyper::client::conn::http1::handshake(stream).await.map_err(SendError::Broken)?;
     tokio::spawn(driver.with_upgrades());

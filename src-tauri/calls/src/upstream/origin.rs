@@ -5,10 +5,11 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Uri};
+use http::HeaderValue;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use tokio::{runtime::Handle, time::Instant};
+use url::{Position, Url};
 
 use super::{SendError, connect::Connected, http1, outgoing::Outgoing};
 
@@ -64,8 +65,9 @@ pub(super) struct Lent {
 }
 
 impl Origin {
-    pub(super) fn new(uri: &Uri) -> Result<Self, SendError> {
-        Ok(Self { host: host(uri)?, kept: Mutex::default(), connecting: tokio::sync::Mutex::default() })
+    /// The one of this URL.
+    pub(super) fn new(url: &Url) -> Result<Self, SendError> {
+        Ok(Self { host: host(url)?, kept: Mutex::default(), connecting: tokio::sync::Mutex::default() })
     }
 
     /// A new connection, or one of HTTP/2 that another call makes meanwhile.
@@ -178,15 +180,10 @@ impl Origin {
     }
 }
 
-/// The value of `Host` for a URI: the port only if it isn't the scheme's usual one (RFC 9110 §7.2).
-pub(super) fn host(uri: &Uri) -> Result<HeaderValue, SendError> {
-    let host = uri.host().unwrap_or_default();
-    let usual_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    let value = match uri.port_u16() {
-        Some(port) if port != usual_port => HeaderValue::try_from(format!("{host}:{port}")),
-        _ => HeaderValue::from_str(host),
-    };
-    value.map_err(|error| SendError::NotConnected(error.into()))
+/// The value of `Host` for a URL: the port only if it isn't the scheme's usual one (RFC 9110 §7.2), which a URL leaves out.
+pub(super) fn host(url: &Url) -> Result<HeaderValue, SendError> {
+    HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
+        .map_err(|error| SendError::NotConnected(error.into()))
 }
 
 impl Shared {

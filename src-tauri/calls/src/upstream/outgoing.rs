@@ -57,7 +57,7 @@ impl HttpBody for Outgoing {
 }
 
 impl Sent {
-    fn is_complete(&mut self) -> bool {
+    pub(super) fn is_complete(&mut self) -> bool {
         self.0.as_mut().is_none_or(|sent| matches!(sent.try_recv(), Err(TryRecvError::Closed)))
     }
 

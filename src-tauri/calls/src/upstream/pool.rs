@@ -5,12 +5,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use http::{
-    Request, Response, Uri,
-    header::HOST,
-    uri::{Authority, PathAndQuery, Scheme},
-};
+use http::{Request, Response, header::HOST, uri::PathAndQuery};
 use hyper::client::conn::http2;
+use url::{Position, Url};
 
 use super::{
     SendError,
@@ -24,7 +21,8 @@ use super::{
 /// The connections to all origins, for one kind of addresses.
 pub(super) struct Pool {
     connector: Connector,
-    origins: Mutex<HashMap<(Scheme, Authority), Arc<Origin>>>,
+    /// By what their URLs begin with.
+    origins: Mutex<HashMap<Box<str>, Arc<Origin>>>,
 }
 
 impl Pool {
@@ -32,15 +30,16 @@ impl Pool {
         Self { connector, origins: Mutex::default() }
     }
 
-    /// Sends a request over a connection that is kept, or over a new one. A request of which nothing was sent, because the provider has
+    /// Sends a request below a URL over a connection that is kept, or over a new one. A request of which nothing was sent, because the provider has
     /// closed the kept connection meanwhile, is sent over another one.
     pub(super) async fn send(
         &self,
         mut request: Request<Outgoing>,
         mut sent: Sent,
+        base: &Url,
     ) -> Result<Response<ProviderBody>, SendError> {
         let uri = request.uri().clone();
-        let origin = self.origin(&uri)?;
+        let origin = self.origin(base)?;
         loop {
             let Lent { connection, is_reused } = match origin.take() {
                 Some(kept) => kept,
@@ -60,18 +59,15 @@ impl Pool {
         }
     }
 
-    fn origin(&self, uri: &Uri) -> Result<Arc<Origin>, SendError> {
-        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(SendError::NotConnected("a URI without an origin".into()));
-        };
-        let key = (scheme.clone(), authority.clone());
+    fn origin(&self, base: &Url) -> Result<Arc<Origin>, SendError> {
+        let begins_with = &base[..Position::BeforePath];
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(origin) = origins.get(&key) {
+        if let Some(origin) = origins.get(begins_with) {
             return Ok(Arc::clone(origin));
         }
         origins.retain(|_, origin| Arc::strong_count(origin) > 1 || !origin.is_empty());
-        let origin = Arc::new(Origin::new(uri)?);
-        origins.insert(key, Arc::clone(&origin));
+        let origin = Arc::new(Origin::new(base)?);
+        origins.insert(begins_with.into(), Arc::clone(&origin));
         Ok(origin)
     }
 }
@@ -84,6 +80,11 @@ async fn over_http1(
 ) -> Result<Response<ProviderBody>, Failed> {
     for_http1(&mut request, || origin.host.clone());
     let response = connection.send(request, sent).await?;
+    // The caller may send all of its body before it reads.
+    if !sent.is_complete() {
+        connection.go_on_in_task();
+        return Ok(response.map(ProviderBody::new));
+    }
     Ok(response.map(|incoming| ProviderBody::on(connection, Arc::clone(origin), incoming)))
 }
 

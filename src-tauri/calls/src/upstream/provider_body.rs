@@ -15,8 +15,6 @@ use super::{http1::Connection, origin::Origin};
 
 /// A response's body, which arrives while it is polled. When it has ended, its connection can be used for another call. If it is
 /// dropped before, the connection is closed, so that the provider sees that nobody reads any more.
-///
-/// What is left of the request's body is sent meanwhile, and not after the response has ended.
 pub(crate) struct ProviderBody {
     incoming: Incoming,
     /// What has to be driven for the body to arrive. `None` if a task does that, and when the body has ended.
@@ -38,8 +36,7 @@ impl ProviderBody {
         body
     }
 
-    /// Keeps the connection for another call. One that can't be used again is closed, also if the provider has answered before it has read
-    /// all of the request.
+    /// Keeps the connection for another call. One that can't be used again is closed.
     fn release(&mut self) {
         if let Some((connection, origin)) = self.driven.take() {
             origin.keep(connection);

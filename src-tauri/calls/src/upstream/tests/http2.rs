@@ -42,8 +42,8 @@ impl Http2 {
                 tokio::spawn(serving.serve_connection(TokioIo::new(stream), service));
             }
         });
-        let uri = format!("http://{address}").parse().expect("a URI");
-        let origin = Arc::new(Origin::new(&uri).expect("an origin"));
+        let url = format!("http://{address}").parse().expect("a URL");
+        let origin = Arc::new(Origin::new(&url).expect("an origin"));
         Self { address, origin, connections: AtomicUsize::new(0), is_unreachable: AtomicBool::new(false) }
     }
 
