@@ -35,6 +35,7 @@ mod error;
 mod events;
 mod expressions;
 mod guard;
+mod headers_wait;
 mod idempotency;
 mod imports;
 mod inbound;

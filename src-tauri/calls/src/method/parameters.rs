@@ -27,10 +27,9 @@ pub struct Parameters {
 impl Parameters {
     pub fn read(query: &str) -> Self {
         let mut found = Self::default();
-        let parse = |pair: &str| form_urlencoded::parse(pair.as_bytes()).into_owned().next();
-        let pairs = query.split('&').filter_map(|pair| Some((pair, parse(pair)?)));
+        let pairs = query.split('&').filter_map(|pair| Some((pair, form_urlencoded::parse(pair.as_bytes()).next()?)));
         for (pair, (name, value)) in pairs {
-            let own = match name.as_str() {
+            let own = match &*name {
                 "integrated_account_id" => &mut found.integrated_account_id,
                 "limit" => &mut found.limit,
                 "next_cursor" => &mut found.next_cursor,
@@ -47,12 +46,12 @@ impl Parameters {
                         found.as_sent.push('&');
                     }
                     found.as_sent.push_str(pair);
-                    insert(&mut found.forwarded, &name, value);
+                    insert(&mut found.forwarded, &name, value.into_owned());
                     continue;
                 }
             };
             if !value.is_empty() && value != "None" {
-                *own = Some(value);
+                *own = Some(value.into_owned());
             }
         }
         found

@@ -18,12 +18,15 @@ use relink_domain::{
 use url::Url;
 use uuid::Uuid;
 
-use crate::{Account, Accounts, Answered, Awaited, BaseError, Body, Calls, CursorKey, Incoming, Upstream};
+use crate::{Account, AccountUrl, Accounts, Answered, Awaited, BaseError, Body, Calls, CursorKey, Incoming, Upstream};
 
 pub(super) use super::{
     caller::{Call, call, get},
     provider::{Got, Provider, text},
 };
+
+/// Where Relink has the account.
+pub(super) const RELINKS_URL: AccountUrl<'static> = &|| "http://relink/via/acme".to_owned();
 
 /// A response that has arrived whole.
 #[derive(Debug)]
@@ -99,14 +102,7 @@ impl World {
     /// Gives the response while its body arrives.
     pub(super) async fn begin(&self, call: Call) -> Result<Response<Body>, String> {
         let Call { method, path, query, headers, body } = call;
-        let incoming = Incoming {
-            method,
-            path: &path,
-            query: query.as_deref(),
-            headers,
-            body,
-            prefix: &|| "http://relink/via/acme".to_owned(),
-        };
+        let incoming = Incoming { method, path: &path, query: query.as_deref(), headers, body, prefix: RELINKS_URL };
         let id = AccountId::from_uuid(Uuid::nil());
         self.calls.pass_through(&Caller::Person, id, incoming).await.map_err(|error| error.to_string())
     }
@@ -114,14 +110,7 @@ impl World {
     /// A call that may wait for the person for a minute.
     pub(super) async fn wait(&self, call: Call) -> Result<Arrived, String> {
         let Call { method, path, query, headers, body } = call;
-        let incoming = Incoming {
-            method,
-            path: &path,
-            query: query.as_deref(),
-            headers,
-            body,
-            prefix: &|| "http://relink/via/acme".to_owned(),
-        };
+        let incoming = Incoming { method, path: &path, query: query.as_deref(), headers, body, prefix: RELINKS_URL };
         let (id, minute) = (AccountId::from_uuid(Uuid::nil()), std::time::Duration::from_mins(1));
         let response = self.calls.pass_through_or_wait(&Caller::Person, id, incoming, minute).await;
         let (parts, body) = response.map_err(|error| error.to_string())?.into_parts();

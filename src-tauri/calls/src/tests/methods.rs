@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    harness::{Got, Provider, text},
+    harness::{Got, Provider, RELINKS_URL, text},
     judgment::forbidden,
 };
 use crate::{
@@ -147,8 +147,7 @@ impl World {
     /// Passes a call for this path through.
     pub(super) async fn pass_through(&self, path: &str) -> Result<(), String> {
         let (method, headers, body) = (http::Method::GET, HeaderMap::new(), full(Bytes::new()));
-        let call =
-            Incoming { method, path, query: None, headers, body, prefix: &|| "http://relink/via/acme".to_owned() };
+        let call = Incoming { method, path, query: None, headers, body, prefix: RELINKS_URL };
         let passed = self.calls.pass_through(&Caller::Person, AccountId::from_uuid(Uuid::nil()), call).await;
         passed.map(drop).map_err(|error| error.to_string())
     }
@@ -180,7 +179,7 @@ impl World {
             parameters: Parameters::read(query),
             headers,
             body: full(Bytes::from(body.to_owned())),
-            prefix: &|| "http://relink/via/acme".to_owned(),
+            prefix: RELINKS_URL,
             overrides: Overrides::default(),
         };
         let id = AccountId::from_uuid(Uuid::nil());

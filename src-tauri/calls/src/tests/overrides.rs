@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    harness::{Got, Provider, text},
+    harness::{Got, Provider, RELINKS_URL, text},
     methods::{Names, World},
 };
 use crate::{
@@ -31,7 +31,7 @@ async fn get(world: &World, overrides: Overrides) -> Result<Value, MethodError<&
         parameters: Parameters::read("a=1"),
         headers: HeaderMap::new(),
         body: full(Bytes::new()),
-        prefix: &|| "http://relink/via/acme".to_owned(),
+        prefix: RELINKS_URL,
         called: None,
         only_reads: true,
         overrides,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    harness::{Got, Provider, text},
+    harness::{Got, Provider, RELINKS_URL, text},
     methods::{Names, World, contacts},
 };
 use crate::{CallError, MethodCall, MethodError, MethodTarget, Overrides, Parameters, body::full};
@@ -124,7 +124,7 @@ async fn a_call_that_may_only_read_is_refused_where_it_writes_with_any_account()
             parameters: Parameters::read(query),
             headers: HeaderMap::new(),
             body: full(Bytes::new()),
-            prefix: &|| "http://relink/via/acme".to_owned(),
+            prefix: RELINKS_URL,
             called: None,
             only_reads,
             overrides: Overrides::default(),
