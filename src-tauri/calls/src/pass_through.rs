@@ -152,17 +152,19 @@ impl<A: Accounts> Calls<A> {
         if account.is_sandbox() && may_write(&method, &headers, query) {
             return Err(CallError::ReadOnly);
         }
-        let base = account.base_url().cloned().ok_or(TargetError::NoBase)?;
+        let base = account.base_url().ok_or(TargetError::NoBase)?;
         if account.signing(None).is_some() {
             return Err(CallError::Signed);
         }
-        self.keep_quiet(id, &base)?;
+        self.keep_quiet(id, base)?;
         // What can be refused is, before anything of the body is read.
-        let uri = target(&base, path, query, account.query())?;
+        let uri = target(base, path, query, account.query())?;
         let body = RequestBody::new(body, &headers, account.is_renewable()).await.map_err(CallError::Body)?;
-        let mut through = Through { method, path, query, headers, body, base, uri, was_sent: false };
+        let mut through = Through { method, path, query, headers, body, uri, was_sent: false };
         let (account, answer) = self.exchange::<_, CallError<A::Error>>(caller, account, &mut through).await?;
-        self.heed(id, &through.base, &answer);
+        if let Some(base) = account.base_url() {
+            self.heed(id, base, &answer);
+        }
         let is_refused = answer.is_unauthorized();
         let response = respond(answer, &through, &account, prefix);
         *refused = is_refused.then_some(account);
@@ -210,7 +212,7 @@ impl<A: Accounts> Calls<A> {
         E: From<O::Error> + From<CallError<A::Error>>,
     {
         let request = outgoing.request(account).await?;
-        let sent = self.upstream.send(request, outgoing.base(), account.consent()).await;
+        let sent = self.upstream.send(request, outgoing.base(account)?, account.consent()).await;
         let response = sent.map_err(CallError::Upstream)?;
         let mut answer = Answer::new(response, account.expired_when()).await;
         if let Some(status) = outgoing.judge(&mut answer).await {
@@ -226,8 +228,8 @@ pub(crate) trait Outgoing<A>: Send {
 
     fn request(&mut self, account: &A) -> impl Future<Output = Result<Request<Body>, Self::Error>> + Send;
 
-    /// The URL that the request goes below.
-    fn base(&self) -> &Url;
+    /// The URL that the request goes below, with this account.
+    fn base<'b>(&'b self, account: &'b A) -> Result<&'b Url, Self::Error>;
 
     /// Whether its body can be sent, perhaps once more.
     fn can_be_sent(&self) -> bool;
@@ -254,8 +256,6 @@ struct Through<'a> {
     query: Option<&'a str>,
     headers: HeaderMap,
     body: RequestBody,
-    /// Below which it goes.
-    base: Url,
     /// Where it goes.
     uri: Uri,
     was_sent: bool,
@@ -267,8 +267,7 @@ impl<A: Account> Outgoing<A> for Through<'_> {
     async fn request(&mut self, account: &A) -> Result<Request<Body>, TargetError> {
         // The account may be another one.
         if std::mem::replace(&mut self.was_sent, true) {
-            self.base = account.base_url().cloned().ok_or(TargetError::NoBase)?;
-            self.uri = target(&self.base, self.path, self.query, account.query())?;
+            self.uri = target(self.base(account)?, self.path, self.query, account.query())?;
         }
         let mut request = Request::new(self.body.send());
         *request.method_mut() = self.method.clone();
@@ -277,8 +276,8 @@ impl<A: Account> Outgoing<A> for Through<'_> {
         Ok(request)
     }
 
-    fn base(&self) -> &Url {
-        &self.base
+    fn base<'b>(&'b self, account: &'b A) -> Result<&'b Url, TargetError> {
+        account.base_url().ok_or(TargetError::NoBase)
     }
 
     fn can_be_sent(&self) -> bool {
@@ -291,7 +290,7 @@ fn respond(answer: Answer, through: &Through<'_>, account: &impl Account, prefix
     let (mut parts, body) = answer.into_response();
     let protocol = parts.headers.remove(UPGRADE).filter(|_| parts.status == StatusCode::SWITCHING_PROTOCOLS);
     headers::keep_of_response(&mut parts.headers);
-    links::rewrite(&mut parts.headers, &through.uri, Some(&through.base), || Withheld::of(account), prefix);
+    links::rewrite(&mut parts.headers, &through.uri, account.base_url(), || Withheld::of(account), prefix);
     parts.version = http::Version::HTTP_11;
     let provider = parts.extensions.remove::<OnUpgrade>();
     parts.extensions.clear();

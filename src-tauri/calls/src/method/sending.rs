@@ -82,8 +82,8 @@ impl<A: Account, X: Expressions> Outgoing<A> for Sending<'_, X> {
         })
     }
 
-    fn base(&self) -> &Url {
-        self.base
+    fn base<'b>(&'b self, _: &'b A) -> Result<&'b Url, Self::Error> {
+        Ok(self.base)
     }
 
     fn can_be_sent(&self) -> bool {
