@@ -35,7 +35,6 @@ mod error;
 mod events;
 mod expressions;
 mod guard;
-mod headers_wait;
 mod idempotency;
 mod imports;
 mod inbound;

@@ -197,6 +197,31 @@ async fn a_read_only_token_gets_through_to_reading_and_to_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_read_only_token_may_list_however_the_path_was_written() {
+    let world = World::new().await;
+    let limits = TokenLimits { read_only: true, ..TokenLimits::default() };
+    let grant = Grant { level: TokenLevel::Program, limits };
+    let made = world.engine.access().create_api_token(&Caller::Person, "reader".into(), grant, None).await;
+    let (_, secret) = made.expect("made");
+    let service = Guarded::new(world.state.clone());
+    for (method, sent, is_allowed) in [
+        ("list", "/proxy/contacts/list", true),
+        ("list", "//proxy/contacts/list//", true),
+        ("create", "//proxy/contacts/create/", false),
+    ] {
+        let request = Request::post(format!("/proxy/contacts/{method}"))
+            .header("host", BASE.strip_prefix("http://").expect("http"))
+            .header("authorization", format!("Bearer {}", secret.expose()))
+            .body(Body::empty())
+            .expect("a request");
+        let arrival = Arrival::at_port(&sent.parse().expect("a URI"));
+        let status = service.answer(request, &arrival).await.status();
+        // No account is named.
+        assert_eq!(status, if is_allowed { StatusCode::BAD_REQUEST } else { StatusCode::FORBIDDEN }, "{sent}");
+    }
+}
+
+#[tokio::test]
 async fn an_account_token_gets_through_to_methods_and_to_its_account_alone() {
     let world = World::new().await;
     let service = Guarded::new(world.state.clone());

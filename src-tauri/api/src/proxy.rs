@@ -15,6 +15,7 @@ use crate::{
     method_calls::{self, Call},
     openapi::{CallErrors, Routes},
     permit::{self, runs_action},
+    server::Arrival,
 };
 
 pub(crate) fn routes() -> Routes {
@@ -25,12 +26,12 @@ pub(crate) fn routes() -> Routes {
 
 /// What a path of the routes names, without its percent-encoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct ProxyPath {
     resource: String,
     id_or_method: Option<String>,
 }
 
-impl Place {
+impl ProxyPath {
     /// `None`: the router knows what else it may be, or how to refuse it.
     pub(crate) fn of(method: &Method, path: &str) -> Option<Self> {
         let (resource, rest) = match path.strip_prefix("/proxy/")?.split_once('/') {
@@ -49,16 +50,22 @@ impl Place {
     }
 }
 
-/// Answers a request to one of the routes, with the URI as it was sent.
-pub(crate) async fn answer(api: &ApiState, caller: &Caller, request: Request, place: &Place) -> Response {
+/// Answers a request to one of the routes.
+pub(crate) async fn answer(
+    api: &ApiState,
+    caller: &Caller,
+    mut request: Request,
+    (path, arrival): (&ProxyPath, &Arrival),
+) -> Response {
     if let Err(refused) = permit::check(caller, Permission::CallMethods, &request) {
         return refused.into_response();
     }
-    run(api, caller, request, place).await
+    request.uri_mut().clone_from(&arrival.uri);
+    run(api, caller, request, path).await
 }
 
-async fn run(api: &ApiState, caller: &Caller, request: Request, place: &Place) -> Response {
-    let Place { resource, id_or_method } = place;
+async fn run(api: &ApiState, caller: &Caller, request: Request, path: &ProxyPath) -> Response {
+    let ProxyPath { resource, id_or_method } = path;
     let id_or_method = id_or_method.as_deref();
     let (method, id) = match (request.method(), id_or_method) {
         (&Method::POST, Some(action)) if runs_action(resource) => {
@@ -77,11 +84,11 @@ async fn run(api: &ApiState, caller: &Caller, request: Request, place: &Place) -
 }
 
 async fn one(Call { api, caller, request }: Call, (resource, id_or_method): (String, String)) -> Response {
-    run(&api, &caller, request, &Place { resource, id_or_method: Some(id_or_method) }).await
+    run(&api, &caller, request, &ProxyPath { resource, id_or_method: Some(id_or_method) }).await
 }
 
 async fn all(Call { api, caller, request }: Call, resource: String) -> Response {
-    run(&api, &caller, request, &Place { resource, id_or_method: None }).await
+    run(&api, &caller, request, &ProxyPath { resource, id_or_method: None }).await
 }
 
 /// List the records of a resource

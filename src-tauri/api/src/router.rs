@@ -19,7 +19,8 @@ use crate::{
     openapi::{OpenRoutes, Routes},
     organization,
     permit::unauthorized,
-    proxy, redirect_test, sandbox, sandbox_accounts,
+    proxy::{self, ProxyPath},
+    redirect_test, sandbox, sandbox_accounts,
     server::{Answers, Arrival},
     status, sync, tokens, tools, unified, unified_models, via, webhooks,
 };
@@ -119,22 +120,19 @@ impl Answers for Guarded {
 /// each time something is put around it.
 enum Shortcut {
     Via,
-    Proxy(proxy::Place),
+    Proxy(ProxyPath),
 }
 
 impl Shortcut {
     fn of(request: &Request) -> Option<Self> {
         let path = request.uri().path();
-        if via::is_below(path) { Some(Self::Via) } else { proxy::Place::of(request.method(), path).map(Self::Proxy) }
+        if via::is_below(path) { Some(Self::Via) } else { ProxyPath::of(request.method(), path).map(Self::Proxy) }
     }
 
-    async fn answer(self, api: &ApiState, caller: &Caller, mut request: Request, arrival: &Arrival) -> Response {
+    async fn answer(self, api: &ApiState, caller: &Caller, request: Request, arrival: &Arrival) -> Response {
         match self {
             Self::Via => Box::pin(via::answer(api, caller, request, arrival)).await,
-            Self::Proxy(place) => {
-                request.uri_mut().clone_from(&arrival.uri);
-                Box::pin(proxy::answer(api, caller, request, &place)).await
-            }
+            Self::Proxy(path) => Box::pin(proxy::answer(api, caller, request, (&path, arrival))).await,
         }
     }
 }

@@ -12,7 +12,7 @@ use axum::{
     response::Response,
 };
 use hyper::body::{Body as _, Incoming};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -22,12 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tower_http::{normalize_path::NormalizePath, timeout::TimeoutBody};
 
-use crate::{
-    headers_wait::{Answer, HeadersWait},
-    limits::Connection,
-    peer,
-    peer::Peer,
-};
+use crate::{limits::Connection, peer, peer::Peer};
 
 /// How long a client may take to send the headers of its next request.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -236,10 +231,9 @@ async fn serve<L: Listener>(
     stopping: CancellationToken,
 ) {
     let peer = L::peer(&stream).await;
-    let (of_client, waiting) = (Connection::default(), HeadersWait::begin());
-    let answered = waiting.clone();
+    let of_client = Connection::default();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let (service, of_client, answering) = (service.clone(), of_client.clone(), answered.end());
+        let (service, of_client) = (service.clone(), of_client.clone());
         async move {
             let uri = request.uri().clone();
             let is_of_other_user = peer == Peer::OtherUser;
@@ -251,18 +245,19 @@ async fn serve<L: Listener>(
             if is_reserved {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(response.map(|body| Answer::new(body, answering)))
+            Ok::<_, Infallible>(response)
         }
     });
     let mut connection = std::pin::pin!(
         hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(headers_timeout)
             .max_buf_size(MAX_HEADERS)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades()
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = waiting.is_too_long(headers_timeout) => return,
         () = stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await

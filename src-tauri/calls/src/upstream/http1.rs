@@ -15,7 +15,7 @@ use hyper::{
 use super::{
     SendError,
     connect::Stream,
-    outgoing::{HeadersDeadline, Outgoing, Sent},
+    outgoing::{HeadersDeadline, Outgoing, RequestSent},
 };
 
 /// One call at a time uses it. Dropping it closes it.
@@ -45,7 +45,7 @@ impl Connection {
     pub(super) async fn send(
         &mut self,
         request: Request<Outgoing>,
-        sent: &mut Sent,
+        sent: &mut RequestSent,
     ) -> Result<Response<Incoming>, Failed> {
         self.deadline.begin_call();
         // Without a budget of Tokio, because it would ask to be polled again through the waker, and is polled without one.

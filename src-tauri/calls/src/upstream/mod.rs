@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::body::{Body, BoxError};
 use connect::{Connector, LookupFailed, Versions};
-use outgoing::{Outgoing, Sent, when_sent};
+use outgoing::{Outgoing, RequestSent, when_sent};
 use pool::Pool;
 pub(crate) use provider_body::ProviderBody;
 
@@ -145,7 +145,7 @@ impl Upstream {
 async fn send_upgrade(
     connector: &Connector,
     mut request: Request<Outgoing>,
-    mut sent: Sent,
+    mut sent: RequestSent,
     base: &Url,
 ) -> Result<Response<ProviderBody>, SendError> {
     let uri = request.uri().clone();

@@ -1,6 +1,7 @@
 //! The connections to one origin.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -8,7 +9,7 @@ use std::{
 use http::HeaderValue;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioExecutor;
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{runtime::Handle, sync::Notify, time::Instant};
 use url::{Position, Url};
 
 use super::{SendError, connect::Connected, http1, outgoing::Outgoing};
@@ -24,14 +25,16 @@ const MAX_IDLE: usize = 64;
 pub(super) struct Origin {
     /// For requests over HTTP/1.1.
     pub(super) host: HeaderValue,
-    kept: Mutex<Kept>,
+    kept: Mutex<KeptConnections>,
+    /// Notified when a connection of HTTP/1.1 is free again.
+    freed: Notify,
     /// Held by the one call that connects to an origin that speaks HTTP/2, while others wait to share its connection.
     connecting: tokio::sync::Mutex<()>,
 }
 
 /// The connections that a call can use.
 #[derive(Default)]
-struct Kept {
+struct KeptConnections {
     /// Without a call. The last one has been used most recently.
     idle: Vec<Idle>,
     /// Used by all calls at the same time.
@@ -59,7 +62,7 @@ pub(super) enum Connection {
 }
 
 /// A connection, and whether an earlier call has used it.
-pub(super) struct Lent {
+pub(super) struct Checkout {
     pub(super) connection: Connection,
     pub(super) is_reused: bool,
 }
@@ -67,34 +70,52 @@ pub(super) struct Lent {
 impl Origin {
     /// The one of this URL.
     pub(super) fn new(url: &Url) -> Result<Self, SendError> {
-        Ok(Self { host: host(url)?, kept: Mutex::default(), connecting: tokio::sync::Mutex::default() })
+        let (host, freed, connecting) = (host(url)?, Notify::new(), tokio::sync::Mutex::default());
+        Ok(Self { host, kept: Mutex::default(), freed, connecting })
     }
 
-    /// A new connection, or one of HTTP/2 that another call makes meanwhile.
+    /// A new connection, or one that another call gives back or makes meanwhile.
     pub(super) async fn new_connection(
         self: &Arc<Self>,
         connect: impl Future<Output = Result<Connected, SendError>>,
-    ) -> Result<Lent, SendError> {
+    ) -> Result<Checkout, SendError> {
         if !self.kept().speaks_http2 {
-            return self.connect(connect).await;
+            return self.connect_unless_freed(connect).await;
         }
         let turn = self.connecting.lock().await;
-        if let Some(lent) = self.take() {
-            return Ok(lent);
+        if let Some(checkout) = self.take() {
+            return Ok(checkout);
         }
         // If it can't be reached, those that have waited try at the same time, so that none waits for each of the others.
         let _turn = self.kept().speaks_http2.then_some(turn);
+        let unreached = Unreached(self);
         let connected = self.connect(connect).await;
-        if connected.is_err() {
-            self.kept().speaks_http2 = false;
+        if connected.is_ok() {
+            std::mem::forget(unreached);
         }
         connected
+    }
+
+    /// What is connected to is closed if it isn't needed.
+    async fn connect_unless_freed(
+        self: &Arc<Self>,
+        connect: impl Future<Output = Result<Connected, SendError>>,
+    ) -> Result<Checkout, SendError> {
+        let mut connecting = pin!(self.connect(connect));
+        loop {
+            tokio::select! {
+                connected = &mut connecting => return connected,
+                () = self.freed.notified() => if let Some(checkout) = self.take() {
+                    return Ok(checkout);
+                },
+            }
+        }
     }
 
     async fn connect(
         self: &Arc<Self>,
         connect: impl Future<Output = Result<Connected, SendError>>,
-    ) -> Result<Lent, SendError> {
+    ) -> Result<Checkout, SendError> {
         let Connected { stream, speaks_http2 } = connect.await?;
         self.kept().speaks_http2 = speaks_http2;
         let connection = if speaks_http2 {
@@ -105,21 +126,21 @@ impl Origin {
         } else {
             Connection::Http1(http1::Connection::new(stream).await?)
         };
-        Ok(Lent { connection, is_reused: false })
+        Ok(Checkout { connection, is_reused: false })
     }
 
     /// A connection that is kept.
-    pub(super) fn take(&self) -> Option<Lent> {
+    pub(super) fn take(&self) -> Option<Checkout> {
         let now = Instant::now();
         let mut kept = self.kept();
         if let Some(shared) = kept.shared.as_mut().filter(|shared| shared.is_usable(now)) {
             shared.last_used = now;
-            return Some(Lent { connection: Connection::Http2(shared.sender.clone()), is_reused: true });
+            return Some(Checkout { connection: Connection::Http2(shared.sender.clone()), is_reused: true });
         }
         let Idle { connection, since } = kept.idle.pop()?;
         drop(kept);
         // The others are even older, and the sweep drops them.
-        (now - since <= IDLE).then_some(Lent { connection: Connection::Http1(connection), is_reused: true })
+        (now - since <= IDLE).then_some(Checkout { connection: Connection::Http1(connection), is_reused: true })
     }
 
     /// Keeps an HTTP/1.1 connection for another call, if it can be used again.
@@ -131,6 +152,8 @@ impl Origin {
         if kept.idle.len() < MAX_IDLE {
             kept.idle.push(Idle { connection, since: Instant::now() });
             self.sweep_later(&mut kept);
+            drop(kept);
+            self.freed.notify_one();
         }
     }
 
@@ -151,7 +174,7 @@ impl Origin {
     }
 
     /// Starts the task that drops what is kept no longer. It runs only as long as something is kept.
-    fn sweep_later(self: &Arc<Self>, kept: &mut Kept) {
+    fn sweep_later(self: &Arc<Self>, kept: &mut KeptConnections) {
         if !kept.is_swept
             && let Ok(runtime) = Handle::try_current()
         {
@@ -175,7 +198,7 @@ impl Origin {
         is_left
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, KeptConnections> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -184,6 +207,15 @@ impl Origin {
 pub(super) fn host(url: &Url) -> Result<HeaderValue, SendError> {
     HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
         .map_err(|error| SendError::NotConnected(error.into()))
+}
+
+/// A call connects to an origin that has spoken HTTP/2. When this is dropped, it has not: it failed, or its caller left.
+struct Unreached<'o>(&'o Origin);
+
+impl Drop for Unreached<'_> {
+    fn drop(&mut self) {
+        self.0.kept().speaks_http2 = false;
+    }
 }
 
 impl Shared {

@@ -23,20 +23,20 @@ const HEADERS_DEADLINE: Duration = Duration::from_mins(5);
 /// A request's body. The connection drops it when all of it was sent.
 pub(super) struct Outgoing {
     body: Body,
-    /// Dropped with the body, which [`Sent`] sees.
+    /// Dropped with the body, which [`RequestSent`] sees.
     _being_sent: Option<oneshot::Sender<Infallible>>,
 }
 
 /// Whether all of a request was sent. A request without a body counts as sent from the beginning.
-pub(super) struct Sent(Option<oneshot::Receiver<Infallible>>);
+pub(super) struct RequestSent(Option<oneshot::Receiver<Infallible>>);
 
 /// The request, and what says when all of it was sent.
-pub(super) fn when_sent(request: Request<Body>) -> (Request<Outgoing>, Sent) {
+pub(super) fn when_sent(request: Request<Body>) -> (Request<Outgoing>, RequestSent) {
     if request.body().is_end_stream() {
-        return (request.map(|body| Outgoing { body, _being_sent: None }), Sent(None));
+        return (request.map(|body| Outgoing { body, _being_sent: None }), RequestSent(None));
     }
     let (being_sent, sent) = oneshot::channel();
-    (request.map(|body| Outgoing { body, _being_sent: Some(being_sent) }), Sent(Some(sent)))
+    (request.map(|body| Outgoing { body, _being_sent: Some(being_sent) }), RequestSent(Some(sent)))
 }
 
 impl HttpBody for Outgoing {
@@ -56,7 +56,7 @@ impl HttpBody for Outgoing {
     }
 }
 
-impl Sent {
+impl RequestSent {
     pub(super) fn is_complete(&mut self) -> bool {
         self.0.as_mut().is_none_or(|sent| matches!(sent.try_recv(), Err(TryRecvError::Closed)))
     }
@@ -92,7 +92,7 @@ impl HeadersDeadline {
 
     /// Ready if the response is too late. Pending without a wake-up as long as the request isn't complete: it is to be polled again
     /// after each step of the connection, which is what completes the request.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>, sent: &mut Sent) -> Poll<()> {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>, sent: &mut RequestSent) -> Poll<()> {
         let due = match self.due {
             Some(due) => due,
             None if sent.is_complete() => *self.due.insert(Instant::now() + HEADERS_DEADLINE),
@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    async fn too_late(deadline: &mut HeadersDeadline, sent: &mut Sent) -> Duration {
+    async fn too_late(deadline: &mut HeadersDeadline, sent: &mut RequestSent) -> Duration {
         let began = Instant::now();
         deadline.begin_call();
         poll_fn(|context| deadline.poll(context, sent)).await;
@@ -129,7 +129,7 @@ mod tests {
         let mut deadline = HeadersDeadline::new();
         for pause in [0, 1, 250, 299, 300, 301, 1000].map(Duration::from_secs) {
             tokio::time::sleep(pause).await;
-            let waited = too_late(&mut deadline, &mut Sent(None)).await;
+            let waited = too_late(&mut deadline, &mut RequestSent(None)).await;
             let excess = waited.checked_sub(HEADERS_DEADLINE).expect("not too early");
             assert!(excess < Duration::from_millis(5), "{waited:?} after a pause of {pause:?}");
         }

@@ -13,8 +13,8 @@ use super::{
     SendError,
     connect::Connector,
     http1::{self, Failed},
-    origin::{Connection, Lent, Origin},
-    outgoing::{Outgoing, Sent},
+    origin::{Checkout, Connection, Origin},
+    outgoing::{Outgoing, RequestSent},
     provider_body::ProviderBody,
 };
 
@@ -35,13 +35,13 @@ impl Pool {
     pub(super) async fn send(
         &self,
         mut request: Request<Outgoing>,
-        mut sent: Sent,
+        mut sent: RequestSent,
         base: &Url,
     ) -> Result<Response<ProviderBody>, SendError> {
         let uri = request.uri().clone();
         let origin = self.origin(base)?;
         loop {
-            let Lent { connection, is_reused } = match origin.take() {
+            let Checkout { connection, is_reused } = match origin.take() {
                 Some(kept) => kept,
                 None => Box::pin(origin.new_connection(self.connector.connect(uri.clone()))).await?,
             };
@@ -76,7 +76,7 @@ async fn over_http1(
     mut connection: Box<http1::Connection>,
     origin: &Arc<Origin>,
     mut request: Request<Outgoing>,
-    sent: &mut Sent,
+    sent: &mut RequestSent,
 ) -> Result<Response<ProviderBody>, Failed> {
     for_http1(&mut request, || origin.host.clone());
     let response = connection.send(request, sent).await?;
@@ -91,7 +91,7 @@ async fn over_http1(
 async fn over_http2(
     mut sender: http2::SendRequest<Outgoing>,
     request: Request<Outgoing>,
-    sent: &mut Sent,
+    sent: &mut RequestSent,
 ) -> Result<Response<ProviderBody>, Failed> {
     tokio::select! {
         answered = sender.try_send_request(request) => Ok(answered.map_err(http1::failed)?.map(ProviderBody::new)),

@@ -18,7 +18,7 @@ use super::*;
 use crate::upstream::{
     SendError,
     connect::Connected,
-    origin::{Connection, Lent, Origin},
+    origin::{Checkout, Connection, Origin},
 };
 
 struct Http2 {
@@ -57,7 +57,7 @@ impl Http2 {
         Ok(Connected { stream: TokioIo::new(stream).into(), speaks_http2: true })
     }
 
-    async fn lent(&self) -> Result<Lent, SendError> {
+    async fn checkout(&self) -> Result<Checkout, SendError> {
         match self.origin.take() {
             Some(kept) => Ok(kept),
             None => self.origin.new_connection(self.connect()).await,
@@ -65,7 +65,7 @@ impl Http2 {
     }
 
     async fn call(&self) -> String {
-        let Connection::Http2(mut sender) = self.lent().await.expect("connected").connection else {
+        let Connection::Http2(mut sender) = self.checkout().await.expect("connected").connection else {
             panic!("another version");
         };
         let uri = format!("http://{}/x", self.address);
@@ -86,7 +86,7 @@ async fn calls_share_a_connection() {
     }
     join_all((0..10).map(|_| server.call())).await;
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);
-    assert!(server.lent().await.expect("connected").is_reused);
+    assert!(server.checkout().await.expect("connected").is_reused);
 }
 
 #[tokio::test]
@@ -118,8 +118,22 @@ async fn those_that_wait_for_a_connection_that_fails_try_at_the_same_time() {
     tokio::time::sleep(Duration::from_secs(130)).await;
     server.is_unreachable.store(true, Ordering::SeqCst);
     let began = Instant::now();
-    let failed = join_all((0..10).map(|_| server.lent())).await;
+    let failed = join_all((0..10).map(|_| server.checkout())).await;
     assert!(failed.iter().all(Result::is_err));
     assert!(began.elapsed() < Duration::from_secs(21), "{:?}", began.elapsed());
     assert_eq!(server.connections.load(Ordering::SeqCst), 1 + 10);
+}
+
+#[tokio::test]
+async fn when_the_one_that_connects_leaves_those_that_wait_try_at_the_same_time() {
+    let server = Http2::start().await;
+    server.call().await;
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(130)).await;
+    server.is_unreachable.store(true, Ordering::SeqCst);
+    let began = Instant::now();
+    let leaves = tokio::time::timeout(Duration::from_secs(5), server.checkout());
+    let (left, failed) = tokio::join!(leaves, join_all((0..10).map(|_| server.checkout())));
+    assert!(left.is_err() && failed.iter().all(Result::is_err));
+    assert!(began.elapsed() < Duration::from_secs(16), "{:?}", began.elapsed());
 }

@@ -10,9 +10,14 @@ use std::{
 
 use futures_util::future::join_all;
 use http::Method;
+use hyper_util::rt::TokioIo;
 use tokio::{sync::Barrier, time::Instant};
 
 use super::*;
+use crate::upstream::{
+    connect::Connected,
+    origin::{Connection, Origin},
+};
 
 #[tokio::test]
 async fn calls_one_after_the_other_use_one_connection_however_their_responses_end() {
@@ -207,4 +212,17 @@ async fn an_idle_connection_that_the_provider_closes_is_closed_soon() {
     let began = Instant::now();
     assert!(peer.is_closed().await);
     assert!(began.elapsed() <= Duration::from_secs(31), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_still_connects_takes_a_connection_that_becomes_free() {
+    let server = Server::start().await;
+    let origin = Arc::new(Origin::new(&server.base).expect("an origin"));
+    let stream = TcpStream::connect(server.listener.local_addr().expect("bound")).await.expect("connected");
+    let connected = Connected { stream: TokioIo::new(stream).into(), speaks_http2: false };
+    let made = origin.new_connection(std::future::ready(Ok(connected))).await.expect("a connection");
+    let Connection::Http1(in_use) = made.connection else { panic!("another version") };
+    let connecting = tokio::time::timeout(Duration::from_secs(60), origin.new_connection(std::future::pending()));
+    let (found, ()) = tokio::join!(connecting, async { origin.keep(in_use) });
+    assert!(found.expect("at once").expect("a connection").is_reused);
 }
