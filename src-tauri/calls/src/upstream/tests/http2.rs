@@ -47,6 +47,16 @@ impl Http2 {
         Self { address, origin, connections: AtomicUsize::new(0), is_unreachable: AtomicBool::new(false) }
     }
 
+    /// It has spoken HTTP/2, its connection wasn't used for too long, and there is no other.
+    async fn that_became_unreachable() -> Self {
+        let server = Self::start().await;
+        server.call().await;
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(130)).await;
+        server.is_unreachable.store(true, Ordering::SeqCst);
+        server
+    }
+
     async fn connect(&self) -> Result<Connected, SendError> {
         self.connections.fetch_add(1, Ordering::SeqCst);
         if self.is_unreachable.load(Ordering::SeqCst) {
@@ -112,11 +122,7 @@ async fn it_is_dropped_when_it_is_not_used_and_one_call_makes_another_for_all() 
 
 #[tokio::test]
 async fn those_that_wait_for_a_connection_that_fails_try_at_the_same_time() {
-    let server = Http2::start().await;
-    server.call().await;
-    tokio::time::pause();
-    tokio::time::sleep(Duration::from_secs(130)).await;
-    server.is_unreachable.store(true, Ordering::SeqCst);
+    let server = Http2::that_became_unreachable().await;
     let began = Instant::now();
     let failed = join_all((0..10).map(|_| server.checkout())).await;
     assert!(failed.iter().all(Result::is_err));
@@ -126,11 +132,7 @@ async fn those_that_wait_for_a_connection_that_fails_try_at_the_same_time() {
 
 #[tokio::test]
 async fn when_the_one_that_connects_leaves_those_that_wait_try_at_the_same_time() {
-    let server = Http2::start().await;
-    server.call().await;
-    tokio::time::pause();
-    tokio::time::sleep(Duration::from_secs(130)).await;
-    server.is_unreachable.store(true, Ordering::SeqCst);
+    let server = Http2::that_became_unreachable().await;
     let began = Instant::now();
     let leaves = tokio::time::timeout(Duration::from_secs(5), server.checkout());
     let (left, failed) = tokio::join!(leaves, join_all((0..10).map(|_| server.checkout())));
