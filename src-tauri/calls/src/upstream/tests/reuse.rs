@@ -222,7 +222,7 @@ async fn a_call_that_still_connects_takes_a_connection_that_becomes_free() {
     let connected = Connected { stream: TokioIo::new(stream).into(), speaks_http2: false };
     let made = origin.new_connection(std::future::ready(Ok(connected))).await.expect("a connection");
     let Connection::Http1(in_use) = made.connection else { panic!("another version") };
-    let connecting = tokio::time::timeout(Duration::from_secs(60), origin.new_connection(std::future::pending()));
+    let connecting = tokio::time::timeout(Duration::from_mins(1), origin.new_connection(std::future::pending()));
     let (found, ()) = tokio::join!(connecting, async { origin.keep(in_use) });
     assert!(found.expect("at once").expect("a connection").is_reused);
 }
