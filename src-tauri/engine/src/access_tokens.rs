@@ -219,6 +219,18 @@ mod tests {
     }
 
     #[test]
+    fn only_the_token_in_memory_is_fresh_and_only_for_its_time() {
+        let tokens = AccessTokens::default();
+        let lifetime = TokenLifetime::new(NOW, Some(NOW.plus_secs(3600)));
+        let (held, replaced) = (Secret::new("at-2"), Secret::new("at-1"));
+        assert!(!tokens.is_fresh(account(), &held, NOW), "there is none");
+        tokens.insert(account(), AccessToken::new(held.clone(), lifetime));
+        assert!(tokens.is_fresh(account(), &held, NOW));
+        assert!(!tokens.is_fresh(account(), &replaced, NOW));
+        assert!(!tokens.is_fresh(account(), &held, NOW.plus_secs(3600)));
+    }
+
+    #[test]
     fn a_clock_set_back_moves_the_tokens_lifetimes_with_it() {
         let tokens = AccessTokens::default();
         let lifetime = TokenLifetime::new(NOW, Some(NOW.plus_secs(3600)));
