@@ -131,7 +131,7 @@ impl AccountUsage {
         }
         let mut programs: Vec<(Program, Usage)> = Vec::new();
         for (_, program, usage) in rows {
-            match programs.iter_mut().find(|(known, _)| known.key() == program.key()) {
+            match programs.iter_mut().find(|(known, _)| known.is(&program)) {
                 Some((known, sum)) => {
                     *known = program;
                     sum.merge(&usage);

@@ -21,7 +21,7 @@ use url::Url;
 use super::{ProviderBody, Upstream, UpstreamError};
 use crate::body::{Body, full};
 
-/// A provider that accepts connections when it is told to.
+/// A provider that accepts a connection only when a test calls `accept`.
 struct Server {
     listener: TcpListener,
     base: Url,
