@@ -14,10 +14,11 @@ use crate::{
     connect::{self, Landing},
     error::{self, ApiError},
     limits::{self, Client},
+    listener::Entrance,
     mcp,
     permit::TokenPlace,
     reached::{ReachedAt, host_of},
-    server::{Arrival, Entrance},
+    server::Arrival,
     via,
 };
 

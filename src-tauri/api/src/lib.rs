@@ -25,6 +25,7 @@ mod call_waits;
 mod calls;
 mod catalog;
 mod connect;
+mod connection_threads;
 mod custom;
 mod deliveries;
 mod discovery;
@@ -35,6 +36,7 @@ mod error;
 mod events;
 mod expressions;
 mod guard;
+mod header_timer;
 mod idempotency;
 mod imports;
 mod inbound;
@@ -42,6 +44,7 @@ mod installations;
 mod integrations;
 mod limits;
 mod links;
+mod listener;
 mod listing;
 mod local_calls;
 mod mcp;
@@ -106,6 +109,7 @@ use tokio_util::sync::CancellationToken;
 pub use bind::PortProblem;
 pub use call_waits::CallWaits;
 use calls::EngineAccounts;
+use connection_threads::ConnectionThreads;
 use discovery::Discovery;
 use expressions::Jsonata;
 use idempotency::Idempotency;
@@ -277,8 +281,10 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
     let link_settings = state.link_settings.clone();
     let local_calls = LocalCalls::new(state.clone());
     let service = Guarded::new(state);
-    let socket = serve_on_socket(&mut tasks, &data_dir, &service, &stopping);
-    tasks.spawn(port.second_listener().clone().run(link_settings, service.clone(), stopping.clone()));
+    let threads = ConnectionThreads::start();
+    let socket = serve_on_socket(&mut tasks, &data_dir, &threads, &service, &stopping);
+    let second_listener = port.second_listener().clone();
+    tasks.spawn(second_listener.run(link_settings, threads.clone(), service.clone(), stopping.clone()));
     let discovery = Arc::new(Discovery::new(data_dir, runtime_dir.as_deref(), socket, token));
     // A client that connects before the next lines have run waits in the system's queue.
     discovery.write(&port.state()).map_err(|(path, source)| ServeError::Discovery { path, source })?;
@@ -297,7 +303,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
             None => stop.run_until_cancelled(wait).await,
         };
         if let Some(listener) = listener {
-            server::run(listener, service, stop, bounds).await;
+            server::run(listener, threads, service, stop, bounds).await;
         }
     });
     Ok(Serving {
@@ -326,16 +332,24 @@ fn set_engine_port(engine: &Engine, state: &PortState) {
 fn serve_on_socket(
     tasks: &mut JoinSet<()>,
     data_dir: &Path,
+    threads: &ConnectionThreads,
     service: &impl server::Answers,
     stopping: &CancellationToken,
 ) -> Option<PathBuf> {
     let (listener, path) = socket::listen(data_dir)?;
-    tasks.spawn(server::run(listener, service.clone(), stopping.clone(), Bounds::of_few_clients()));
+    let (threads, service) = (threads.clone(), service.clone());
+    tasks.spawn(server::run(listener, threads, service, stopping.clone(), Bounds::of_few_clients()));
     Some(path)
 }
 
 #[cfg(not(unix))]
-fn serve_on_socket(_: &mut JoinSet<()>, _: &Path, _: &impl server::Answers, _: &CancellationToken) -> Option<PathBuf> {
+fn serve_on_socket(
+    _: &mut JoinSet<()>,
+    _: &Path,
+    _: &ConnectionThreads,
+    _: &impl server::Answers,
+    _: &CancellationToken,
+) -> Option<PathBuf> {
     None
 }
 

@@ -2,10 +2,7 @@
 
 use axum::{extract::Request, http::HeaderValue};
 
-use crate::{
-    ApiState, second_listener,
-    server::{Arrival, Entrance},
-};
+use crate::{ApiState, listener::Entrance, second_listener, server::Arrival};
 
 /// Where a request reached Relink, if not at the API's own address: there it gets the connect UI alone. A request has it as an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]

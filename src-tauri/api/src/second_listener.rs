@@ -18,8 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     bind::{PortProblem, bind},
+    connection_threads::ConnectionThreads,
+    listener::{Entrance, Listener},
     peer::Peer,
-    server::{self, Answers, Bounds, Entrance, Listener},
+    server::{self, Answers, Bounds},
 };
 
 const PORT: u16 = 5173;
@@ -67,6 +69,7 @@ impl SecondListener {
     pub(crate) async fn run(
         self,
         mut settings: watch::Receiver<LinkSettings>,
+        threads: ConnectionThreads,
         service: impl Answers,
         stopping: CancellationToken,
     ) {
@@ -97,7 +100,10 @@ impl SecondListener {
             let stop = stopping.child_token();
             let mut servers: JoinSet<()> = listeners
                 .into_iter()
-                .map(|listener| server::run(listener, service.clone(), stop.clone(), Bounds::of_few_clients()))
+                .map(|listener| {
+                    let (threads, service) = (threads.clone(), service.clone());
+                    server::run(listener, threads, service, stop.clone(), Bounds::of_few_clients())
+                })
                 .collect();
             tokio::select! {
                 () = stopping.cancelled() => {}
@@ -128,14 +134,15 @@ async fn bind_both() -> Result<Vec<AtLocalhost>, PortProblem> {
 struct AtLocalhost(TcpListener);
 
 impl Listener for AtLocalhost {
+    type Accepted = <TcpListener as Listener>::Accepted;
     type Stream = TcpStream;
     const ENTRANCE: Entrance = Entrance::SecondListener;
 
-    async fn accept(&self) -> io::Result<TcpStream> {
+    async fn accept(&self) -> io::Result<Self::Accepted> {
         Listener::accept(&self.0).await
     }
 
-    async fn peer(stream: &TcpStream) -> Peer {
-        <TcpListener as Listener>::peer(stream).await
+    async fn open(accepted: Self::Accepted) -> io::Result<(TcpStream, Peer)> {
+        <TcpListener as Listener>::open(accepted).await
     }
 }

@@ -4,7 +4,7 @@
 //! are open the headers must arrive quickly. After that each client has a share of the connections (`limits.rs`), a refusal
 //! closes its connection, and the last connections serve only the connect UI and callbacks.
 
-use std::{convert::Infallible, io, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     body::Body,
@@ -12,17 +12,19 @@ use axum::{
     response::Response,
 };
 use hyper::body::{Body as _, Incoming};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-};
+use hyper_util::rt::TokioIo;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tower_http::{normalize_path::NormalizePath, timeout::TimeoutBody};
 
-use crate::{limits::Connection, peer, peer::Peer};
+use crate::{
+    connection_threads::ConnectionThreads,
+    header_timer::HeaderTimer,
+    limits::Connection,
+    listener::{Entrance, Listener},
+    peer::Peer,
+};
 
 /// How long a client may take to send the headers of its next request.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -121,15 +123,6 @@ pub(crate) struct Arrival {
     pub(crate) is_of_other_user: bool,
 }
 
-/// Where connections are accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Entrance {
-    Port,
-    Socket,
-    /// `localhost:5173`.
-    SecondListener,
-}
-
 impl Arrival {
     #[cfg(test)]
     pub(crate) fn at_port(uri: &Uri) -> Self {
@@ -147,50 +140,6 @@ impl Arrival {
     }
 }
 
-/// What connections are accepted from: the TCP port or the Unix socket.
-pub(crate) trait Listener: Send + Sync + 'static {
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    const ENTRANCE: Entrance;
-
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
-    /// Prepares a new connection, and determines who opened it.
-    fn peer(stream: &Self::Stream) -> impl Future<Output = Peer> + Send;
-}
-
-impl Listener for TcpListener {
-    type Stream = TcpStream;
-    const ENTRANCE: Entrance = Entrance::Port;
-
-    async fn accept(&self) -> io::Result<TcpStream> {
-        Self::accept(self).await.map(|(stream, _)| stream)
-    }
-
-    async fn peer(stream: &TcpStream) -> Peer {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!("small responses may be late: {error}");
-        }
-        match (stream.peer_addr(), stream.local_addr()) {
-            (Ok(peer), Ok(own)) => peer::of_tcp(peer, own).await,
-            // It has ended already.
-            _ => Peer::OtherUser,
-        }
-    }
-}
-
-#[cfg(unix)]
-impl Listener for tokio::net::UnixListener {
-    type Stream = tokio::net::UnixStream;
-    const ENTRANCE: Entrance = Entrance::Socket;
-
-    async fn accept(&self) -> io::Result<Self::Stream> {
-        Self::accept(self).await.map(|(stream, _)| stream)
-    }
-
-    async fn peer(stream: &Self::Stream) -> Peer {
-        stream.peer_cred().map_or(Peer::OtherUser, |peer| peer::of_uid(peer.uid()))
-    }
-}
-
 /// What answers requests.
 pub(crate) trait Answers: Clone + Send + Sync + 'static {
     /// Answers a request whose path begins with one slash and ends with none, however it was sent.
@@ -198,7 +147,13 @@ pub(crate) trait Answers: Clone + Send + Sync + 'static {
 }
 
 /// Serves until `stopping` is cancelled. Connections beyond the limits wait in the system's queue.
-pub(crate) async fn run<L: Listener>(listener: L, service: impl Answers, stopping: CancellationToken, bounds: Bounds) {
+pub(crate) async fn run<L: Listener>(
+    listener: L,
+    threads: ConnectionThreads,
+    service: impl Answers,
+    stopping: CancellationToken,
+    bounds: Bounds,
+) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -208,10 +163,11 @@ pub(crate) async fn run<L: Listener>(listener: L, service: impl Answers, stoppin
             accepted = listener.accept(), if connections.len() < bounds.all => accepted,
         };
         match accepted {
-            Ok(stream) => {
+            Ok(accepted) => {
                 let is_reserved = connections.len() >= bounds.all - bounds.reserved;
                 let headers_timeout = bounds.headers_timeout(connections.len());
-                connections.spawn(serve::<L>(stream, service.clone(), headers_timeout, is_reserved, stopping.clone()));
+                let connection = serve::<L>(accepted, service.clone(), headers_timeout, is_reserved, stopping.clone());
+                threads.serve(connection, &mut connections);
             }
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
@@ -224,13 +180,16 @@ pub(crate) async fn run<L: Listener>(listener: L, service: impl Answers, stoppin
 }
 
 async fn serve<L: Listener>(
-    stream: L::Stream,
+    accepted: L::Accepted,
     service: impl Answers,
     headers_timeout: Duration,
     is_reserved: bool,
     stopping: CancellationToken,
 ) {
-    let peer = L::peer(&stream).await;
+    let (stream, peer) = match L::open(accepted).await {
+        Ok(opened) => opened,
+        Err(error) => return tracing::warn!("a connection could not be opened: {error}"),
+    };
     let of_client = Connection::default();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (service, of_client) = (service.clone(), of_client.clone());
@@ -250,7 +209,7 @@ async fn serve<L: Listener>(
     });
     let mut connection = std::pin::pin!(
         hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
+            .timer(HeaderTimer::default())
             .header_read_timeout(headers_timeout)
             .max_buf_size(MAX_HEADERS)
             .serve_connection(TokioIo::new(stream), service)
@@ -280,6 +239,7 @@ mod tests {
     use axum::{Extension, Router, http::StatusCode, routing::get};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
         sync::Notify,
     };
 
@@ -323,7 +283,7 @@ mod tests {
         );
         let stopping = CancellationToken::new();
         let bounds = Bounds { all, reserved, headers_timeout: NEVER, crowded_headers_timeout };
-        tokio::spawn(run(listener, router, stopping.clone(), bounds));
+        tokio::spawn(run(listener, ConnectionThreads::start(), router, stopping.clone(), bounds));
         (address, nudge, stopping)
     }
 

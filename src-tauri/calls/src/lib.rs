@@ -27,6 +27,7 @@ mod pass_through;
 mod quiet;
 mod rate_limit;
 mod remote_error;
+mod reused_timer;
 mod target;
 mod tunnel;
 mod upstream;
@@ -54,6 +55,7 @@ pub use remote_error::{
     ErrorInsight, ExpressedError, ForbiddenInsight, MissingScopes, RemoteError, expressed_error,
     headers_for_expressions, headers_of_error,
 };
+pub use reused_timer::ReusedTimer;
 pub use target::TargetError;
 pub use tunnel::tunnel;
 pub use upstream::{Upstream, UpstreamError};

@@ -118,7 +118,7 @@ impl Engine {
             Ok((OrganizationIds::ensure(tx, now)?, settings::ensure_cursor_key(tx, &new_key)?))
         };
         let (ids, cursor_key) = store.write(settings).await?;
-        let tasks = Tasks::default();
+        let tasks = Tasks::new();
         let address = ApiAddress::default();
         let tokens = AccessTokens::default();
         let of_accounts = TokensOfAccounts::default();

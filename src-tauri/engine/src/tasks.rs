@@ -2,29 +2,38 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::error::{Error, Result};
 
 /// Spawns tasks and ends them. Clones share the same set.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tasks {
+    /// Where all of them run, whoever spawns them: an API's thread may end before the engine does.
+    runtime: Handle,
     tracker: TaskTracker,
     stopping: CancellationToken,
 }
 
 impl Tasks {
+    /// Of the engine that is started on the current runtime.
+    pub(crate) fn new() -> Self {
+        Self { runtime: Handle::current(), tracker: TaskTracker::new(), stopping: CancellationToken::new() }
+    }
+
     /// Runs a task that a stop waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tracker.spawn(task);
+        self.tracker.spawn_on(task, &self.runtime);
     }
 
     /// Runs a task until the engine stops.
     pub(crate) fn spawn_until_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stopping = self.stopping.clone();
-        self.tracker.spawn(async move {
+        let until_stop = async move {
             stopping.run_until_cancelled(task).await;
-        });
+        };
+        self.tracker.spawn_on(until_stop, &self.runtime);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -83,7 +83,7 @@ impl Services {
     pub(crate) fn new() -> Self {
         let (store, backend) = (Store::in_memory().expect("opens"), MemoryKeychain::default());
         let keychain = Keychain::memory(backend.clone());
-        let (clock, tasks, address) = (Clock::set_to(START), Tasks::default(), ApiAddress::default());
+        let (clock, tasks, address) = (Clock::set_to(START), Tasks::new(), ApiAddress::default());
         address.set_port(7417);
         let orphans = Orphans::new(orphans::Dependencies {
             store: store.clone(),

@@ -12,6 +12,8 @@ use hyper::{
     client::conn::{TrySendError, http1},
 };
 
+use tokio::runtime::{self, Handle};
+
 use super::{
     SendError,
     connect::Stream,
@@ -24,6 +26,8 @@ pub(super) struct Connection {
     /// Reads and writes when it is polled. `None` when it has ended.
     driver: Option<http1::Connection<Stream, Outgoing>>,
     deadline: HeadersDeadline,
+    /// What watches its socket and its timer, whoever uses it.
+    pub(super) runtime: Option<runtime::Id>,
 }
 
 /// Why a connection gave no response.
@@ -37,7 +41,8 @@ pub(super) enum Failed {
 impl Connection {
     pub(super) async fn new(stream: Stream) -> Result<Box<Self>, SendError> {
         let (sender, driver) = http1::handshake(stream).await.map_err(SendError::Broken)?;
-        Ok(Box::new(Self { sender, driver: Some(driver), deadline: HeadersDeadline::new() }))
+        let (driver, deadline, runtime) = (Some(driver), HeadersDeadline::default(), current_runtime());
+        Ok(Box::new(Self { sender, driver, deadline, runtime }))
     }
 
     /// Sends a request, and gives the response as soon as its headers are there. Its body arrives only while the connection is driven
@@ -120,6 +125,10 @@ impl Connection {
         // hyper's connection asks for another request only when it is between two, and has looked for bytes that nobody asked for.
         self.driver.is_some() && self.sender.is_ready()
     }
+}
+
+pub(super) fn current_runtime() -> Option<runtime::Id> {
+    Handle::try_current().ok().map(|runtime| runtime.id())
 }
 
 pub(super) fn failed(mut error: TrySendError<Request<Outgoing>>) -> Failed {

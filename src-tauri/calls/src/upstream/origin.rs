@@ -16,6 +16,9 @@ use super::{SendError, connect::Connected, http1, outgoing::Outgoing};
 
 /// How long a connection without a call is kept.
 const IDLE: Duration = Duration::from_secs(90);
+/// How long a free connection is left to the calls on its own runtime. Elsewhere a thread would have to be woken each time the provider sends
+/// something, so that a new connection is better for many calls, and the kept one for a few.
+const LEFT_TO_OWN_RUNTIME: Duration = Duration::from_secs(1);
 /// How often those that are kept are looked through.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 /// Connections kept for each origin.
@@ -129,17 +132,20 @@ impl Origin {
         Ok(Checkout { connection, is_reused: false })
     }
 
-    /// A connection that is kept.
+    /// A connection that is kept, if possible one that the current runtime watches.
     pub(super) fn take(&self) -> Option<Checkout> {
-        let now = Instant::now();
+        let (now, runtime) = (Instant::now(), http1::current_runtime());
         let mut kept = self.kept();
         if let Some(shared) = kept.shared.as_mut().filter(|shared| shared.is_usable(now)) {
             shared.last_used = now;
             return Some(Checkout { connection: Connection::Http2(shared.sender.clone()), is_reused: true });
         }
-        let Idle { connection, since } = kept.idle.pop()?;
+        let is_own = |idle: &Idle| idle.connection.runtime == runtime;
+        let is_spare = |idle: &Idle| now - idle.since >= LEFT_TO_OWN_RUNTIME;
+        let chosen = kept.idle.iter().rposition(is_own).or_else(|| kept.idle.iter().rposition(is_spare))?;
+        let Idle { connection, since } = kept.idle.remove(chosen);
         drop(kept);
-        // The others are even older, and the sweep drops them.
+        // The sweep drops those that are older.
         (now - since <= IDLE).then_some(Checkout { connection: Connection::Http1(connection), is_reused: true })
     }
 

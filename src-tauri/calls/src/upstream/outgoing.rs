@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -12,10 +12,13 @@ use http::Request;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::{
     sync::oneshot::{self, error::TryRecvError},
-    time::{Instant, Sleep},
+    time::Instant,
 };
 
-use crate::body::{Body, BoxError};
+use crate::{
+    body::{Body, BoxError},
+    reused_timer::ReusedTimer,
+};
 
 /// The maximum time from a complete request to the headers of its response. Some providers compute for minutes.
 const HEADERS_DEADLINE: Duration = Duration::from_mins(5);
@@ -72,20 +75,14 @@ impl RequestSent {
 }
 
 /// The time limit for the headers of each response on a connection that serves one call after another.
-///
-/// The timer isn't moved for each call, which would cost more than all else here: it stays where an earlier call has left it, so
-/// that it fires too early for the current one, if at all, and is set to the right time only then.
+#[derive(Default)]
 pub(super) struct HeadersDeadline {
-    timer: Pin<Box<Sleep>>,
+    timer: ReusedTimer,
     /// When the current call is too late. `None` until its request is complete.
     due: Option<Instant>,
 }
 
 impl HeadersDeadline {
-    pub(super) fn new() -> Self {
-        Self { timer: Box::pin(tokio::time::sleep(HEADERS_DEADLINE)), due: None }
-    }
-
     pub(super) fn begin_call(&mut self) {
         self.due = None;
     }
@@ -98,13 +95,7 @@ impl HeadersDeadline {
             None if sent.is_complete() => *self.due.insert(Instant::now() + HEADERS_DEADLINE),
             None => return Poll::Pending,
         };
-        loop {
-            ready!(self.timer.as_mut().poll(context));
-            if self.timer.deadline() >= due {
-                return Poll::Ready(());
-            }
-            self.timer.as_mut().reset(due);
-        }
+        self.timer.poll(context, due)
     }
 }
 
@@ -126,7 +117,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_call_on_a_connection_has_its_own_time() {
-        let mut deadline = HeadersDeadline::new();
+        let mut deadline = HeadersDeadline::default();
         for pause in [0, 1, 250, 299, 300, 301, 1000].map(Duration::from_secs) {
             tokio::time::sleep(pause).await;
             let waited = too_late(&mut deadline, &mut RequestSent(None)).await;
@@ -139,7 +130,7 @@ mod tests {
     async fn the_time_begins_when_the_body_was_sent() {
         let (sender, pieces) = mpsc::channel(1);
         let (request, mut sent) = when_sent(Request::new(StreamBody::new(pieces).boxed_unsync()));
-        let mut deadline = HeadersDeadline::new();
+        let mut deadline = HeadersDeadline::default();
         let early = tokio::time::timeout(2 * HEADERS_DEADLINE, too_late(&mut deadline, &mut sent)).await;
         early.expect_err("the request isn't complete");
         drop((sender, request));

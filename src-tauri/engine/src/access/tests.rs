@@ -20,7 +20,7 @@ async fn access() -> (Access, Clock) {
     let access = Access::open(Dependencies {
         store,
         clock: clock.clone(),
-        tasks: Tasks::default(),
+        tasks: Tasks::new(),
         of_accounts: TokensOfAccounts::default(),
     })
     .await;
@@ -168,7 +168,7 @@ async fn a_token_keeps_its_limits_and_is_limited_only_to_what_exists() {
     let reopened = Access::open(Dependencies {
         store,
         clock: Clock::set_to(START),
-        tasks: Tasks::default(),
+        tasks: Tasks::new(),
         of_accounts: TokensOfAccounts::default(),
     })
     .await;
@@ -220,7 +220,7 @@ async fn with_account_of(
     let id = it.connect(accounts, &installed, credential).await;
     let account = accounts.load(id).await.expect("there");
     let of_accounts = it.of_accounts.clone();
-    let uses = Dependencies { store: it.store.clone(), clock: it.clock.clone(), tasks: Tasks::default(), of_accounts };
+    let uses = Dependencies { store: it.store.clone(), clock: it.clock.clone(), tasks: Tasks::new(), of_accounts };
     let definition = accounts.definition(&CALLER, id).await.expect("there").expect("usable");
     (Access::open(uses).await.expect("opens"), it.clock.clone(), account, definition)
 }
@@ -263,7 +263,7 @@ async fn an_mcp_token_outlives_a_restart_and_no_api_token_that_made_it() {
     let uses = Dependencies {
         store: access.0.uses.store.clone(),
         clock: clock.clone(),
-        tasks: Tasks::default(),
+        tasks: Tasks::new(),
         of_accounts: TokensOfAccounts::default(),
     };
     let again = Access::open(uses).await.expect("opens");

@@ -11,11 +11,12 @@ use std::{
 use futures_util::future::join_all;
 use http::Method;
 use hyper_util::rt::TokioIo;
-use tokio::{sync::Barrier, time::Instant};
+use tokio::{runtime::Builder, sync::Barrier, time::Instant};
 
 use super::*;
 use crate::upstream::{
     connect::Connected,
+    http1,
     origin::{Connection, Origin},
 };
 
@@ -217,12 +218,41 @@ async fn an_idle_connection_that_the_provider_closes_is_closed_soon() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_still_connects_takes_a_connection_that_becomes_free() {
     let server = Server::start().await;
-    let origin = Arc::new(Origin::new(&server.base).expect("an origin"));
-    let stream = TcpStream::connect(server.listener.local_addr().expect("bound")).await.expect("connected");
-    let connected = Connected { stream: TokioIo::new(stream).into(), speaks_http2: false };
-    let made = origin.new_connection(std::future::ready(Ok(connected))).await.expect("a connection");
-    let Connection::Http1(in_use) = made.connection else { panic!("another version") };
+    let (origin, in_use) = in_use(&server.base).await;
     let connecting = tokio::time::timeout(Duration::from_mins(1), origin.new_connection(std::future::pending()));
     let (found, ()) = tokio::join!(connecting, async { origin.keep(in_use) });
     assert!(found.expect("at once").expect("a connection").is_reused);
+}
+
+#[test]
+fn a_free_connection_is_left_to_its_own_runtime_for_a_second() {
+    let new_runtime = || Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+    let (own, other) = (new_runtime(), new_runtime());
+    let (server, origin) = own.block_on(async {
+        let server = Server::start().await;
+        let (origin, first) = in_use(&server.base).await;
+        origin.keep(first);
+        (server, origin)
+    });
+    assert!(other.block_on(async { origin.take() }).is_none(), "it was used just now");
+    let again = own.block_on(async { origin.take() }).expect("here it can be used");
+    let Connection::Http1(again) = again.connection else { panic!("another version") };
+    own.block_on(async { origin.keep(again) });
+    let spare = async {
+        tokio::time::advance(Duration::from_millis(1100)).await;
+        origin.take()
+    };
+    assert!(other.block_on(spare).is_some(), "nobody needs it there");
+    drop(server);
+}
+
+/// An origin, and its only connection.
+async fn in_use(base: &Url) -> (Arc<Origin>, Box<http1::Connection>) {
+    let origin = Arc::new(Origin::new(base).expect("an origin"));
+    let address = (base.host_str().expect("a host"), base.port().expect("a port"));
+    let stream = TcpStream::connect(address).await.expect("connected");
+    let connected = Connected { stream: TokioIo::new(stream).into(), speaks_http2: false };
+    let made = origin.new_connection(std::future::ready(Ok(connected))).await.expect("a connection");
+    let Connection::Http1(in_use) = made.connection else { panic!("another version") };
+    (origin, in_use)
 }

@@ -272,7 +272,7 @@ async fn a_run_goes_on_after_a_restart_with_the_page_in_progress() {
         clock: world.services.clock.clone(),
         outbound: Services::outbound(),
         orphans: world.services.orphans.clone(),
-        tasks: Tasks::default(),
+        tasks: Tasks::new(),
         accounts: world.services.accounts(),
         outbox: world.jobs.0.uses.outbox.clone(),
         runners: world.services.runners.clone(),

@@ -68,7 +68,7 @@ impl World {
             clock: self.services.clock.clone(),
             outbound: Services::outbound(),
             orphans: self.services.orphans.clone(),
-            tasks: Tasks::default(),
+            tasks: Tasks::new(),
             accounts: self.services.accounts(),
             outbox: self.jobs.0.uses.outbox.clone(),
             runners: self.services.runners.clone(),

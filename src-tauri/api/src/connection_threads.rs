@@ -1,0 +1,124 @@
+//! The threads that serve clients' connections.
+//!
+//! Each has a runtime of its own, and a connection stays on one thread: its calls, and as a rule the connections to providers that they use.
+//! On a runtime of several threads the next step of a call may be another thread's, which has to be woken for it. That cost a quarter of a
+//! call's processor time.
+
+use std::{
+    io,
+    sync::Arc,
+    thread::{self, available_parallelism},
+};
+
+use tokio::{
+    runtime::{Builder, Handle},
+    task::JoinSet,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// More threads are of no use to the programs of one person.
+const MAX_THREADS: usize = 4;
+
+/// The threads. They end when the last clone is dropped, and with them what runs there.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionThreads(Arc<Threads>);
+
+#[derive(Debug)]
+struct Threads {
+    threads: Vec<ConnectionThread>,
+    _end_when_dropped: DropGuard,
+}
+
+#[derive(Debug)]
+struct ConnectionThread {
+    runtime: Handle,
+    /// One more for each connection.
+    connections: Arc<()>,
+}
+
+impl ConnectionThreads {
+    /// As many threads as the machine has processors, up to a limit.
+    pub(crate) fn start() -> Self {
+        let wanted = available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+        let end = CancellationToken::new();
+        let mut threads = Vec::with_capacity(wanted);
+        for _ in 0..wanted {
+            match start_one(end.clone()) {
+                Ok(runtime) => threads.push(ConnectionThread { runtime, connections: Arc::default() }),
+                Err(error) => tracing::warn!("a thread for connections could not be started: {error}"),
+            }
+        }
+        Self(Arc::new(Threads { threads, _end_when_dropped: end.drop_guard() }))
+    }
+
+    /// Serves a connection on the thread that has the fewest. If the system has permitted none, the caller's runtime serves it.
+    pub(crate) fn serve(&self, connection: impl Future<Output = ()> + Send + 'static, connections: &mut JoinSet<()>) {
+        let Some(thread) = self.0.threads.iter().min_by_key(|thread| Arc::strong_count(&thread.connections)) else {
+            connections.spawn(connection);
+            return;
+        };
+        let counted = Arc::clone(&thread.connections);
+        let serving = async move {
+            connection.await;
+            drop(counted);
+        };
+        connections.spawn_on(serving, &thread.runtime);
+    }
+}
+
+fn start_one(end: CancellationToken) -> io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let run = move || runtime.block_on(end.cancelled());
+    thread::Builder::new().name("relink-api".to_owned()).spawn(run)?;
+    Ok(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_served_where_the_fewest_are() {
+        let (threads, mut connections) = (ConnectionThreads::start(), JoinSet::new());
+        let count = threads.0.threads.len();
+        let (begun, mut begins) = mpsc::unbounded_channel();
+        let mut open = Vec::new();
+        for _ in 0..3 * count {
+            let ((close, closed), begun) = (oneshot::channel::<()>(), begun.clone());
+            let connection = async move {
+                begun.send(Handle::current().id()).expect("received");
+                let _ = closed.await;
+            };
+            threads.serve(connection, &mut connections);
+            open.push((begins.recv().await.expect("it has begun"), close));
+        }
+        for thread in &threads.0.threads {
+            assert_eq!(open.iter().filter(|(runtime, _)| *runtime == thread.runtime.id()).count(), 3);
+        }
+        let (fewest, _) = open.swap_remove(count);
+        connections.join_next().await.expect("one is closed").expect("without a panic");
+        threads.serve(async move { begun.send(Handle::current().id()).expect("received") }, &mut connections);
+        assert_eq!(begins.recv().await, Some(fewest));
+    }
+
+    #[tokio::test]
+    async fn without_a_thread_the_callers_runtime_serves() {
+        let none = Threads { threads: Vec::new(), _end_when_dropped: CancellationToken::new().drop_guard() };
+        let (own, mut connections) = (Handle::current().id(), JoinSet::new());
+        ConnectionThreads(Arc::new(none))
+            .serve(async move { assert_eq!(Handle::current().id(), own) }, &mut connections);
+        connections.join_next().await.expect("it is served").expect("here");
+    }
+
+    #[tokio::test]
+    async fn what_runs_on_a_thread_ends_with_it() {
+        let (threads, mut connections) = (ConnectionThreads::start(), JoinSet::new());
+        threads.serve(std::future::pending(), &mut connections);
+        drop(threads);
+        let ended = connections.join_next().await.expect("one was served");
+        assert!(ended.expect_err("it never ends by itself").is_cancelled());
+    }
+}
