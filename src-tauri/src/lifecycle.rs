@@ -139,9 +139,9 @@ pub(crate) fn stop(handle: &AppHandle) {
     app(handle).clear_copied_secret();
     let serving = running.serving.lock().ok().and_then(|mut serving| serving.take());
     async_runtime::block_on(async {
-        if let Some(serving) = serving {
-            serving.stop().await;
+        match serving {
+            Some(serving) => serving.stop(&running.engine).await,
+            None => running.engine.stop().await,
         }
-        running.engine.stop().await;
     });
 }

@@ -58,8 +58,7 @@ async fn main() {
     println!(
         "\nThe aim is at most 1.2. The first call of each account, for which it is read from the database and the keychain: {first:.0} µs."
     );
-    serving.stop().await;
-    engine.stop().await;
+    serving.stop(&engine).await;
 }
 
 /// Programs that call through Relink.

@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread::{self, available_parallelism},
 };
 
@@ -32,8 +32,18 @@ struct Threads {
 #[derive(Debug)]
 struct ConnectionThread {
     runtime: Handle,
-    /// One more for each connection.
-    connections: Arc<()>,
+    share: ThreadShare,
+}
+
+/// What a thread spends on a connection, for as long as a clone of this lives.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ThreadShare(Arc<()>);
+
+impl ThreadShare {
+    /// How many there are of this thread.
+    fn count(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
 }
 
 impl ConnectionThreads {
@@ -44,7 +54,7 @@ impl ConnectionThreads {
         let mut threads = Vec::with_capacity(wanted);
         for _ in 0..wanted {
             match start_one(end.clone()) {
-                Ok(runtime) => threads.push(ConnectionThread { runtime, connections: Arc::default() }),
+                Ok(runtime) => threads.push(ConnectionThread { runtime, share: ThreadShare::default() }),
                 Err(error) => tracing::warn!("a thread for connections could not be started: {error}"),
             }
         }
@@ -52,26 +62,31 @@ impl ConnectionThreads {
     }
 
     /// Serves a connection on the thread that has the fewest. If the system has permitted none, the caller's runtime serves it.
-    pub(crate) fn serve(&self, connection: impl Future<Output = ()> + Send + 'static, connections: &mut JoinSet<()>) {
-        let Some(thread) = self.0.threads.iter().min_by_key(|thread| Arc::strong_count(&thread.connections)) else {
-            connections.spawn(connection);
-            return;
+    pub(crate) fn serve<F>(&self, connections: &mut JoinSet<()>, connection: impl FnOnce(ThreadShare) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match self.0.threads.iter().min_by_key(|thread| thread.share.count()) {
+            Some(thread) => connections.spawn_on(connection(thread.share.clone()), &thread.runtime),
+            None => connections.spawn(connection(ThreadShare::default())),
         };
-        let counted = Arc::clone(&thread.connections);
-        let serving = async move {
-            connection.await;
-            drop(counted);
-        };
-        connections.spawn_on(serving, &thread.runtime);
     }
 }
 
+/// The runtime is made and dropped on its own thread, where dropping it may block.
 fn start_one(end: CancellationToken) -> io::Result<Handle> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let handle = runtime.handle().clone();
-    let run = move || runtime.block_on(end.cancelled());
+    let (started, start) = mpsc::channel();
+    let run = move || match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let _ = started.send(Ok(runtime.handle().clone()));
+            runtime.block_on(end.cancelled());
+        }
+        Err(error) => {
+            let _ = started.send(Err(error));
+        }
+    };
     thread::Builder::new().name("relink-api".to_owned()).spawn(run)?;
-    Ok(handle)
+    start.recv().map_err(io::Error::other)?
 }
 
 #[cfg(test)]
@@ -88,11 +103,12 @@ mod tests {
         let mut open = Vec::new();
         for _ in 0..3 * count {
             let ((close, closed), begun) = (oneshot::channel::<()>(), begun.clone());
-            let connection = async move {
+            let connection = async move |share: ThreadShare| {
                 begun.send(Handle::current().id()).expect("received");
                 let _ = closed.await;
+                drop(share);
             };
-            threads.serve(connection, &mut connections);
+            threads.serve(&mut connections, connection);
             open.push((begins.recv().await.expect("it has begun"), close));
         }
         for thread in &threads.0.threads {
@@ -100,23 +116,40 @@ mod tests {
         }
         let (fewest, _) = open.swap_remove(count);
         connections.join_next().await.expect("one is closed").expect("without a panic");
-        threads.serve(async move { begun.send(Handle::current().id()).expect("received") }, &mut connections);
+        let connection = async move |_| begun.send(Handle::current().id()).expect("received");
+        threads.serve(&mut connections, connection);
         assert_eq!(begins.recv().await, Some(fewest));
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_after_a_connection_still_counts() {
+        let (threads, mut connections) = (ConnectionThreads::start(), JoinSet::new());
+        let (upgraded, mut shares) = mpsc::unbounded_channel();
+        for _ in &threads.0.threads {
+            let upgraded = upgraded.clone();
+            threads.serve(&mut connections, async move |share| upgraded.send(share).expect("received"));
+            connections.join_next().await.expect("it has ended").expect("without a panic");
+        }
+        assert!(threads.0.threads.iter().all(|thread| thread.share.count() == 2), "one on each thread");
+        while let Ok(share) = shares.try_recv() {
+            drop(share);
+        }
+        assert!(threads.0.threads.iter().all(|thread| thread.share.count() == 1));
     }
 
     #[tokio::test]
     async fn without_a_thread_the_callers_runtime_serves() {
         let none = Threads { threads: Vec::new(), _end_when_dropped: CancellationToken::new().drop_guard() };
         let (own, mut connections) = (Handle::current().id(), JoinSet::new());
-        ConnectionThreads(Arc::new(none))
-            .serve(async move { assert_eq!(Handle::current().id(), own) }, &mut connections);
+        let connection = async move |_| assert_eq!(Handle::current().id(), own);
+        ConnectionThreads(Arc::new(none)).serve(&mut connections, connection);
         connections.join_next().await.expect("it is served").expect("here");
     }
 
     #[tokio::test]
     async fn what_runs_on_a_thread_ends_with_it() {
         let (threads, mut connections) = (ConnectionThreads::start(), JoinSet::new());
-        threads.serve(std::future::pending(), &mut connections);
+        threads.serve(&mut connections, |_| std::future::pending());
         drop(threads);
         let ended = connections.join_next().await.expect("one was served");
         assert!(ended.expect_err("it never ends by itself").is_cancelled());

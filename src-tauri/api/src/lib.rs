@@ -86,6 +86,7 @@ mod via;
 mod waiting;
 mod watched;
 mod webhooks;
+mod whole_answer;
 mod withdrawn;
 
 use std::{
@@ -218,6 +219,7 @@ pub struct Serving {
     stopping: CancellationToken,
     /// The servers and the Sandbox.
     tasks: JoinSet<()>,
+    threads: ConnectionThreads,
     sandbox_runner: SandboxRunner,
     redirect_test: RedirectTest,
     local_calls: LocalCalls,
@@ -266,7 +268,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
         limits: Limits::new(bounds.all),
         sandbox_runner: sandbox_runner.clone(),
         redirect_test: redirect_test.clone(),
-        calls: Calls::new(EngineAccounts(engine.clone()), Upstream::default()),
+        calls: Calls::new(EngineAccounts(engine.clone()), Upstream::on_this_runtime()),
         expressions: Jsonata::default(),
         expressions_of_unverified: Jsonata::of_unverified(),
         expressions_of_editors: Jsonata::of_editors(),
@@ -290,7 +292,7 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
     discovery.write(&port.state()).map_err(|(path, source)| ServeError::Discovery { path, source })?;
     stop_unless_serving.disarm();
     let (waiting, found) = (port.clone(), Arc::clone(&discovery));
-    let stop = stopping.clone();
+    let (stop, threads_of_port) = (stopping.clone(), threads.clone());
     tasks.spawn(async move {
         let wait = waiting.wait_until_free(|state| {
             set_engine_port(&engine, state);
@@ -303,13 +305,14 @@ pub async fn serve(engine: Engine, options: ServeOptions) -> Result<Serving, Ser
             None => stop.run_until_cancelled(wait).await,
         };
         if let Some(listener) = listener {
-            server::run(listener, threads, service, stop, bounds).await;
+            server::run(listener, threads_of_port, service, stop, bounds).await;
         }
     });
     Ok(Serving {
         port,
         stopping,
         tasks,
+        threads,
         sandbox_runner,
         redirect_test,
         local_calls,
@@ -379,8 +382,9 @@ impl Serving {
         &self.redirect_test
     }
 
-    /// Stops the server. Waits briefly for requests in progress.
-    pub async fn stop(self) {
+    /// Stops the server, which waits briefly for requests in progress, and then the engine. The server's threads end last: refreshes in
+    /// flight may use connections that were made there, and a response that is cut off may have had a new refresh token.
+    pub async fn stop(self, engine: &Engine) {
         self.discovery.remove();
         self.stopping.cancel();
         let mut tasks = self.tasks;
@@ -389,5 +393,7 @@ impl Serving {
                 tracing::warn!("a part of the HTTP server had stopped already");
             }
         }
+        engine.stop().await;
+        drop(self.threads);
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use relink_domain::{AccountId, ApiTokenId, FlowId, LinkTokenId, McpTokenId, caller::Caller};
 
-use crate::error::ApiError;
+use crate::{connection_threads::ThreadShare, error::ApiError};
 
 /// One client may use half of the connections at a time: a thousand concurrent requests of one program work.
 const SHARES: usize = 2;
@@ -92,13 +92,24 @@ pub(crate) fn too_many_connections() -> ApiError {
     ApiError::too_many_requests("too_many_connections", message, RETRY_AFTER_SECS)
 }
 
-/// A connection, and the client that it is counted for: none before the first accepted request.
+/// A connection, for as long as it lasts: also when it has changed to another protocol.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Connection(Arc<Mutex<Option<Ticket>>>);
+pub(crate) struct Connection(Arc<Counted>);
+
+#[derive(Debug, Default)]
+struct Counted {
+    /// For the client that it is counted for: none before the first accepted request.
+    ticket: Mutex<Option<Ticket>>,
+    _on_thread: ThreadShare,
+}
 
 impl Connection {
+    pub(crate) fn new(on_thread: ThreadShare) -> Self {
+        Self(Arc::new(Counted { ticket: Mutex::default(), _on_thread: on_thread }))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Ticket>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.ticket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

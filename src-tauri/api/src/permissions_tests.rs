@@ -60,7 +60,7 @@ impl World {
             limits: Limits::new(64),
             sandbox_runner: SandboxRunner::default(),
             redirect_test: RedirectTest::default(),
-            calls: relink_calls::Calls::new(EngineAccounts(engine.clone()), relink_calls::Upstream::default()),
+            calls: relink_calls::Calls::new(EngineAccounts(engine.clone()), relink_calls::Upstream::on_this_runtime()),
             expressions: Jsonata::default(),
             expressions_of_unverified: Jsonata::of_unverified(),
             expressions_of_editors: Jsonata::of_editors(),

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    body::to_bytes,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use relink_calls::{IDEMPOTENCY_KEY, MethodTarget};
 use relink_domain::{AccountId, SyncJobRunId, caller::Caller, failure::Cause, unified::UnifiedMethod};
 use relink_engine::{RunCalls, RunnerFuture};
@@ -22,10 +19,9 @@ use crate::{
     idempotency::KEY_IN_USE,
     method_calls,
     unified::{self, UnifiedAsked, UnifiedData},
+    whole_answer,
 };
 
-/// Bytes of an answer: a page of a list, or a record.
-const MAX_ANSWER: usize = 64 << 20;
 /// After so many seconds a run goes on whose provider limits calls and doesn't say for how long, as Truto's clients do (contract section 0.4).
 const RATE_LIMIT_SECS: u64 = 10;
 /// After so many seconds a run goes on whose write is still under way.
@@ -109,11 +105,11 @@ async fn page_of(api: &ApiState, caller: &Caller, account: AccountId, call: Call
     let target = MethodTarget::Named { resource, method, id: call.id.as_deref() };
     let response = Box::pin(method_calls::call(api, caller, request, target)).await;
     let (parts, body) = response.into_parts();
-    let cut = |_| {
+    let cut = || {
         let message = "The provider's answer ended early, or is longer than 64 MiB.";
         RequestError::Other(batch::error(502, "Bad Gateway", message))
     };
-    let bytes = to_bytes(body, MAX_ANSWER).await.map_err(cut)?;
+    let bytes = whole_answer::read(body).await.ok_or_else(cut)?;
     let text = String::from_utf8_lossy(&bytes);
     if parts.status.is_success() {
         return Ok(read(&text));

@@ -166,8 +166,11 @@ pub(crate) async fn run<L: Listener>(
             Ok(accepted) => {
                 let is_reserved = connections.len() >= bounds.all - bounds.reserved;
                 let headers_timeout = bounds.headers_timeout(connections.len());
-                let connection = serve::<L>(accepted, service.clone(), headers_timeout, is_reserved, stopping.clone());
-                threads.serve(connection, &mut connections);
+                let (service, stopping) = (service.clone(), stopping.clone());
+                threads.serve(&mut connections, move |share| {
+                    let connection = Connection::new(share);
+                    serve::<L>(accepted, connection, service, headers_timeout, is_reserved, stopping)
+                });
             }
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
@@ -175,12 +178,16 @@ pub(crate) async fn run<L: Listener>(
             }
         }
     }
-    // Requests that take longer are aborted when the set is dropped.
-    let _ = tokio::time::timeout(STOP_TIMEOUT, async { while connections.join_next().await.is_some() {} }).await;
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
+        // What takes longer is cut off, and has been recorded when this returns, unless it can't be cut off in time either.
+        let _ = tokio::time::timeout(STOP_TIMEOUT, connections.shutdown()).await;
+    }
 }
 
 async fn serve<L: Listener>(
     accepted: L::Accepted,
+    of_client: Connection,
     service: impl Answers,
     headers_timeout: Duration,
     is_reserved: bool,
@@ -190,7 +197,6 @@ async fn serve<L: Listener>(
         Ok(opened) => opened,
         Err(error) => return tracing::warn!("a connection could not be opened: {error}"),
     };
-    let of_client = Connection::default();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (service, of_client) = (service.clone(), of_client.clone());
         async move {

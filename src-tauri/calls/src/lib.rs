@@ -15,6 +15,7 @@ mod account;
 mod answer;
 mod body;
 mod coding;
+mod computed;
 mod deadline;
 mod expressions;
 mod headers;
@@ -39,6 +40,7 @@ mod tests;
 
 pub use account::{Account, Accounts, Answered, BaseError, CursorKey, Described, Said};
 pub use body::{Body, BoxError};
+pub use computed::computed;
 pub use expressions::{ExpressionError, Expressions, is_truthy};
 pub use headers::{IDEMPOTENCY_KEY, asks_for_websocket, headers_for_provider};
 pub use links::AccountUrl;

@@ -57,8 +57,7 @@ async fn serve(data_dir: PathBuf, listen: Option<SocketAddr>, also_listen: bool)
     announce(&serving);
     stop_signals.received().await;
     tracing::info!("stopping");
-    serving.stop().await;
-    engine.stop().await;
+    serving.stop(&engine).await;
     Ok(())
 }
 

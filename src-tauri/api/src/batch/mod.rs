@@ -34,10 +34,8 @@ use crate::{
     path::Id as _,
     unified::{self, UnifiedAsked},
     waiting::{WAIT, wait_of},
+    whole_answer,
 };
-
-/// Bytes of an answer to one of its calls.
-const MAX_ANSWER: usize = 64 << 20;
 
 pub(crate) fn routes() -> Routes {
     Routes::new().with(Permission::MakeCalls, routes!(batch))
@@ -151,14 +149,9 @@ impl run::Caller for ThroughProxy<'_> {
         let target = MethodTarget::Named { resource: &call.resource, method: &call.method, id: call.id.as_deref() };
         let response = Box::pin(method_calls::call(self.api, self.caller, request, target)).await;
         let status = response.status();
-        let bytes = axum::body::to_bytes(response.into_body(), MAX_ANSWER).await;
-        let bytes =
-            bytes.map_err(|_| run::error(502, "Bad Gateway", "The provider's answer ended early, or is too long."))?;
-        let value = match serde_json::from_slice(&bytes) {
-            Ok(value) => value,
-            Err(_) if bytes.is_empty() => Value::Null,
-            Err(_) => String::from_utf8_lossy(&bytes).into(),
-        };
+        let bytes = whole_answer::read(response.into_body()).await;
+        let cut = || run::error(502, "Bad Gateway", "The provider's answer ended early, or is too long.");
+        let value = whole_answer::value_of(bytes.ok_or_else(cut)?).await;
         if status.is_success() { Ok(answered(value)) } else { Err(value) }
     }
 }

@@ -38,11 +38,10 @@ use crate::{
     method_calls::{explain, has_pages},
     recording::{Begun, attempted},
     waiting::waited,
+    whole_answer,
     withdrawn::until_withdrawn,
 };
 
-/// Bytes of a provider's answer that is read whole.
-const MAX_ANSWER: usize = 64 << 20;
 /// Unified calls that steps of unified calls make, one within the other.
 const MAX_DEPTH: usize = 5;
 
@@ -339,16 +338,11 @@ impl ThroughProxy<'_> {
             return Ok(Proxied::File(response));
         }
         let (parts, body) = response.into_parts();
-        let bytes = axum::body::to_bytes(body, MAX_ANSWER).await.map_err(|_| {
+        let bytes = whole_answer::read(body).await.ok_or_else(|| {
             let message = "The provider's answer ended early, or is too long to be read whole.";
             ProxyError::Local(ApiError::new(StatusCode::BAD_GATEWAY, "answer_ended_early", message))
         })?;
-        let value = if bytes.trim_ascii().is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes)
-                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()))
-        };
+        let value = whole_answer::value_of(bytes).await;
         let mut headers = parts.headers;
         for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
             headers.remove(name);

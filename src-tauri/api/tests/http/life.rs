@@ -98,7 +98,7 @@ async fn an_app_without_its_port_serves_its_socket_alone_until_the_port_is_free_
         let answer = world.client.get(format!("{}/ping", now.base_url)).send().await.expect("an answer");
         assert!(answer.status().is_success());
         assert_eq!(found(&world)["base_url"].as_str(), Some(&*now.base_url));
-        serving.stop().await;
+        serving.stop(&world.engine).await;
     }
 }
 
@@ -144,7 +144,7 @@ async fn the_token_in_the_engine_file_is_valid_only_for_this_run() {
     let next = relink_api::serve(world.engine.clone(), options(&world, address("127.0.0.1:0"))).await;
     let next = next.expect("it serves");
     assert_eq!(status(&next.base_url()).await, StatusCode::UNAUTHORIZED, "another run's");
-    next.stop().await;
+    next.stop(&world.engine).await;
 }
 
 #[tokio::test]
@@ -152,10 +152,9 @@ async fn a_stop_closes_the_port_and_removes_the_engine_file() {
     let World { serving, folder, client, engine, .. } = World::new().await;
     let url = format!("{}/ping", serving.base_url());
     assert!(client.get(&url).send().await.expect("an answer").status().is_success());
-    serving.stop().await;
+    serving.stop(&engine).await;
     assert!(!folder.path().join(ENGINE_FILE).exists());
     Client::new().get(&url).send().await.expect_err("nobody listens there any more");
-    engine.stop().await;
 }
 
 #[tokio::test]

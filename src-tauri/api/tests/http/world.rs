@@ -33,8 +33,7 @@ impl World {
     /// Ends the server and the engine, changes the database, and starts them again with an empty keychain.
     pub async fn restarted_after(self, sql: &str) -> Self {
         let Self { engine, serving, folder, .. } = self;
-        serving.stop().await;
-        engine.stop().await;
+        serving.stop(&engine).await;
         // Handles of the old engine keep its folder's lock, so the new one gets a copy.
         let next = tempfile::tempdir().expect("a folder");
         std::fs::copy(folder.path().join("relink.db"), next.path().join("relink.db")).expect("copied");

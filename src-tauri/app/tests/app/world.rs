@@ -121,8 +121,7 @@ impl World {
 
     /// Ends Relink, changes its stored data, and starts it again.
     pub async fn restarted_after(self, change: impl FnOnce(&Path)) -> Self {
-        self.serving.stop().await;
-        self.engine.stop().await;
+        self.serving.stop(&self.engine).await;
         // The old app's tasks keep its folder until the process ends, so the new one gets a copy.
         let folder = tempfile::tempdir().expect("a folder");
         for entry in std::fs::read_dir(self.folder.path()).expect("a folder").map(|entry| entry.expect("an entry")) {

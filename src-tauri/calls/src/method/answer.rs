@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::xml;
 use crate::{
     body::{Body, full, full_of},
+    computed::computed,
     expressions::{ExpressionError, Expressions},
     json::{Json, Records},
     remote_error::RemoteError,
@@ -53,7 +54,9 @@ impl Read {
         (status, headers, bytes): (StatusCode, HeaderMap, Bytes),
         expressions: &impl Expressions,
     ) -> Result<Self, ReadError> {
-        let (body, unread) = match parse(method.api_response_format, &headers, &bytes) {
+        let (format, may_be_json, document) = (method.api_response_format, may_be_json(&headers), bytes.clone());
+        let parsed = computed(bytes.len(), move || parse(format, may_be_json, &document)).await;
+        let (body, unread) = match parsed {
             Some(body) => (body, None),
             None if method.throw_error_on_parse_error && status.is_success() => return Err(ReadError::Unparsable),
             None => (as_text(&bytes), Some(bytes)),
@@ -155,16 +158,18 @@ pub(super) fn essence(headers: &HeaderMap) -> String {
     kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// Whether a body without a format of its own is read as JSON. Some providers name no type.
+fn may_be_json(headers: &HeaderMap) -> bool {
+    is_json(headers) || !headers.contains_key(CONTENT_TYPE)
+}
+
 /// `None`: the body isn't in the format.
-fn parse(format: ApiResponseFormat, headers: &HeaderMap, bytes: &Bytes) -> Option<Json> {
+fn parse(format: ApiResponseFormat, may_be_json: bool, bytes: &Bytes) -> Option<Json> {
     if bytes.trim_ascii().is_empty() {
         return Some(Json::null());
     }
     match format {
-        // Some providers name no type.
-        ApiResponseFormat::ByContentType if is_json(headers) || !headers.contains_key(CONTENT_TYPE) => {
-            Json::read(bytes.clone())
-        }
+        ApiResponseFormat::ByContentType if may_be_json => Json::read(bytes.clone()),
         ApiResponseFormat::ByContentType => None,
         ApiResponseFormat::Xml => xml::read(std::str::from_utf8(bytes).ok()?).as_ref().and_then(Json::of),
         ApiResponseFormat::Text => Some(as_text(bytes)),
@@ -173,7 +178,7 @@ fn parse(format: ApiResponseFormat, headers: &HeaderMap, bytes: &Bytes) -> Optio
 
 /// A body's value. What isn't in its format is a text.
 pub(super) fn value_of(format: ApiResponseFormat, headers: &HeaderMap, bytes: &Bytes) -> Value {
-    parse(format, headers, bytes).unwrap_or_else(|| as_text(bytes)).value()
+    parse(format, may_be_json(headers), bytes).unwrap_or_else(|| as_text(bytes)).value()
 }
 
 fn as_text(bytes: &[u8]) -> Json {

@@ -96,7 +96,7 @@ impl World {
             reauthorized: tokio::sync::Notify::new(),
             reported: Mutex::default(),
         }));
-        Self { calls: Calls::new(accounts.clone(), Upstream::default()), accounts }
+        Self { calls: Calls::new(accounts.clone(), Upstream::on_this_runtime()), accounts }
     }
 
     /// Gives the response while its body arrives.

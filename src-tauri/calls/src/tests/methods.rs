@@ -136,12 +136,12 @@ impl World {
             reauthorized: Arc::default(),
             key: None,
         };
-        Self { calls: Calls::new(accounts.clone(), Upstream::default()), accounts }
+        Self { calls: Calls::new(accounts.clone(), Upstream::on_this_runtime()), accounts }
     }
 
     pub(super) fn with_key(provider: &Provider, config: &Value, key: &'static str) -> Self {
         let accounts = TestAccounts { key: Some(key), ..Self::new(provider, config).accounts };
-        Self { calls: Calls::new(accounts.clone(), Upstream::default()), accounts }
+        Self { calls: Calls::new(accounts.clone(), Upstream::on_this_runtime()), accounts }
     }
 
     /// Passes a call for this path through.
@@ -202,7 +202,7 @@ impl World {
         document["category"] = "sandbox".into();
         self.accounts.definition =
             relink_domain::integration::parse(&document.to_string()).expect("a definition").definition;
-        self.calls = Calls::new(self.accounts.clone(), Upstream::default());
+        self.calls = Calls::new(self.accounts.clone(), Upstream::on_this_runtime());
         self
     }
 

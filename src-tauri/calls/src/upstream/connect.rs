@@ -63,12 +63,14 @@ impl Connector {
     }
 
     /// Connects to the origin of this URI.
-    pub(super) async fn connect(&self, uri: Uri) -> Result<Connected, SendError> {
+    pub(super) fn connect(&self, uri: Uri) -> impl Future<Output = Result<Connected, SendError>> + Send + use<> {
         let mut connector = self.0.clone();
-        poll_fn(|context| connector.poll_ready(context)).await.map_err(SendError::NotConnected)?;
-        let stream = connector.call(uri).await.map_err(SendError::NotConnected)?;
-        let speaks_http2 = stream.connected().is_negotiated_h2();
-        Ok(Connected { stream, speaks_http2 })
+        async move {
+            poll_fn(|context| connector.poll_ready(context)).await.map_err(SendError::NotConnected)?;
+            let stream = connector.call(uri).await.map_err(SendError::NotConnected)?;
+            let speaks_http2 = stream.connected().is_negotiated_h2();
+            Ok(Connected { stream, speaks_http2 })
+        }
     }
 }
 

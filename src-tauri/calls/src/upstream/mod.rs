@@ -21,7 +21,7 @@ use relink_domain::{
     destination::{Admits, Consent},
     failure::Cause,
 };
-use tokio::sync::OnceCell;
+use tokio::{runtime::Handle, sync::OnceCell};
 use url::Url;
 
 use crate::body::{Body, BoxError};
@@ -31,11 +31,12 @@ use pool::Pool;
 pub(crate) use provider_body::ProviderBody;
 
 /// The connections to providers. Clones share them. Nothing is read or kept before the first call.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Upstream(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
+    /// Drives the connections that calls on all threads share.
+    runtime: Handle,
     tls: OnceCell<rustls::ClientConfig>,
     pooled: OnceCell<ForEach<Pool>>,
     /// For connections that change to another protocol, which only HTTP/1.1 can (RFC 9113 §8.6). None is used again.
@@ -85,6 +86,12 @@ impl<T> ForEach<T> {
 }
 
 impl Upstream {
+    /// Connections that calls on all threads share are driven by the current runtime.
+    pub fn on_this_runtime() -> Self {
+        let (tls, pooled, upgraded) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self(Arc::new(Inner { runtime: Handle::current(), tls, pooled, upgraded }))
+    }
+
     /// Sends a request to an origin that may be called, and gives the response as soon as its headers are there.
     pub(crate) async fn send(
         &self,
@@ -112,7 +119,8 @@ impl Upstream {
         }
         let make = || async {
             let tls = self.tls().await?;
-            Ok(ForEach::new(|admits| Pool::new(Connector::new(tls, Versions::All, admits))))
+            let connector = |admits| Connector::new(tls, Versions::All, admits);
+            Ok(ForEach::new(|admits| Pool::new(connector(admits), self.0.runtime.clone())))
         };
         Box::pin(self.0.pooled.get_or_try_init(make)).await
     }

@@ -10,6 +10,7 @@ use http::HeaderValue;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use tokio::{runtime::Handle, sync::Notify, time::Instant};
+use tokio_util::task::AbortOnDropHandle;
 use url::{Position, Url};
 
 use super::{SendError, connect::Connected, http1, outgoing::Outgoing};
@@ -28,8 +29,11 @@ const MAX_IDLE: usize = 64;
 pub(super) struct Origin {
     /// For requests over HTTP/1.1.
     pub(super) host: HeaderValue,
+    is_encrypted: bool,
+    /// Drives the connections that calls on all threads share.
+    runtime: Handle,
     kept: Mutex<KeptConnections>,
-    /// Notified when a connection of HTTP/1.1 is free again.
+    /// Notifies all that wait when a connection of HTTP/1.1 is free again: only some may be able to use it.
     freed: Notify,
     /// Held by the one call that connects to an origin that speaks HTTP/2, while others wait to share its connection.
     connecting: tokio::sync::Mutex<()>,
@@ -42,10 +46,16 @@ struct KeptConnections {
     idle: Vec<Idle>,
     /// Used by all calls at the same time.
     shared: Option<Shared>,
-    /// Whether the last connection spoke HTTP/2.
-    speaks_http2: bool,
+    /// What the last connection spoke. `None`: there was none, or it couldn't be reached.
+    version: Option<Version>,
     /// Whether a task looks for connections that are kept no longer.
     is_swept: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http1,
+    Http2,
 }
 
 struct Idle {
@@ -71,18 +81,19 @@ pub(super) struct Checkout {
 }
 
 impl Origin {
-    /// The one of this URL.
-    pub(super) fn new(url: &Url) -> Result<Self, SendError> {
-        let (host, freed, connecting) = (host(url)?, Notify::new(), tokio::sync::Mutex::default());
-        Ok(Self { host, kept: Mutex::default(), freed, connecting })
+    /// The one of this URL. Connections that several threads share are driven on `runtime`.
+    pub(super) fn new(url: &Url, runtime: Handle) -> Result<Self, SendError> {
+        let (host, is_encrypted) = (host(url)?, url.scheme() == "https");
+        let (kept, freed, connecting) = (Mutex::default(), Notify::new(), tokio::sync::Mutex::default());
+        Ok(Self { host, is_encrypted, runtime, kept, freed, connecting })
     }
 
     /// A new connection, or one that another call gives back or makes meanwhile.
     pub(super) async fn new_connection(
         self: &Arc<Self>,
-        connect: impl Future<Output = Result<Connected, SendError>>,
+        connect: impl Future<Output = Result<Connected, SendError>> + Send + 'static,
     ) -> Result<Checkout, SendError> {
-        if !self.kept().speaks_http2 {
+        if self.kept().version != Some(Version::Http2) {
             return self.connect_unless_freed(connect).await;
         }
         let turn = self.connecting.lock().await;
@@ -90,7 +101,7 @@ impl Origin {
             return Ok(checkout);
         }
         // If it can't be reached, those that have waited try at the same time, so that none waits for each of the others.
-        let _turn = self.kept().speaks_http2.then_some(turn);
+        let _turn = (self.kept().version == Some(Version::Http2)).then_some(turn);
         let unreached = Unreached(self);
         let connected = self.connect(connect).await;
         if connected.is_ok() {
@@ -102,25 +113,49 @@ impl Origin {
     /// What is connected to is closed if it isn't needed.
     async fn connect_unless_freed(
         self: &Arc<Self>,
-        connect: impl Future<Output = Result<Connected, SendError>>,
+        connect: impl Future<Output = Result<Connected, SendError>> + Send + 'static,
     ) -> Result<Checkout, SendError> {
         let mut connecting = pin!(self.connect(connect));
         loop {
+            let mut freed = pin!(self.freed.notified());
+            // What becomes free from here on isn't missed.
+            freed.as_mut().enable();
+            if let Some(checkout) = self.take() {
+                return Ok(checkout);
+            }
             tokio::select! {
                 connected = &mut connecting => return connected,
-                () = self.freed.notified() => if let Some(checkout) = self.take() {
-                    return Ok(checkout);
-                },
+                () = freed => {}
+                // Others' connections may be used by now.
+                () = tokio::time::sleep(LEFT_TO_OWN_RUNTIME) => {}
             }
         }
     }
 
+    /// Connects on the runtime for shared connections, unless each call will have a connection of its own.
     async fn connect(
         self: &Arc<Self>,
-        connect: impl Future<Output = Result<Connected, SendError>>,
+        connect: impl Future<Output = Result<Connected, SendError>> + Send + 'static,
+    ) -> Result<Checkout, SendError> {
+        let may_be_shared = match self.kept().version {
+            Some(version) => version == Version::Http2,
+            // Both sides choose during the TLS handshake.
+            None => self.is_encrypted,
+        };
+        let opening = Arc::clone(self).open(connect);
+        if !may_be_shared {
+            return opening.await;
+        }
+        let opened = AbortOnDropHandle::new(self.runtime.spawn(opening)).await;
+        opened.unwrap_or_else(|ended| Err(SendError::NotConnected(ended.into())))
+    }
+
+    async fn open(
+        self: Arc<Self>,
+        connect: impl Future<Output = Result<Connected, SendError>> + Send,
     ) -> Result<Checkout, SendError> {
         let Connected { stream, speaks_http2 } = connect.await?;
-        self.kept().speaks_http2 = speaks_http2;
+        self.kept().version = Some(if speaks_http2 { Version::Http2 } else { Version::Http1 });
         let connection = if speaks_http2 {
             let (sender, driver) = http2::handshake(TokioExecutor::new(), stream).await.map_err(SendError::Broken)?;
             tokio::spawn(driver);
@@ -140,13 +175,11 @@ impl Origin {
             shared.last_used = now;
             return Some(Checkout { connection: Connection::Http2(shared.sender.clone()), is_reused: true });
         }
-        let is_own = |idle: &Idle| idle.connection.runtime == runtime;
-        let is_spare = |idle: &Idle| now - idle.since >= LEFT_TO_OWN_RUNTIME;
+        let is_own = |idle: &Idle| idle.connection.runtime == runtime && now - idle.since <= IDLE;
+        let is_spare = |idle: &Idle| (LEFT_TO_OWN_RUNTIME..=IDLE).contains(&(now - idle.since));
         let chosen = kept.idle.iter().rposition(is_own).or_else(|| kept.idle.iter().rposition(is_spare))?;
-        let Idle { connection, since } = kept.idle.remove(chosen);
-        drop(kept);
-        // The sweep drops those that are older.
-        (now - since <= IDLE).then_some(Checkout { connection: Connection::Http1(connection), is_reused: true })
+        let connection = kept.idle.remove(chosen).connection;
+        Some(Checkout { connection: Connection::Http1(connection), is_reused: true })
     }
 
     /// Keeps an HTTP/1.1 connection for another call, if it can be used again.
@@ -155,12 +188,13 @@ impl Origin {
             return;
         }
         let mut kept = self.kept();
-        if kept.idle.len() < MAX_IDLE {
-            kept.idle.push(Idle { connection, since: Instant::now() });
-            self.sweep_later(&mut kept);
-            drop(kept);
-            self.freed.notify_one();
-        }
+        // If they are too many, the one that wasn't used for longest goes: it may be one that few calls can use.
+        let one_too_many = if kept.idle.len() < MAX_IDLE { None } else { Some(kept.idle.remove(0)) };
+        kept.idle.push(Idle { connection, since: Instant::now() });
+        self.sweep_later(&mut kept);
+        drop(kept);
+        drop(one_too_many);
+        self.freed.notify_waiters();
     }
 
     /// Lets other calls use an HTTP/2 connection, unless they have one that was made at the same time.
@@ -220,7 +254,7 @@ struct Unreached<'o>(&'o Origin);
 
 impl Drop for Unreached<'_> {
     fn drop(&mut self) {
-        self.0.kept().speaks_http2 = false;
+        self.0.kept().version = None;
     }
 }
 

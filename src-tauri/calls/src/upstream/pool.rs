@@ -7,6 +7,7 @@ use std::{
 
 use http::{Request, Response, header::HOST, uri::PathAndQuery};
 use hyper::client::conn::http2;
+use tokio::runtime::Handle;
 use url::{Position, Url};
 
 use super::{
@@ -21,13 +22,15 @@ use super::{
 /// The connections to all origins, for one kind of addresses.
 pub(super) struct Pool {
     connector: Connector,
+    /// Drives the connections that calls on all threads share.
+    runtime: Handle,
     /// By what their URLs begin with.
     origins: Mutex<HashMap<Box<str>, Arc<Origin>>>,
 }
 
 impl Pool {
-    pub(super) fn new(connector: Connector) -> Self {
-        Self { connector, origins: Mutex::default() }
+    pub(super) fn new(connector: Connector, runtime: Handle) -> Self {
+        Self { connector, runtime, origins: Mutex::default() }
     }
 
     /// Sends a request below a URL over a connection that is kept, or over a new one. A request of which nothing was sent, because the provider has
@@ -66,7 +69,7 @@ impl Pool {
             return Ok(Arc::clone(origin));
         }
         origins.retain(|_, origin| Arc::strong_count(origin) > 1 || !origin.is_empty());
-        let origin = Arc::new(Origin::new(base)?);
+        let origin = Arc::new(Origin::new(base, self.runtime.clone())?);
         origins.insert(begins_with.into(), Arc::clone(&origin));
         Ok(origin)
     }

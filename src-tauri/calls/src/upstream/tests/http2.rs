@@ -12,7 +12,7 @@ use std::{
 use futures_util::future::join_all;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
 use super::*;
 use crate::upstream::{
@@ -25,8 +25,8 @@ struct Http2 {
     address: std::net::SocketAddr,
     origin: Arc<Origin>,
     /// How often it was connected to.
-    connections: AtomicUsize,
-    is_unreachable: AtomicBool,
+    connections: Arc<AtomicUsize>,
+    is_unreachable: Arc<AtomicBool>,
 }
 
 impl Http2 {
@@ -43,8 +43,8 @@ impl Http2 {
             }
         });
         let url = format!("http://{address}").parse().expect("a URL");
-        let origin = Arc::new(Origin::new(&url).expect("an origin"));
-        Self { address, origin, connections: AtomicUsize::new(0), is_unreachable: AtomicBool::new(false) }
+        let origin = Arc::new(Origin::new(&url, Handle::current()).expect("an origin"));
+        Self { address, origin, connections: Arc::default(), is_unreachable: Arc::default() }
     }
 
     /// It has spoken HTTP/2, its connection wasn't used for too long, and there is no other.
@@ -57,14 +57,18 @@ impl Http2 {
         server
     }
 
-    async fn connect(&self) -> Result<Connected, SendError> {
-        self.connections.fetch_add(1, Ordering::SeqCst);
-        if self.is_unreachable.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_secs(10)).await;
-            return Err(SendError::NotConnected("unreachable".into()));
+    fn connect(&self) -> impl Future<Output = Result<Connected, SendError>> + Send + use<> {
+        let (address, is_unreachable) = (self.address, Arc::clone(&self.is_unreachable));
+        let connections = Arc::clone(&self.connections);
+        async move {
+            connections.fetch_add(1, Ordering::SeqCst);
+            if is_unreachable.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                return Err(SendError::NotConnected("unreachable".into()));
+            }
+            let stream = TcpStream::connect(address).await.expect("connected");
+            Ok(Connected { stream: TokioIo::new(stream).into(), speaks_http2: true })
         }
-        let stream = TcpStream::connect(self.address).await.expect("connected");
-        Ok(Connected { stream: TokioIo::new(stream).into(), speaks_http2: true })
     }
 
     async fn checkout(&self) -> Result<Checkout, SendError> {

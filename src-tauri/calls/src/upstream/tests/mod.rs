@@ -4,21 +4,31 @@ mod breaks;
 mod deadlines;
 mod http2;
 mod reuse;
+mod threads;
 mod upgrades;
 mod wakes;
+
+use std::{future::ready, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
 use relink_domain::destination::Consent;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     task::JoinHandle,
 };
 use url::Url;
 
-use super::{ProviderBody, Upstream, UpstreamError};
+use super::{
+    ProviderBody, Upstream, UpstreamError,
+    connect::Connected,
+    http1,
+    origin::{Connection, Origin},
+};
 use crate::body::{Body, full};
 
 /// A provider that accepts a connection only when a test calls `accept`.
@@ -35,7 +45,7 @@ impl Server {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("bound")).parse().expect("a URL");
-        Self { listener, base, upstream: Upstream::default() }
+        Self { listener, base, upstream: Upstream::on_this_runtime() }
     }
 
     async fn accept(&self) -> Peer {
@@ -128,4 +138,21 @@ async fn settle() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
+}
+
+/// An origin, and its only connection.
+async fn in_use(base: &Url) -> (Arc<Origin>, Box<http1::Connection>) {
+    let origin = Arc::new(Origin::new(base, Handle::current()).expect("an origin"));
+    let connection = connection_of(&origin, base).await;
+    (origin, connection)
+}
+
+/// A new connection of an origin.
+async fn connection_of(origin: &Arc<Origin>, base: &Url) -> Box<http1::Connection> {
+    let address = (base.host_str().expect("a host"), base.port().expect("a port"));
+    let stream = TcpStream::connect(address).await.expect("connected");
+    let connected = Connected { stream: TokioIo::new(stream).into(), speaks_http2: false };
+    let made = origin.new_connection(ready(Ok(connected))).await.expect("a connection");
+    let Connection::Http1(connection) = made.connection else { panic!("another version") };
+    connection
 }

@@ -10,15 +10,9 @@ use std::{
 
 use futures_util::future::join_all;
 use http::Method;
-use hyper_util::rt::TokioIo;
-use tokio::{runtime::Builder, sync::Barrier, time::Instant};
+use tokio::{sync::Barrier, time::Instant};
 
 use super::*;
-use crate::upstream::{
-    connect::Connected,
-    http1,
-    origin::{Connection, Origin},
-};
 
 #[tokio::test]
 async fn calls_one_after_the_other_use_one_connection_however_their_responses_end() {
@@ -224,35 +218,22 @@ async fn a_call_that_still_connects_takes_a_connection_that_becomes_free() {
     assert!(found.expect("at once").expect("a connection").is_reused);
 }
 
-#[test]
-fn a_free_connection_is_left_to_its_own_runtime_for_a_second() {
-    let new_runtime = || Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
-    let (own, other) = (new_runtime(), new_runtime());
-    let (server, origin) = own.block_on(async {
-        let server = Server::start().await;
-        let (origin, first) = in_use(&server.base).await;
-        origin.keep(first);
-        (server, origin)
-    });
-    assert!(other.block_on(async { origin.take() }).is_none(), "it was used just now");
-    let again = own.block_on(async { origin.take() }).expect("here it can be used");
-    let Connection::Http1(again) = again.connection else { panic!("another version") };
-    own.block_on(async { origin.keep(again) });
-    let spare = async {
-        tokio::time::advance(Duration::from_millis(1100)).await;
-        origin.take()
-    };
-    assert!(other.block_on(spare).is_some(), "nobody needs it there");
-    drop(server);
-}
-
-/// An origin, and its only connection.
-async fn in_use(base: &Url) -> (Arc<Origin>, Box<http1::Connection>) {
-    let origin = Arc::new(Origin::new(base).expect("an origin"));
-    let address = (base.host_str().expect("a host"), base.port().expect("a port"));
-    let stream = TcpStream::connect(address).await.expect("connected");
-    let connected = Connected { stream: TokioIo::new(stream).into(), speaks_http2: false };
-    let made = origin.new_connection(std::future::ready(Ok(connected))).await.expect("a connection");
-    let Connection::Http1(in_use) = made.connection else { panic!("another version") };
-    (origin, in_use)
+#[tokio::test]
+async fn of_too_many_free_connections_the_one_unused_for_longest_is_closed() {
+    let server = Server::start().await;
+    let (origin, first) = in_use(&server.base).await;
+    let (mut oldest, mut others) = (server.accept().await, Vec::new());
+    for _ in 0..64 {
+        others.push((connection_of(&origin, &server.base).await, server.accept().await));
+    }
+    origin.keep(first);
+    let (others, _peers): (Vec<_>, Vec<_>) = others.into_iter().unzip();
+    for connection in others {
+        origin.keep(connection);
+    }
+    assert!(oldest.is_closed().await);
+    for _ in 0..64 {
+        assert!(origin.take().is_some(), "the others are kept");
+    }
+    assert!(origin.take().is_none());
 }
