@@ -1,6 +1,9 @@
 //! The action `refresh_token`, which replaces a refresh (contract section 4.8): with real requests and JSONata.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -11,6 +14,7 @@ use axum::{
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::{
     answering_provider::{
@@ -33,6 +37,10 @@ struct Sessions {
     refused: Option<(u16, Value)>,
     /// A header of its refusal.
     header: Option<(&'static str, &'static str)>,
+    /// Calls are answered whatever token they have.
+    accepts_all: bool,
+    /// Notifies that a ticket was asked for, and waits until it may be given.
+    held: Option<(Arc<Notify>, Arc<Notify>)>,
 }
 
 struct Given {
@@ -68,7 +76,14 @@ impl Given {
                 let body: Bytes = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
                 let authorization = parts.headers.get("authorization").map(|it| it.to_str().expect("text").to_owned());
                 match parts.uri.path() {
-                    "/ticket" => Json(json!({ "ticket": "ticket-canary-01" })).into_response(),
+                    "/ticket" => {
+                        let held = sessions.lock().expect("not poisoned").held.clone();
+                        if let Some((asked, given)) = held {
+                            asked.notify_one();
+                            given.notified().await;
+                        }
+                        Json(json!({ "ticket": "ticket-canary-01" })).into_response()
+                    }
                     "/session" => {
                         let mut sessions = sessions.lock().expect("not poisoned");
                         sessions.sent.push(String::from_utf8_lossy(&body).into_owned());
@@ -84,7 +99,11 @@ impl Given {
                             None => Json(json!({ "token": RENEWED, "next": NEXT })).into_response(),
                         }
                     }
-                    _ if authorization == Some(format!("Bearer {RENEWED}")) => Json(json!([])).into_response(),
+                    _ if authorization == Some(format!("Bearer {RENEWED}"))
+                        || sessions.lock().expect("not poisoned").accepts_all =>
+                    {
+                        Json(json!([])).into_response()
+                    }
                     _ => Answered::UNAUTHORIZED.into_response(),
                 }
             }
@@ -255,4 +274,38 @@ async fn an_action_that_can_leave_no_token_is_refused_when_it_is_saved() {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
         assert!(body["message"].as_str().expect("a message").contains(says), "{body}");
     }
+}
+
+/// A refresh may use a connection that a program's call has made and left for a second. The server that served the call stops before the
+/// engine does, which waits for the refresh: the provider may have replaced the token already.
+#[tokio::test]
+async fn a_refresh_in_flight_survives_the_stop_on_a_connection_that_a_call_has_made() {
+    let given = Given::account(OAuth).await;
+    let (asked, may_be_given) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+    {
+        let mut sessions = given.sessions.lock().expect("not poisoned");
+        sessions.accepts_all = true;
+        sessions.held = Some((Arc::clone(&asked), Arc::clone(&may_be_given)));
+    }
+    assert_eq!(given.list().await.0, StatusCode::OK);
+    // Until then the connection is left to the calls of its own thread.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let Given { world, account, .. } = given;
+    let World { serving, engine, client, person, folder, .. } = world;
+    let url = format!("{}/integrated-account/refresh-credentials", serving.base_url());
+    let refresh = client.post(url).bearer_auth(&person).json(&json!({ "id": account })).send();
+    let stop = async {
+        asked.notified().await;
+        serving.stop(&engine).await;
+    };
+    let provider = async {
+        // Whoever asked for the refresh is cut off first.
+        refresh.await.expect_err("the server stops");
+        may_be_given.notify_one();
+    };
+    tokio::join!(stop, provider);
+    let database = rusqlite::Connection::open(folder.path().join("relink.db")).expect("the database");
+    let last = "SELECT event FROM timeline WHERE account_id = ?1 ORDER BY seq DESC LIMIT 1";
+    let event: String = database.query_row(last, [&account], |row| row.get(0)).expect("the timeline");
+    assert!(event.contains("\"refreshed\""), "{event}");
 }
