@@ -107,10 +107,13 @@ async fn start_engine(
     };
     let sandbox_runner = serving.sandbox_runner().clone();
     let local_calls = serving.local_calls().clone();
-    let app = App::start(engine.clone(), sandbox_runner, local_calls, runtime_info, Arc::new(desktop), requests)
-        .await
-        .map_err(|error| StartError::Engine(error.message))?;
-    Ok((engine, serving, app))
+    match App::start(engine.clone(), sandbox_runner, local_calls, runtime_info, Arc::new(desktop), requests).await {
+        Ok(app) => Ok((engine, serving, app)),
+        Err(error) => {
+            serving.stop(&engine).await;
+            Err(StartError::Engine(error.message))
+        }
+    }
 }
 
 /// The address in `RELINK_LISTEN`, for tests and second profiles, or the preferred port.

@@ -32,15 +32,15 @@ struct Threads {
 #[derive(Debug)]
 struct ConnectionThread {
     runtime: Handle,
-    share: ThreadShare,
+    connections: CountedConnection,
 }
 
-/// What a thread spends on a connection, for as long as a clone of this lives.
+/// Counts a connection for its thread, for as long as a clone of this lives.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ThreadShare(Arc<()>);
+pub(crate) struct CountedConnection(Arc<()>);
 
-impl ThreadShare {
-    /// How many there are of this thread.
+impl CountedConnection {
+    /// How many clones there are, with the thread's own.
     fn count(&self) -> usize {
         Arc::strong_count(&self.0)
     }
@@ -54,7 +54,7 @@ impl ConnectionThreads {
         let mut threads = Vec::with_capacity(wanted);
         for _ in 0..wanted {
             match start_one(end.clone()) {
-                Ok(runtime) => threads.push(ConnectionThread { runtime, share: ThreadShare::default() }),
+                Ok(runtime) => threads.push(ConnectionThread { runtime, connections: CountedConnection::default() }),
                 Err(error) => tracing::warn!("a thread for connections could not be started: {error}"),
             }
         }
@@ -62,13 +62,13 @@ impl ConnectionThreads {
     }
 
     /// Serves a connection on the thread that has the fewest. If the system has permitted none, the caller's runtime serves it.
-    pub(crate) fn serve<F>(&self, connections: &mut JoinSet<()>, connection: impl FnOnce(ThreadShare) -> F)
+    pub(crate) fn serve<F>(&self, connections: &mut JoinSet<()>, connection: impl FnOnce(CountedConnection) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        match self.0.threads.iter().min_by_key(|thread| thread.share.count()) {
-            Some(thread) => connections.spawn_on(connection(thread.share.clone()), &thread.runtime),
-            None => connections.spawn(connection(ThreadShare::default())),
+        match self.0.threads.iter().min_by_key(|thread| thread.connections.count()) {
+            Some(thread) => connections.spawn_on(connection(thread.connections.clone()), &thread.runtime),
+            None => connections.spawn(connection(CountedConnection::default())),
         };
     }
 }
@@ -103,10 +103,10 @@ mod tests {
         let mut open = Vec::new();
         for _ in 0..3 * count {
             let ((close, closed), begun) = (oneshot::channel::<()>(), begun.clone());
-            let connection = async move |share: ThreadShare| {
+            let connection = async move |counted: CountedConnection| {
                 begun.send(Handle::current().id()).expect("received");
                 let _ = closed.await;
-                drop(share);
+                drop(counted);
             };
             threads.serve(&mut connections, connection);
             open.push((begins.recv().await.expect("it has begun"), close));
@@ -130,11 +130,11 @@ mod tests {
             threads.serve(&mut connections, async move |share| upgraded.send(share).expect("received"));
             connections.join_next().await.expect("it has ended").expect("without a panic");
         }
-        assert!(threads.0.threads.iter().all(|thread| thread.share.count() == 2), "one on each thread");
+        assert!(threads.0.threads.iter().all(|thread| thread.connections.count() == 2), "one on each thread");
         while let Ok(share) = shares.try_recv() {
             drop(share);
         }
-        assert!(threads.0.threads.iter().all(|thread| thread.share.count() == 1));
+        assert!(threads.0.threads.iter().all(|thread| thread.connections.count() == 1));
     }
 
     #[tokio::test]

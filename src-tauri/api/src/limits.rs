@@ -7,7 +7,7 @@ use std::{
 
 use relink_domain::{AccountId, ApiTokenId, FlowId, LinkTokenId, McpTokenId, caller::Caller};
 
-use crate::{connection_threads::ThreadShare, error::ApiError};
+use crate::{connection_threads::CountedConnection, error::ApiError};
 
 /// One client may use half of the connections at a time: a thousand concurrent requests of one program work.
 const SHARES: usize = 2;
@@ -100,11 +100,11 @@ pub(crate) struct Connection(Arc<Counted>);
 struct Counted {
     /// For the client that it is counted for: none before the first accepted request.
     ticket: Mutex<Option<Ticket>>,
-    _on_thread: ThreadShare,
+    _on_thread: CountedConnection,
 }
 
 impl Connection {
-    pub(crate) fn new(on_thread: ThreadShare) -> Self {
+    pub(crate) fn new(on_thread: CountedConnection) -> Self {
         Self(Arc::new(Counted { ticket: Mutex::default(), _on_thread: on_thread }))
     }
 

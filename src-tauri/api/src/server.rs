@@ -167,8 +167,8 @@ pub(crate) async fn run<L: Listener>(
                 let is_reserved = connections.len() >= bounds.all - bounds.reserved;
                 let headers_timeout = bounds.headers_timeout(connections.len());
                 let (service, stopping) = (service.clone(), stopping.clone());
-                threads.serve(&mut connections, move |share| {
-                    let connection = Connection::new(share);
+                threads.serve(&mut connections, move |counted| {
+                    let connection = Connection::new(counted);
                     serve::<L>(accepted, connection, service, headers_timeout, is_reserved, stopping)
                 });
             }
@@ -180,7 +180,7 @@ pub(crate) async fn run<L: Listener>(
     }
     let ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
-        // What takes longer is cut off, and has been recorded when this returns, unless it can't be cut off in time either.
+        // What takes longer is cut off. Its end is awaited, because a call is recorded then, and the engine stops afterwards.
         let _ = tokio::time::timeout(STOP_TIMEOUT, connections.shutdown()).await;
     }
 }

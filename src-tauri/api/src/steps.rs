@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::{
-    body::{self, Body, Bytes},
+    body::{self, Body},
     extract::Request,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, response::Parts},
     response::Response,
@@ -36,6 +36,7 @@ use crate::{
     method_calls::{explain, has_pages},
     recording::{Begun, attempted},
     unified::{self, UnifiedAsked, UnifiedData},
+    whole_answer,
 };
 
 /// For so long a step's request may take.
@@ -257,7 +258,7 @@ async fn data_of(response: Response, has_pages: bool) -> Result<Answer, StepErro
         StepError::new("The provider's answer is too long for a step, or ended early.").failed(failed)
     };
     let bytes = body::to_bytes(body, MAX_ANSWER).await.map_err(unread)?;
-    let value = read(&bytes);
+    let value = whole_answer::value_of(bytes).await;
     if parts.status.is_client_error() || parts.status.is_server_error() {
         return Err(refused(&parts, &value));
     }
@@ -274,14 +275,6 @@ async fn data_of(response: Response, has_pages: bool) -> Result<Answer, StepErro
         }
         data => Ok(Answer { data, next_cursor: None }),
     }
-}
-
-/// JSON, or else the text.
-fn read(bytes: &Bytes) -> Value {
-    if bytes.trim_ascii().is_empty() {
-        return Value::Null;
-    }
-    serde_json::from_slice(bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
 }
 
 /// The provider refused the request. `answer`: its error in Truto's form.

@@ -73,11 +73,14 @@ impl Answer {
     }
 
     /// The whole body without its content coding. None if it has more bytes, or ends early.
-    pub(crate) async fn whole(&mut self, most: usize) -> Option<Cow<'_, [u8]>> {
+    pub(crate) async fn whole(&mut self, most: usize) -> Option<Bytes> {
         self.beginning.read_up_to(self.response.body_mut(), most.saturating_add(1)).await;
         let bytes = &self.beginning.bytes;
         let is_there = self.beginning.has_ended && bytes.len() <= most;
-        if is_there { coding::decoded_whole(self.response.headers(), bytes, most).ok() } else { None }
+        if !is_there {
+            return None;
+        }
+        coding::decoded_whole(self.response.headers(), Bytes::copy_from_slice(bytes), most).await.ok()
     }
 
     /// Counts it as one with this status, as the definition says. A 401 stays one, unless it is about a permission or the rate: an

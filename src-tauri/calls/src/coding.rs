@@ -2,14 +2,20 @@
 
 use std::{borrow::Cow, io::Read};
 
+use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{
     HeaderMap, HeaderValue,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING},
 };
 
+use crate::off_thread::off_thread_if_large;
+
 /// The most that is decoded of a body's beginning: a small body may expand to gigabytes.
 const MAX_BEGINNING: u64 = 1 << 20;
+
+/// How much longer JSON is than it was compressed.
+const USUAL_EXPANSION: usize = 16;
 
 /// Why a body isn't there as it was before its coding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +40,7 @@ pub(crate) fn acceptable(callers: &HeaderMap) -> HeaderValue {
 
 /// The beginning of a body as it was before its coding, as far as it is there; `None` for a coding that isn't known.
 pub(crate) fn decoded<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-    let Some(decoder) = decoder(headers, body).ok()? else { return Some(Cow::Borrowed(body)) };
+    let Some(decoder) = decoder(headers.get(CONTENT_ENCODING), body).ok()? else { return Some(Cow::Borrowed(body)) };
     let mut plain = Vec::new();
     if let Err(error) = decoder.take(MAX_BEGINNING).read_to_end(&mut plain) {
         tracing::debug!("a response was decoded in part: {error}");
@@ -43,20 +49,21 @@ pub(crate) fn decoded<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<Cow<'a,
 }
 
 /// A whole body as it was before its coding, of at most so many bytes.
-pub(crate) fn decoded_whole<'a>(
-    headers: &HeaderMap,
-    body: &'a [u8],
-    most: usize,
-) -> Result<Cow<'a, [u8]>, CodingError> {
-    let Some(decoder) = decoder(headers, body)? else { return Ok(Cow::Borrowed(body)) };
-    let mut plain = Vec::new();
-    decoder.take(most as u64 + 1).read_to_end(&mut plain).map_err(|_| CodingError::Broken)?;
-    if plain.len() > most { Err(CodingError::TooLong) } else { Ok(Cow::Owned(plain)) }
+pub(crate) async fn decoded_whole(headers: &HeaderMap, body: Bytes, most: usize) -> Result<Bytes, CodingError> {
+    let Some(coding) = headers.get(CONTENT_ENCODING).cloned() else { return Ok(body) };
+    let expected = body.len().saturating_mul(USUAL_EXPANSION);
+    let decode = move || {
+        let Some(decoder) = decoder(Some(&coding), &body)? else { return Ok(body.clone()) };
+        let mut plain = Vec::new();
+        decoder.take(most as u64 + 1).read_to_end(&mut plain).map_err(|_| CodingError::Broken)?;
+        if plain.len() > most { Err(CodingError::TooLong) } else { Ok(plain.into()) }
+    };
+    off_thread_if_large(expected, decode).await
 }
 
 /// `None`: the body has no coding.
-fn decoder<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Option<Box<dyn Read + 'a>>, CodingError> {
-    let coding = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii().to_ascii_lowercase());
+fn decoder<'a>(coding: Option<&HeaderValue>, body: &'a [u8]) -> Result<Option<Box<dyn Read + 'a>>, CodingError> {
+    let coding = coding.map(|value| value.as_bytes().trim_ascii().to_ascii_lowercase());
     Ok(match coding.as_deref() {
         None | Some(b"" | b"identity") => None,
         // The answer to HEAD has a coding and no body.
@@ -128,21 +135,21 @@ mod tests {
         assert_eq!(coded("gzip", &body).map(|decoded| decoded.len() as u64), Some(MAX_BEGINNING));
     }
 
-    #[test]
-    fn a_whole_body_is_decoded_whole_or_not_at_all() {
-        let whole = |coding: &'static str, body: &[u8], most| {
+    #[tokio::test]
+    async fn a_whole_body_is_decoded_whole_or_not_at_all() {
+        let whole = async |coding: &'static str, body: &[u8], most| {
             let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
-            decoded_whole(&headers, body, most).map(Cow::into_owned)
+            decoded_whole(&headers, Bytes::copy_from_slice(body), most).await.map(Vec::from)
         };
         let long = vec![b'a'; 3 << 20];
         let body = gzip(&long);
-        assert_eq!(whole("gzip", &body, long.len()).map(|plain| plain.len()), Ok(long.len()));
-        assert_eq!(whole("gzip", &body, long.len() - 1), Err(CodingError::TooLong));
-        assert_eq!(whole("gzip", &body[..body.len() / 2], long.len()), Err(CodingError::Broken));
-        assert_eq!(whole("deflate", b"no deflate", 100), Err(CodingError::Broken));
-        assert_eq!(whole("br", b"x", 100), Err(CodingError::Unknown("br".to_owned())));
-        assert_eq!(whole("gzip", b"", 100), Ok(vec![]));
-        assert_eq!(whole("identity", b"x", 100), Ok(b"x".to_vec()));
+        assert_eq!(whole("gzip", &body, long.len()).await.map(|plain| plain.len()), Ok(long.len()));
+        assert_eq!(whole("gzip", &body, long.len() - 1).await, Err(CodingError::TooLong));
+        assert_eq!(whole("gzip", &body[..body.len() / 2], long.len()).await, Err(CodingError::Broken));
+        assert_eq!(whole("deflate", b"no deflate", 100).await, Err(CodingError::Broken));
+        assert_eq!(whole("br", b"x", 100).await, Err(CodingError::Unknown("br".to_owned())));
+        assert_eq!(whole("gzip", b"", 100).await, Ok(vec![]));
+        assert_eq!(whole("identity", b"x", 100).await, Ok(b"x".to_vec()));
     }
 
     #[test]

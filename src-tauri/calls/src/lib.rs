@@ -15,7 +15,6 @@ mod account;
 mod answer;
 mod body;
 mod coding;
-mod computed;
 mod deadline;
 mod expressions;
 mod headers;
@@ -23,6 +22,7 @@ mod json;
 mod links;
 mod method;
 mod method_override;
+mod off_thread;
 mod pages;
 mod pass_through;
 mod quiet;
@@ -40,7 +40,6 @@ mod tests;
 
 pub use account::{Account, Accounts, Answered, BaseError, CursorKey, Described, Said};
 pub use body::{Body, BoxError};
-pub use computed::computed;
 pub use expressions::{ExpressionError, Expressions, is_truthy};
 pub use headers::{IDEMPOTENCY_KEY, asks_for_websocket, headers_for_provider};
 pub use links::AccountUrl;
@@ -49,6 +48,7 @@ pub use method::{
     provider_cursor, value_of_body,
 };
 pub use method_override::{may_write, overrides_method};
+pub use off_thread::off_thread_if_large;
 pub use pages::{PageError, Seal, sealed, unsealed, url_of_relation};
 pub use pass_through::{CallError, Calls, Incoming, MAX_WAITING_CALLS};
 pub use quiet::{Quiet, Wait};

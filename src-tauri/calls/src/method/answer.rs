@@ -12,9 +12,9 @@ use serde_json::Value;
 use super::xml;
 use crate::{
     body::{Body, full, full_of},
-    computed::computed,
     expressions::{ExpressionError, Expressions},
     json::{Json, Records},
+    off_thread::off_thread_if_large,
     remote_error::RemoteError,
 };
 
@@ -55,7 +55,7 @@ impl Read {
         expressions: &impl Expressions,
     ) -> Result<Self, ReadError> {
         let (format, may_be_json, document) = (method.api_response_format, may_be_json(&headers), bytes.clone());
-        let parsed = computed(bytes.len(), move || parse(format, may_be_json, &document)).await;
+        let parsed = off_thread_if_large(bytes.len(), move || parse(format, may_be_json, &document)).await;
         let (body, unread) = match parsed {
             Some(body) => (body, None),
             None if method.throw_error_on_parse_error && status.is_success() => return Err(ReadError::Unparsable),
@@ -177,8 +177,10 @@ fn parse(format: ApiResponseFormat, may_be_json: bool, bytes: &Bytes) -> Option<
 }
 
 /// A body's value. What isn't in its format is a text.
-pub(super) fn value_of(format: ApiResponseFormat, headers: &HeaderMap, bytes: &Bytes) -> Value {
-    parse(format, may_be_json(headers), bytes).unwrap_or_else(|| as_text(bytes)).value()
+pub(super) async fn value_of(format: ApiResponseFormat, headers: &HeaderMap, bytes: Bytes) -> Value {
+    let (length, may_be_json) = (bytes.len(), may_be_json(headers));
+    let read = move || parse(format, may_be_json, &bytes).unwrap_or_else(|| as_text(&bytes)).value();
+    off_thread_if_large(length, read).await
 }
 
 fn as_text(bytes: &[u8]) -> Json {

@@ -36,7 +36,7 @@ impl Judgment {
         let Some(expression) = &method.error_expression else { return Ok(Self { limits, error: None }) };
         // Without its whole body, the caller gets another error.
         let Some(body) = answer.whole(MAX_ANSWER).await else { return Ok(Self { limits, error: None }) };
-        let data = value_of(method.api_response_format, &headers, &body.into_owned().into());
+        let data = value_of(method.api_response_format, &headers, body).await;
         let error = expressed_error(expression, status, &headers, &data, expressions).await;
         let error = error.map_err(ReadError::ErrorExpression)?;
         let is_about_rate = error.as_ref().is_some_and(|error| error.status == StatusCode::TOO_MANY_REQUESTS);

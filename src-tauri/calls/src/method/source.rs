@@ -194,9 +194,8 @@ impl<A: Accounts, X: Expressions> Source<'_, A, X> {
             IncompleteBody::Broken(_) => MethodError::AnswerEnded,
         })?;
         let is_error = parts.status.is_client_error() || parts.status.is_server_error();
-        let bytes = match coding::decoded_whole(&parts.headers, &bytes, MAX_ANSWER) {
-            Ok(Cow::Owned(decoded)) => decoded.into(),
-            Ok(Cow::Borrowed(_)) => bytes,
+        let bytes = match coding::decoded_whole(&parts.headers, bytes, MAX_ANSWER).await {
+            Ok(decoded) => decoded,
             Err(CodingError::TooLong) => return Err(MethodError::AnswerTooLong),
             // What the provider said can't be shown, but that it refused can.
             Err(_) if is_error => Bytes::new(),

@@ -26,7 +26,7 @@ pub(super) struct Connection {
     /// Reads and writes when it is polled. `None` when it has ended.
     driver: Option<http1::Connection<Stream, Outgoing>>,
     deadline: HeadersDeadline,
-    /// What watches its socket and its timer, whoever uses it.
+    /// What watches its socket, whoever uses it.
     pub(super) runtime: Option<runtime::Id>,
 }
 

@@ -17,9 +17,9 @@ use super::{SendError, connect::Connected, http1, outgoing::Outgoing};
 
 /// How long a connection without a call is kept.
 const IDLE: Duration = Duration::from_secs(90);
-/// How long a free connection is left to the calls on its own runtime. Elsewhere a thread would have to be woken each time the provider sends
-/// something, so that a new connection is better for many calls, and the kept one for a few.
-const LEFT_TO_OWN_RUNTIME: Duration = Duration::from_secs(1);
+/// How long only the runtime that watches a free connection uses it. For another one a thread has to be woken each time the provider sends
+/// something: if there are many calls, it is better off with a connection of its own.
+const OWN_RUNTIME_ONLY: Duration = Duration::from_secs(1);
 /// How often those that are kept are looked through.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 /// Connections kept for each origin.
@@ -46,7 +46,7 @@ struct KeptConnections {
     idle: Vec<Idle>,
     /// Used by all calls at the same time.
     shared: Option<Shared>,
-    /// What the last connection spoke. `None`: there was none, or it couldn't be reached.
+    /// What the last connection spoke. `None`: there was none, or another one of HTTP/2 couldn't be made.
     version: Option<Version>,
     /// Whether a task looks for connections that are kept no longer.
     is_swept: bool,
@@ -124,10 +124,10 @@ impl Origin {
                 return Ok(checkout);
             }
             tokio::select! {
-                connected = &mut connecting => return connected,
+                connected = &mut connecting => return connected.or_else(|error| self.take_any().ok_or(error)),
                 () = freed => {}
                 // Others' connections may be used by now.
-                () = tokio::time::sleep(LEFT_TO_OWN_RUNTIME) => {}
+                () = tokio::time::sleep(OWN_RUNTIME_ONLY) => {}
             }
         }
     }
@@ -137,13 +137,15 @@ impl Origin {
         self: &Arc<Self>,
         connect: impl Future<Output = Result<Connected, SendError>> + Send + 'static,
     ) -> Result<Checkout, SendError> {
+        // Windows and macOS may ask on the network whether a certificate was revoked, and the thread waits.
+        let blocks = self.is_encrypted && cfg!(any(windows, target_os = "macos"));
         let may_be_shared = match self.kept().version {
             Some(version) => version == Version::Http2,
             // Both sides choose during the TLS handshake.
             None => self.is_encrypted,
         };
         let opening = Arc::clone(self).open(connect);
-        if !may_be_shared {
+        if !may_be_shared && !blocks {
             return opening.await;
         }
         let opened = AbortOnDropHandle::new(self.runtime.spawn(opening)).await;
@@ -159,7 +161,10 @@ impl Origin {
         let connection = if speaks_http2 {
             let (sender, driver) = http2::handshake(TokioExecutor::new(), stream).await.map_err(SendError::Broken)?;
             tokio::spawn(driver);
-            self.share(sender.clone());
+            // A server that has spoken HTTP/1.1 until now: the next connection is made where it can be shared.
+            if http1::current_runtime() == Some(self.runtime.id()) {
+                self.share(sender.clone());
+            }
             Connection::Http2(sender)
         } else {
             Connection::Http1(http1::Connection::new(stream).await?)
@@ -176,10 +181,20 @@ impl Origin {
             return Some(Checkout { connection: Connection::Http2(shared.sender.clone()), is_reused: true });
         }
         let is_own = |idle: &Idle| idle.connection.runtime == runtime && now - idle.since <= IDLE;
-        let is_spare = |idle: &Idle| (LEFT_TO_OWN_RUNTIME..=IDLE).contains(&(now - idle.since));
-        let chosen = kept.idle.iter().rposition(is_own).or_else(|| kept.idle.iter().rposition(is_spare))?;
+        let is_for_all = |idle: &Idle| {
+            let is_kept_for_own =
+                now - idle.since < OWN_RUNTIME_ONLY && idle.connection.runtime != Some(self.runtime.id());
+            !is_kept_for_own && now - idle.since <= IDLE
+        };
+        let chosen = kept.idle.iter().rposition(is_own).or_else(|| kept.idle.iter().rposition(is_for_all))?;
         let connection = kept.idle.remove(chosen).connection;
         Some(Checkout { connection: Connection::Http1(connection), is_reused: true })
+    }
+
+    /// A connection of HTTP/1.1, whichever runtime watches it.
+    fn take_any(&self) -> Option<Checkout> {
+        let Idle { connection, since } = self.kept().idle.pop()?;
+        (since.elapsed() <= IDLE).then_some(Checkout { connection: Connection::Http1(connection), is_reused: true })
     }
 
     /// Keeps an HTTP/1.1 connection for another call, if it can be used again.

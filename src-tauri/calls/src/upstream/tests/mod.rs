@@ -141,8 +141,8 @@ async fn settle() {
 }
 
 /// An origin, and its only connection.
-async fn in_use(base: &Url) -> (Arc<Origin>, Box<http1::Connection>) {
-    let origin = Arc::new(Origin::new(base, Handle::current()).expect("an origin"));
+async fn in_use(base: &Url, shared: Handle) -> (Arc<Origin>, Box<http1::Connection>) {
+    let origin = Arc::new(Origin::new(base, shared).expect("an origin"));
     let connection = connection_of(&origin, base).await;
     (origin, connection)
 }

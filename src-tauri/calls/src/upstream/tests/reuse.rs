@@ -212,7 +212,7 @@ async fn an_idle_connection_that_the_provider_closes_is_closed_soon() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_still_connects_takes_a_connection_that_becomes_free() {
     let server = Server::start().await;
-    let (origin, in_use) = in_use(&server.base).await;
+    let (origin, in_use) = in_use(&server.base, Handle::current()).await;
     let connecting = tokio::time::timeout(Duration::from_mins(1), origin.new_connection(std::future::pending()));
     let (found, ()) = tokio::join!(connecting, async { origin.keep(in_use) });
     assert!(found.expect("at once").expect("a connection").is_reused);
@@ -221,7 +221,7 @@ async fn a_call_that_still_connects_takes_a_connection_that_becomes_free() {
 #[tokio::test]
 async fn of_too_many_free_connections_the_one_unused_for_longest_is_closed() {
     let server = Server::start().await;
-    let (origin, first) = in_use(&server.base).await;
+    let (origin, first) = in_use(&server.base, Handle::current()).await;
     let (mut oldest, mut others) = (server.accept().await, Vec::new());
     for _ in 0..64 {
         others.push((connection_of(&origin, &server.base).await, server.accept().await));

@@ -1,10 +1,11 @@
-//! What may take the processor for long.
+//! Computing that may take long.
 
-/// What is made of fewer bytes takes a few milliseconds at most.
+/// Fewer bytes are read in milliseconds.
 const MAX_BYTES_IN_PLACE: usize = 1 << 20;
 
-/// What is computed of so many bytes: of many on a thread for blocking work, because one thread serves many connections.
-pub async fn computed<T: Send + 'static>(bytes: usize, compute: impl FnOnce() -> T + Send + 'static) -> T {
+/// Computes something of so many bytes. If they are many, a thread for blocking work does it, because the current one serves other
+/// connections, too.
+pub async fn off_thread_if_large<T: Send + 'static>(bytes: usize, compute: impl FnOnce() -> T + Send + 'static) -> T {
     if bytes <= MAX_BYTES_IN_PLACE {
         return compute();
     }
@@ -28,7 +29,7 @@ mod tests {
     async fn little_is_computed_in_place_and_much_on_another_thread() {
         let here = thread::current().id();
         for (bytes, is_here) in [(0, true), (1 << 20, true), ((1 << 20) + 1, false), (64 << 20, false)] {
-            let there = computed(bytes, || thread::current().id()).await;
+            let there = off_thread_if_large(bytes, || thread::current().id()).await;
             assert_eq!(there == here, is_here, "{bytes} bytes");
         }
     }
@@ -36,6 +37,6 @@ mod tests {
     #[tokio::test]
     #[should_panic(expected = "as it was")]
     async fn a_panic_goes_on_where_the_result_was_awaited() {
-        computed(64 << 20, || panic!("as it was")).await;
+        off_thread_if_large(64 << 20, || panic!("as it was")).await;
     }
 }
