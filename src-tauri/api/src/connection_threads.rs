@@ -1,8 +1,8 @@
 //! The threads that serve clients' connections.
 //!
 //! Each has a runtime of its own, and a connection stays on one thread: its calls, and as a rule the connections to providers that they use.
-//! On a runtime of several threads the next step of a call may be another thread's, which has to be woken for it. That cost a quarter of a
-//! call's processor time.
+//! On a runtime of several threads the next step of a call may be another thread's, which has to be woken for it. That cost a tenth to
+//! a sixth of a call's processor time ([benchmarks](../../../docs/benchmarks.md#calls-through-relink)).
 
 use std::{
     io,

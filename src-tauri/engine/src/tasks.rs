@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// Spawns tasks and ends them. Clones share the same set.
 #[derive(Debug, Clone)]
 pub(crate) struct Tasks {
-    /// Where all of them run, whoever spawns them: an API's thread may end before the engine does.
+    /// Where all of them run, whoever spawns them: a thread that serves connections isn't to be held up.
     runtime: Handle,
     tracker: TaskTracker,
     stopping: CancellationToken,
@@ -61,5 +61,25 @@ impl Tasks {
         self.tracker.close();
         self.tracker.wait().await;
         self.tracker.reopen();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{runtime::Builder, sync::oneshot};
+
+    use super::*;
+
+    #[test]
+    fn a_task_runs_where_the_engine_was_started_whoever_spawns_it() {
+        let new_runtime = || Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (engines, apis) = (new_runtime(), new_runtime());
+        let tasks = engines.block_on(async { Tasks::new() });
+        for until_stop in [false, true] {
+            let (ran_on, where_it_ran) = oneshot::channel();
+            let task = async move { ran_on.send(Handle::current().id()).expect("received") };
+            apis.block_on(async { if until_stop { tasks.spawn_until_stop(task) } else { tasks.spawn(task) } });
+            assert_eq!(engines.block_on(where_it_ran).expect("it ran"), engines.handle().id());
+        }
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Origin {
     /// For requests over HTTP/1.1.
     pub(super) host: HeaderValue,
     is_encrypted: bool,
-    /// Drives the connections that calls on all threads share.
+    /// Drives the connections that calls on all threads share, and drops what is kept no longer.
     runtime: Handle,
     kept: Mutex<KeptConnections>,
     /// Notifies all that wait when a connection of HTTP/1.1 is free again: only some may be able to use it.
@@ -230,11 +230,8 @@ impl Origin {
 
     /// Starts the task that drops what is kept no longer. It runs only as long as something is kept.
     fn sweep_later(self: &Arc<Self>, kept: &mut KeptConnections) {
-        if !kept.is_swept
-            && let Ok(runtime) = Handle::try_current()
-        {
-            kept.is_swept = true;
-            runtime.spawn(sweep(Arc::downgrade(self)));
+        if !std::mem::replace(&mut kept.is_swept, true) {
+            self.runtime.spawn(sweep(Arc::downgrade(self)));
         }
     }
 
