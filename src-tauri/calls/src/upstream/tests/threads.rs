@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::Instant,
+};
 
 use super::*;
 use crate::upstream::SendError;
@@ -67,10 +70,13 @@ fn a_connection_that_becomes_free_goes_to_a_call_that_can_use_it() {
         assert!(elsewhere.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     });
     let found = own.block_on(async {
+        let began = Instant::now();
         let waits = tokio::time::timeout(Duration::from_mins(1), origin.new_connection(pending()));
-        tokio::join!(waits, async { origin.keep(in_use) }).0
+        let (found, ()) = tokio::join!(waits, async { origin.keep(in_use) });
+        assert!(began.elapsed() < Duration::from_millis(500), "at once, although another call has waited for longer");
+        found
     });
-    let found = found.expect("at once, although another call has waited for longer").expect("a connection");
+    let found = found.expect("in time").expect("a connection");
     own.block_on(async { origin.keep(http1(found.connection)) });
     let later = other.block_on(async { tokio::time::timeout(Duration::from_mins(1), elsewhere).await });
     assert!(later.expect("after a second").expect("a connection").is_reused);
