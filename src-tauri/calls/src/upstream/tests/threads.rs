@@ -20,6 +20,16 @@ fn new_runtime() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime")
 }
 
+/// An origin whose only connection is one of a thread's, and free.
+fn with_free_connection(own: &Runtime, shared: &Runtime) -> (Server, Arc<Origin>) {
+    own.block_on(async {
+        let server = Server::start().await;
+        let (origin, first) = in_use(&server.base, shared.handle().clone()).await;
+        origin.keep(first);
+        (server, origin)
+    })
+}
+
 fn http1(connection: Connection) -> Box<http1::Connection> {
     let Connection::Http1(connection) = connection else { panic!("another version") };
     connection
@@ -28,12 +38,7 @@ fn http1(connection: Connection) -> Box<http1::Connection> {
 #[test]
 fn a_free_connection_is_left_to_its_own_thread_for_a_second() {
     let (own, other, shared) = (new_runtime(), new_runtime(), new_runtime());
-    let (_server, origin) = own.block_on(async {
-        let server = Server::start().await;
-        let (origin, first) = in_use(&server.base, shared.handle().clone()).await;
-        origin.keep(first);
-        (server, origin)
-    });
+    let (_server, origin) = with_free_connection(&own, &shared);
     assert!(other.block_on(async { origin.take() }).is_none(), "it was used just now");
     let again = own.block_on(async { origin.take() }).expect("here it can be used");
     own.block_on(async { origin.keep(http1(again.connection)) });
@@ -48,12 +53,7 @@ fn a_free_connection_is_left_to_its_own_thread_for_a_second() {
 #[test]
 fn a_connection_of_the_shared_runtime_is_for_all_at_once() {
     let (shared, other) = (new_runtime(), new_runtime());
-    let (_server, origin) = shared.block_on(async {
-        let server = Server::start().await;
-        let (origin, first) = in_use(&server.base, Handle::current()).await;
-        origin.keep(first);
-        (server, origin)
-    });
+    let (_server, origin) = with_free_connection(&shared, &shared);
     assert!(other.block_on(async { origin.take() }).is_some());
 }
 
@@ -85,12 +85,7 @@ fn a_connection_that_becomes_free_goes_to_a_call_that_can_use_it() {
 #[test]
 fn a_call_that_can_not_connect_uses_any_free_connection() {
     let (own, other, shared) = (new_runtime(), new_runtime(), new_runtime());
-    let (_server, origin) = own.block_on(async {
-        let server = Server::start().await;
-        let (origin, first) = in_use(&server.base, shared.handle().clone()).await;
-        origin.keep(first);
-        (server, origin)
-    });
+    let (_server, origin) = with_free_connection(&own, &shared);
     let found = other.block_on(origin.new_connection(async { Err(SendError::TooLate) }));
     assert!(found.expect("the other thread's").is_reused);
     let refused = other.block_on(origin.new_connection(async { Err(SendError::TooLate) }));
