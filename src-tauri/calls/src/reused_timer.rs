@@ -37,15 +37,29 @@ mod tests {
 
     use super::*;
 
+    /// Waits for a limit that begins now. Returns how late it was.
+    async fn excess(timer: &mut ReusedTimer, limit: Duration) -> Duration {
+        let began = Instant::now();
+        poll_fn(|context| timer.poll(context, began + limit)).await;
+        began.elapsed().checked_sub(limit).expect("not too early")
+    }
+
     #[tokio::test(start_paused = true)]
     async fn each_limit_is_reached_at_its_own_time() {
         let mut timer = ReusedTimer::default();
         for (met_after, limit) in [(0, 10), (9, 10), (10, 10), (11, 10), (100, 10), (0, 1), (0, 10), (0, 0)] {
             tokio::time::sleep(Duration::from_secs(met_after)).await;
-            let (began, limit) = (Instant::now(), Duration::from_secs(limit));
-            poll_fn(|context| timer.poll(context, began + limit)).await;
-            let excess = began.elapsed().checked_sub(limit).expect("not too early");
+            let excess = excess(&mut timer, Duration::from_secs(limit)).await;
             assert!(excess < Duration::from_millis(5), "{excess:?} too late");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_was_met_does_not_hold_up_an_earlier_one() {
+        let mut timer = ReusedTimer::default();
+        let met = tokio::time::timeout(Duration::from_secs(1), excess(&mut timer, Duration::from_mins(5))).await;
+        met.expect_err("there is time left");
+        let excess = excess(&mut timer, Duration::from_secs(10)).await;
+        assert!(excess < Duration::from_millis(5), "{excess:?} too late");
     }
 }
