@@ -342,7 +342,8 @@ mod tests {
             // Like a browser, which connects again if its connection was closed.
             while !ask(address).await.is_ok_and(|response| response.ends_with("hello")) {}
         };
-        tokio::time::timeout(Duration::from_mins(1), served).await.expect("it gets a place");
+        // hyper has a limit of its own, of 30 s.
+        tokio::time::timeout(Duration::from_secs(20), served).await.expect("it gets a place");
         stopping.cancel();
     }
 
